@@ -1,0 +1,71 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "client/lib/connection.h"
+
+namespace somafit {
+
+// "NAME" or "fits/NAME" as "fits/NAME"; InvalidArgument for what cannot be one.
+absl::StatusOr<std::string> FitResourceName(std::string_view text);
+// The name without "fits/".
+std::string_view ShortFitName(std::string_view resource_name);
+// "RUNNING" for FIT_STATE_RUNNING.
+std::string StateText(v1::FitState state);
+// Nothing happens any more: SUCCEEDED, CANCELLED or FAILED.
+bool HasEnded(v1::FitState state);
+
+// The calls of v1.FitService with plain results. Mutations carry a request id
+// of their own, so that a call that is repeated changes nothing twice.
+class FitClient {
+ public:
+  explicit FitClient(KnownEndpoint known) : connection_(std::move(known)) {}
+
+  // The canonical encoding, in chunks; "datasets/<sha256>".
+  absl::StatusOr<std::string> UploadDataset(std::string_view encoding);
+  absl::StatusOr<v1::Fit> CreateFit(const v1::FitSpec& spec,
+                                    bool validate_only = false);
+  absl::StatusOr<v1::Fit> GetFit(const std::string& name);
+  absl::StatusOr<v1::Fit> PauseFit(const std::string& name);
+  absl::StatusOr<v1::Fit> ResumeFit(const std::string& name);
+  absl::StatusOr<v1::Fit> CancelFit(const std::string& name);
+  absl::Status DeleteFit(const std::string& name);
+  absl::StatusOr<v1::Fit> AckRound(const std::string& name, int32_t stage,
+                                   int64_t round, v1::GateDecision decision);
+  // `points` is [points x parameters], SI, row-major.
+  absl::StatusOr<v1::EvaluatePointsResponse> EvaluatePoints(
+      const std::string& name, const std::vector<std::string>& parameters,
+      const std::vector<double>& points);
+  absl::StatusOr<v1::DescribeFamilyResponse> DescribeFamily(
+      const std::string& family);
+  absl::StatusOr<v1::ServerInfo> GetServerInfo();
+
+  // Page by page; never more than one page is held. Without a stage: all.
+  absl::Status ForEachFit(const std::function<void(const v1::Fit&)>& take);
+  absl::Status ForEachWorker(
+      const std::function<void(const v1::WorkerStatus&)>& take);
+  absl::Status ForEachSampleBlock(
+      const std::string& name, std::optional<int32_t> stage,
+      const std::function<absl::Status(const v1::SampleBlock&)>& take);
+
+  Connection& connection() { return connection_; }
+
+ private:
+  // Calls a method whose request is a name and a request id.
+  template <typename Request>
+  absl::StatusOr<v1::Fit> Change(const std::string& name,
+                                 grpc::Status (v1::FitService::Stub::*method)(
+                                     grpc::ClientContext*, const Request&,
+                                     v1::Fit*));
+
+  Connection connection_;
+};
+
+}  // namespace somafit

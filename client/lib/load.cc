@@ -1,0 +1,252 @@
+#include "client/lib/load.h"
+
+#include <cmath>
+#include <filesystem>
+#include <optional>
+#include <set>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "client/lib/trace_file.h"
+#include "worker/core/base/number.h"
+#include "worker/core/base/status.h"
+#include "worker/core/lang/parser.h"
+#include "worker/core/lang/quantity.h"
+#include "worker/core/units/unit.h"
+
+namespace somafit {
+namespace {
+
+// One entry of `data`, as read.
+struct Signals {
+  std::string field;  // "data.inputs.I"
+  Channel channel;
+  double scale = 1;
+  TraceTable traces;
+};
+
+std::string Shape(const TraceTable& traces) {
+  return absl::StrCat(traces.size(), " traces of ", traces[0].size(),
+                      " steps");
+}
+
+class Loader {
+ public:
+  Loader(const v1::FitSpec& spec, const std::string& folder)
+      : spec_(spec), folder_(folder) {}
+
+  absl::StatusOr<Dataset> Load() {
+    Diagnostics diagnostics;
+    const std::optional<double> dt = EvaluateQuantityOf(
+        {"dt", spec_.dt()}, kTimeDimension, diagnostics);
+    Note(diagnostics);
+    if (dt && !(*dt > 0 && std::isfinite(*dt))) {
+      Error(absl::StrCat("dt: \"", spec_.dt(), "\" must be more than 0"));
+    }
+    if (spec_.data().outputs().empty()) {
+      Error("data.outputs is empty; name the recorded variable and its file, "
+            "like: outputs: {v: {file: output.csv, unit: mV}}");
+    }
+    for (const v1::TraceFile& file : spec_.data().inputs()) {
+      Read(file, true);
+    }
+    for (const v1::TraceFile& file : spec_.data().outputs()) {
+      Read(file, false);
+    }
+    if (errors_.empty()) CompareShapes();
+    if (errors_.empty()) CheckWeights();
+    if (!errors_.empty()) {
+      return absl::InvalidArgumentError(absl::StrJoin(errors_, "\n"));
+    }
+    Dataset dataset = Join(*dt);
+    SOMAFIT_RETURN_IF_ERROR(ValidateDataset(dataset));
+    return dataset;
+  }
+
+ private:
+  void Read(const v1::TraceFile& file, bool is_input) {
+    Signals signals;
+    signals.field = absl::StrCat(is_input ? "data.inputs." : "data.outputs.",
+                                 file.name());
+    signals.channel.name = file.name();
+    if (!names_.insert(signals.field).second) {
+      Error(absl::StrCat(signals.field, " is there twice; remove one"));
+      return;
+    }
+    TraceLayout layout = TraceLayout::kRows;
+    if (file.layout() == "columns") {
+      layout = TraceLayout::kColumns;
+    } else if (!file.layout().empty() && file.layout() != "rows") {
+      Error(absl::StrCat(signals.field, ".layout: \"", file.layout(),
+                         "\" is unknown; use rows (one row a trace) or "
+                         "columns"));
+    }
+    const bool unit = ReadUnit(file, is_input, &signals);
+    if (file.file().empty()) {
+      Error(absl::StrCat(signals.field,
+                         " names no file; add file: NAME.csv"));
+      return;
+    }
+    const std::filesystem::path path =
+        std::filesystem::path(folder_) / file.file();
+    absl::StatusOr<TraceTable> traces = ReadTraceFile(path.string(), layout);
+    if (!traces.ok()) {
+      Error(absl::StrCat(signals.field, ": ", traces.status().message()));
+      return;
+    }
+    if (!unit) return;
+    signals.traces = *std::move(traces);
+    if (is_input && !CheckFinite(signals)) return;
+    for (std::vector<double>& trace : signals.traces) {
+      for (double& value : trace) value *= signals.scale;
+    }
+    (is_input ? inputs_ : outputs_).push_back(std::move(signals));
+  }
+
+  bool ReadUnit(const v1::TraceFile& file, bool is_input, Signals* signals) {
+    Source source{absl::StrCat(signals->field, ".unit"), file.unit()};
+    if (file.unit().empty() && is_input) {
+      Error(absl::StrCat(signals->field,
+                         " has no unit; add unit: followed by that of the "
+                         "numbers in the file, like nA"));
+      return false;
+    }
+    if (file.unit().empty()) {
+      // As read is SI; the model knows the dimension.
+      Diagnostics ignored;  // The server reports the equations' mistakes.
+      const EquationBlock block = ParseEquations(
+          {"model.equations", spec_.model().equations()}, ignored);
+      const Definition* definition = nullptr;
+      for (const Definition& each : block.definitions) {
+        if (each.name == file.name()) definition = &each;
+      }
+      if (definition == nullptr) {
+        Error(absl::StrCat(signals->field, ": the model defines no variable \"",
+                           file.name(), "\"; name one of its variables"));
+        return false;
+      }
+      source.text = definition->unit_text;
+    }
+    Diagnostics diagnostics;
+    const std::optional<Quantity> unit =
+        EvaluateQuantity(source, {}, diagnostics);
+    Note(diagnostics);
+    if (!unit) return false;
+    if (!std::isfinite(unit->value) || unit->value == 0) {
+      Error(absl::StrCat(source.field, ": \"", source.text,
+                         "\" is not a unit; write one like mV or nA"));
+      return false;
+    }
+    signals->scale = file.unit().empty() ? 1 : unit->value;
+    signals->channel.dimension = unit->dimension;
+    return true;
+  }
+
+  bool CheckFinite(const Signals& signals) {
+    for (size_t i = 0; i < signals.traces.size(); ++i) {
+      for (size_t k = 0; k < signals.traces[i].size(); ++k) {
+        if (std::isfinite(signals.traces[i][k])) continue;
+        Error(absl::StrCat(signals.field, ": trace ", i, ", sample ", k,
+                           " (both from 0) is ",
+                           ShortestText(signals.traces[i][k]),
+                           "; an input must be known at every sample"));
+        return false;
+      }
+    }
+    return true;
+  }
+
+  void CompareShapes() {
+    const Signals& first = inputs_.empty() ? outputs_[0] : inputs_[0];
+    for (const std::vector<Signals>* list : {&inputs_, &outputs_}) {
+      for (const Signals& each : *list) {
+        if (each.traces.size() == first.traces.size() &&
+            each.traces[0].size() == first.traces[0].size()) {
+          continue;
+        }
+        Error(absl::StrCat(first.field, " has ", Shape(first.traces), ", but ",
+                           each.field, " has ", Shape(each.traces),
+                           "; they must agree (see layout: columns)"));
+      }
+    }
+  }
+
+  void CheckWeights() {
+    const size_t weights = spec_.data().trace_weights_size();
+    const size_t traces = outputs_[0].traces.size();
+    if (weights != 0 && weights != traces) {
+      Error(absl::StrCat("data.trace_weights has ", weights,
+                         " numbers for ", traces, " traces; give one each"));
+    }
+  }
+
+  Dataset Join(double dt) {
+    Dataset dataset;
+    for (const Signals& each : inputs_) dataset.inputs.push_back(each.channel);
+    for (const Signals& each : outputs_) {
+      dataset.outputs.push_back(each.channel);
+    }
+    dataset.traces.resize(outputs_[0].traces.size());
+    for (size_t i = 0; i < dataset.traces.size(); ++i) {
+      Trace& trace = dataset.traces[i];
+      trace.dt = dt;
+      if (!spec_.data().trace_weights().empty()) {
+        trace.weight = spec_.data().trace_weights(static_cast<int>(i));
+      }
+      for (Signals& each : inputs_) {
+        trace.inputs.push_back(std::move(each.traces[i]));
+      }
+      for (Signals& each : outputs_) {
+        trace.targets.push_back(std::move(each.traces[i]));
+      }
+    }
+    return dataset;
+  }
+
+  void Note(const Diagnostics& diagnostics) {
+    if (diagnostics.HasErrors()) Error(diagnostics.Render());
+  }
+  void Error(std::string message) {
+    while (!message.empty() && message.back() == '\n') message.pop_back();
+    errors_.push_back(std::move(message));
+  }
+
+  const v1::FitSpec& spec_;
+  const std::string& folder_;
+  std::set<std::string> names_;
+  std::vector<Signals> inputs_;
+  std::vector<Signals> outputs_;
+  std::vector<std::string> errors_;
+};
+
+}  // namespace
+
+absl::StatusOr<Dataset> LoadDataset(const v1::FitSpec& spec,
+                                    const std::string& folder) {
+  return Loader(spec, folder).Load();
+}
+
+absl::Status StoreData(const std::string& folder, FitClient* client,
+                       v1::FitSpec* spec) {
+  if (!spec->has_data()) {
+    if (!spec->dataset().empty()) return absl::OkStatus();
+    return absl::InvalidArgumentError(
+        "data is missing: name the files with the recordings, like: data: "
+        "{inputs: {I: {file: input.csv, unit: nA}}, "
+        "outputs: {v: {file: output.csv, unit: mV}}}");
+  }
+  if (!spec->dataset().empty()) {
+    return absl::InvalidArgumentError(
+        "both data and dataset are given; remove one of them");
+  }
+  SOMAFIT_ASSIGN_OR_RETURN(const Dataset dataset, LoadDataset(*spec, folder));
+  SOMAFIT_ASSIGN_OR_RETURN(const std::string name,
+                           client->UploadDataset(EncodeDataset(dataset)));
+  spec->clear_data();
+  spec->set_dataset(name);
+  return absl::OkStatus();
+}
+
+}  // namespace somafit

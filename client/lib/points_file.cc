@@ -1,0 +1,175 @@
+#include "client/lib/points_file.h"
+
+#include <cmath>
+#include <optional>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/strip.h"
+#include "client/lib/csv.h"
+#include "worker/core/base/number.h"
+#include "worker/core/base/status.h"
+#include "worker/core/lang/quantity.h"
+
+namespace somafit {
+namespace {
+
+constexpr size_t kMaxErrors = 10;
+constexpr size_t kMaxQuoted = 40;
+
+struct Column {
+  int parameter = -1;
+  double scale = 1;
+};
+
+class PointsParser {
+ public:
+  PointsParser(const std::string& path, const v1::Fit& fit)
+      : path_(path), fit_(fit) {
+    for (const v1::Variable& each : fit.parameters()) {
+      names_.push_back(each.name());
+    }
+  }
+
+  absl::StatusOr<Points> Parse(std::string_view text) {
+    CsvReader reader(text);
+    CsvRow row;
+    if (!reader.Next(&row)) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          path_, " is empty; its first line must be: ",
+          absl::StrJoin(names_, ",")));
+    }
+    ReadHeader(row);
+    while (errors_.empty() && reader.Next(&row)) ReadRow(row);
+    if (errors_.empty() && points_.values.empty()) {
+      errors_.push_back(absl::StrCat(path_, ": there is no point below the "
+                                            "header; add one a line"));
+    }
+    if (!errors_.empty()) {
+      return absl::InvalidArgumentError(absl::StrJoin(errors_, "\n"));
+    }
+    points_.parameters = names_;
+    return std::move(points_);
+  }
+
+ private:
+  void ReadHeader(const CsvRow& row) {
+    std::vector<bool> seen(names_.size());
+    for (const CsvCell& cell : row.cells) {
+      std::string_view name = cell.text;
+      std::string_view unit;
+      const size_t bracket = name.find('[');
+      if (bracket != std::string_view::npos) {
+        unit = name.substr(bracket + 1);
+        name = absl::StripAsciiWhitespace(name.substr(0, bracket));
+        if (!absl::ConsumeSuffix(&unit, "]")) {
+          Error(row, cell, absl::StrCat("\"", cell.text,
+                                        "\" has no closing \"]\""));
+          continue;
+        }
+      }
+      Column column;
+      for (size_t i = 0; i < names_.size(); ++i) {
+        if (names_[i] == name) column.parameter = static_cast<int>(i);
+      }
+      if (column.parameter < 0) {
+        const std::string nearest =
+            NearestWord(name, names_);
+        Error(row, cell,
+              absl::StrCat("\"", name.substr(0, kMaxQuoted),
+                           "\" is not a parameter of ", fit_.name(),
+                           nearest.empty() ? ""
+                                           : absl::StrCat(", did you mean \"",
+                                                          nearest, "\"?"),
+                           nearest.empty() ? "; they are: " : " They are: ",
+                           absl::StrJoin(names_, ", ")));
+        continue;
+      }
+      if (seen[column.parameter]) {
+        Error(row, cell, absl::StrCat("\"", name, "\" is there twice"));
+      }
+      seen[column.parameter] = true;
+      if (bracket != std::string_view::npos) {
+        ReadUnit(row, cell, unit, &column);
+      }
+      columns_.push_back(column);
+    }
+    for (size_t i = 0; errors_.empty() && i < names_.size(); ++i) {
+      if (!seen[i]) {
+        Error(row, row.cells[0],
+              absl::StrCat("the parameter \"", names_[i],
+                           "\" has no column; the header must name: ",
+                           absl::StrJoin(names_, ", ")));
+      }
+    }
+  }
+
+  void ReadUnit(const CsvRow& row, const CsvCell& cell, std::string_view unit,
+                Column* column) {
+    const v1::Variable& parameter = fit_.parameters(column->parameter);
+    Diagnostics diagnostics;
+    const std::optional<Quantity> quantity = EvaluateQuantity(
+        {"unit", std::string(unit)}, {}, diagnostics);
+    if (!quantity || !std::isfinite(quantity->value) || quantity->value == 0) {
+      Error(row, cell, absl::StrCat("\"", unit.substr(0, kMaxQuoted),
+                                    "\" is not a unit; write one like nS"));
+      return;
+    }
+    column->scale = quantity->value;
+    Diagnostics ignored;  // Products such as "m^2 kg" are not of the language.
+    const std::optional<Quantity> own = EvaluateQuantity(
+        {"unit", parameter.si_unit()}, {}, ignored);
+    if (own && !(own->dimension == quantity->dimension)) {
+      Error(row, cell, absl::StrCat("\"", parameter.name(), "\" is in ",
+                                    parameter.si_unit(), ", \"", unit,
+                                    "\" is not"));
+    }
+  }
+
+  void ReadRow(const CsvRow& row) {
+    if (row.cells.size() != columns_.size()) {
+      Error(row, row.cells[0],
+            absl::StrCat("this row has ", row.cells.size(),
+                         " cells, the header has ", columns_.size()));
+      return;
+    }
+    const size_t start = points_.values.size();
+    points_.values.resize(start + names_.size());
+    for (size_t i = 0; i < columns_.size(); ++i) {
+      const CsvCell& cell = row.cells[i];
+      const std::optional<double> value = ReadNumber(cell.text);
+      if (!value || !std::isfinite(*value)) {
+        Error(row, cell, absl::StrCat("\"", cell.text.substr(0, kMaxQuoted),
+                                      "\" is not a finite number"));
+      }
+      points_.values[start + columns_[i].parameter] =
+          value.value_or(0) * columns_[i].scale;
+    }
+  }
+
+  void Error(const CsvRow& row, const CsvCell& cell,
+             std::string_view message) {
+    if (errors_.size() == kMaxErrors) return;
+    errors_.push_back(
+        absl::StrCat(path_, ":", row.line, ":", cell.column, ": ", message));
+  }
+
+  const std::string& path_;
+  const v1::Fit& fit_;
+  std::vector<std::string> names_;
+  std::vector<Column> columns_;
+  Points points_;
+  std::vector<std::string> errors_;
+};
+
+}  // namespace
+
+absl::StatusOr<Points> ParsePoints(std::string_view text,
+                                   const std::string& path,
+                                   const v1::Fit& fit) {
+  return PointsParser(path, fit).Parse(text);
+}
+
+}  // namespace somafit

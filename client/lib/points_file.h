@@ -1,0 +1,24 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "somafit/v1/fit.pb.h"
+
+namespace somafit {
+
+// Points to evaluate, in the fit's order of parameters.
+struct Points {
+  std::vector<std::string> parameters;
+  std::vector<double> values;  // [points x parameters], SI, row-major
+};
+
+// A CSV text whose header names each parameter of the fit once, in any order:
+// "gl" (numbers in SI) or "gl [nS]". Errors name line, column and text.
+absl::StatusOr<Points> ParsePoints(std::string_view text,
+                                   const std::string& path,
+                                   const v1::Fit& fit);
+
+}  // namespace somafit

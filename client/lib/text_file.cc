@@ -1,0 +1,133 @@
+#include "client/lib/text_file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+
+#include "absl/strings/str_cat.h"
+
+namespace somafit {
+namespace {
+
+constexpr size_t kBuffer = 1 << 16;
+
+absl::Status FileError(const std::string& path, int error,
+                       std::string_view action) {
+  const std::string message =
+      absl::StrCat("cannot ", action, " ", path, ": ", std::strerror(error));
+  if (error == ENOENT) return absl::NotFoundError(message);
+  if (error == EACCES || error == EPERM) {
+    return absl::PermissionDeniedError(message);
+  }
+  return absl::InvalidArgumentError(message);
+}
+
+// A descriptor that is closed at the end of its scope.
+class Descriptor {
+ public:
+  explicit Descriptor(int fd) : fd_(fd) {}
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  ~Descriptor() {
+    if (fd_ >= 0) close(fd_);
+  }
+  int get() const { return fd_; }
+
+ private:
+  int fd_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::string> ReadFile(const std::string& path,
+                                     size_t max_bytes) {
+  // Non-blocking, so that a FIFO without a writer does not hang us.
+  const Descriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (file.get() < 0) return FileError(path, errno, "read");
+  struct stat about;
+  if (fstat(file.get(), &about) != 0) return FileError(path, errno, "read");
+  if (!S_ISREG(about.st_mode)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("cannot read ", path, ": it is not a regular file"));
+  }
+  std::string content;
+  content.reserve(std::min<size_t>(about.st_size, max_bytes));
+  std::string piece(kBuffer, '\0');
+  while (true) {
+    const ssize_t n = read(file.get(), piece.data(), piece.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return FileError(path, errno, "read");
+    if (n == 0) return content;
+    if (content.size() + n > max_bytes) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          path, " is too large: at most ", max_bytes, " bytes are read"));
+    }
+    content.append(piece, 0, n);
+  }
+}
+
+absl::StatusOr<NewFile> NewFile::Create(const std::string& path) {
+  std::string draft = path + ".XXXXXX";
+  const int fd = mkostemp(draft.data(), O_CLOEXEC);
+  if (fd < 0) {
+    const absl::Status status = FileError(path, errno, "write");
+    // The user's mistake is the place, not something that was looked for.
+    return absl::InvalidArgumentError(status.message());
+  }
+  const mode_t mask = umask(0);
+  umask(mask);
+  fchmod(fd, 0666 & ~mask);
+  return NewFile(path, std::move(draft), fd);
+}
+
+NewFile::NewFile(NewFile&& other) noexcept
+    : path_(std::move(other.path_)),
+      draft_(std::move(other.draft_)),
+      descriptor_(std::exchange(other.descriptor_, -1)),
+      error_(other.error_),
+      buffer_(std::move(other.buffer_)) {}
+
+NewFile::~NewFile() {
+  if (descriptor_ < 0) return;
+  close(descriptor_);
+  unlink(draft_.c_str());
+}
+
+void NewFile::Write(std::string_view text) {
+  buffer_.append(text);
+  if (buffer_.size() >= kBuffer) Flush();
+}
+
+void NewFile::Flush() {
+  size_t done = 0;
+  while (error_ == 0 && done < buffer_.size()) {
+    const ssize_t n =
+        write(descriptor_, buffer_.data() + done, buffer_.size() - done);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) {
+      error_ = errno;
+    } else {
+      done += n;
+    }
+  }
+  buffer_.clear();
+}
+
+absl::Status NewFile::Commit() {
+  Flush();
+  const int fd = std::exchange(descriptor_, -1);
+  if (error_ == 0 && fsync(fd) != 0 && errno != EINVAL) error_ = errno;
+  if (close(fd) != 0 && error_ == 0) error_ = errno;
+  if (error_ == 0 && rename(draft_.c_str(), path_.c_str()) != 0) {
+    error_ = errno;
+  }
+  if (error_ == 0) return absl::OkStatus();
+  unlink(draft_.c_str());
+  return FileError(path_, error_, "write");
+}
+
+}  // namespace somafit

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+namespace somafit {
+
+// The whole of a regular file. NotFound, PermissionDenied or InvalidArgument
+// (a folder, more than `max_bytes`), each with the path and the reason.
+absl::StatusOr<std::string> ReadFile(const std::string& path, size_t max_bytes);
+
+// A file that appears under its name only when it is complete: what is written
+// before Commit lies beside it under another name, and is removed otherwise.
+class NewFile {
+ public:
+  static absl::StatusOr<NewFile> Create(const std::string& path);
+  NewFile(NewFile&& other) noexcept;
+  NewFile& operator=(NewFile&&) = delete;
+  ~NewFile();
+
+  // Errors are kept and reported by Commit.
+  void Write(std::string_view text);
+  absl::Status Commit();
+
+ private:
+  NewFile(std::string path, std::string draft, int descriptor)
+      : path_(std::move(path)),
+        draft_(std::move(draft)),
+        descriptor_(descriptor) {}
+  void Flush();
+
+  std::string path_;
+  std::string draft_;
+  int descriptor_ = -1;
+  int error_ = 0;
+  std::string buffer_;
+};
+
+}  // namespace somafit

@@ -1,0 +1,321 @@
+#include "proto/convert/spec.h"
+
+#include <cmath>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/strip.h"
+#include "proto/convert/digest.h"
+#include "proto/convert/status.h"
+#include "worker/core/base/number.h"
+
+namespace somafit {
+namespace {
+
+constexpr std::string_view kDatasetPrefix = "datasets/";
+constexpr size_t kMaxName = 63;
+constexpr size_t kMaxText = size_t{1} << 20;  // a text of one field
+constexpr int kMaxList = 1000;                // entries of one list
+constexpr double kMaxSeconds = 1e9;
+
+// Gathers everything that is wrong with a message.
+class Violations {
+ public:
+  void Add(std::string field, std::string description) {
+    if (all_.size() < 100) {
+      all_.push_back({std::move(field), std::move(description)});
+    }
+  }
+  void CheckText(const std::string& field, const std::string& text) {
+    if (text.size() > kMaxText) {
+      Add(field, absl::StrCat("has ", text.size(), " bytes; at most ", kMaxText,
+                              " are allowed"));
+    }
+    if (text.find('\0') != std::string::npos) {
+      Add(field, "contains a zero byte; remove it");
+    }
+  }
+  bool CheckCount(const std::string& field, int count, int most) {
+    if (count <= most) return true;
+    Add(field, absl::StrCat("has ", count, " entries; at most ", most,
+                            " are allowed"));
+    return false;
+  }
+  template <typename List>
+  void CheckNamed(const std::string& field, const List& list) {
+    if (!CheckCount(field, list.size(), kMaxList)) return;
+    for (int i = 0; i < list.size(); ++i) {
+      const std::string entry = absl::StrCat(field, "[", i, "]");
+      CheckText(entry, list[i].name());
+      CheckText(entry, list[i].text());
+    }
+  }
+  // "" or a name as fits have them.
+  void CheckName(const std::string& field, const std::string& name) {
+    if (name.empty()) return;
+    const bool starts = name[0] >= 'a' && name[0] <= 'z';
+    const bool rest = name.find_first_not_of(
+                          "abcdefghijklmnopqrstuvwxyz0123456789-_") ==
+                      std::string::npos;
+    if (!starts || !rest || name.size() > kMaxName) {
+      Add(field, absl::StrCat("\"", name.substr(0, 2 * kMaxName),
+                              "\" is not a name; use at most ", kMaxName,
+                              " lower-case letters, digits, \"-\" and \"_\", "
+                              "beginning with a letter"));
+    }
+  }
+  absl::Status ToStatus() const {
+    if (all_.empty()) return absl::OkStatus();
+    const std::string message = absl::StrJoin(
+        all_, "\n", [](std::string* out, const FieldViolation& violation) {
+          absl::StrAppend(out, violation.field, ": ", violation.description);
+        });
+    return WithReason(absl::InvalidArgumentError(message), "BAD_FIELD", all_);
+  }
+
+ private:
+  std::vector<FieldViolation> all_;
+};
+
+template <typename List>
+std::vector<NamedText> NamedFromProto(const List& list) {
+  std::vector<NamedText> result;
+  result.reserve(list.size());
+  for (const auto& entry : list) {
+    result.push_back({entry.name(), entry.text()});
+  }
+  return result;
+}
+
+template <typename List>
+void NamedToProto(const std::vector<NamedText>& named, List* list) {
+  for (const NamedText& entry : named) {
+    auto* message = list->Add();
+    message->set_name(entry.name);
+    message->set_text(entry.text);
+  }
+}
+
+void CheckModel(const v1::Model& model, Violations& violations) {
+  violations.CheckText("model.equations", model.equations());
+  violations.CheckText("model.method", model.method());
+  violations.CheckNamed("model.constants", model.constants());
+  violations.CheckNamed("model.initial_values", model.initial_values());
+}
+
+void CheckMetrics(const v1::FitSpec& message, Violations& violations) {
+  if (!violations.CheckCount("metrics", message.metrics_size(), kMaxList)) {
+    return;
+  }
+  for (int i = 0; i < message.metrics_size(); ++i) {
+    const v1::MetricSpec& metric = message.metrics(i);
+    const std::string field = absl::StrCat("metrics[", i, "]");
+    violations.CheckText(field + ".output", metric.output());
+    violations.CheckText(field + ".metric", metric.metric());
+    violations.CheckNamed(field + ".options", metric.options());
+    for (int k = 0; k < metric.t_weights_size(); ++k) {
+      const double weight = metric.t_weights(k);
+      if (!std::isfinite(weight) || weight < 0) {
+        violations.Add(field + ".t_weights",
+                       absl::StrCat("weight ", k, " is ", ShortestText(weight),
+                                    "; weights are finite and not negative"));
+        break;
+      }
+    }
+  }
+}
+
+// A number of seconds or counts for which 0 means a default.
+void CheckSeconds(const std::string& field, double seconds,
+                  Violations& violations) {
+  if (!std::isfinite(seconds) || seconds < 0 || seconds > kMaxSeconds) {
+    violations.Add(field, absl::StrCat("is ", ShortestText(seconds),
+                                       "; give 0 to 1e9 seconds"));
+  }
+}
+
+void CheckCounts(const v1::FitSpec& message, Violations& violations) {
+  if (message.n_samples() < 0) {
+    violations.Add("n_samples", absl::StrCat("is ", message.n_samples(),
+                                             "; give at least 1"));
+  }
+  const v1::StopSpec& stop = message.stop();
+  if (stop.has_rounds() && stop.rounds() < 1) {
+    violations.Add("stop.rounds",
+                   absl::StrCat("is ", stop.rounds(), "; give at least 1"));
+  }
+  if (stop.has_evaluations() && stop.evaluations() < 1) {
+    violations.Add("stop.evaluations", absl::StrCat("is ", stop.evaluations(),
+                                                    "; give at least 1"));
+  }
+  violations.CheckText("stop.target", stop.target());
+  violations.CheckText("stop.time", stop.time());
+  CheckSeconds("gate.timeout_seconds", message.gate().timeout_seconds(),
+               violations);
+  const std::string& then = message.gate().on_timeout();
+  if (!then.empty() && then != "pause" && then != "continue") {
+    violations.Add("gate.on_timeout",
+                   absl::StrCat("is \"", then.substr(0, 100),
+                                "\"; use \"pause\" or \"continue\""));
+  }
+  CheckSeconds("execution.task_timeout_seconds",
+               message.execution().task_timeout_seconds(), violations);
+  const int attempts = message.execution().max_attempts();
+  if (attempts < 0 || attempts > 1000) {
+    violations.Add("execution.max_attempts",
+                   absl::StrCat("is ", attempts, "; give 1 to 1000"));
+  }
+}
+
+absl::Status Check(const v1::FitSpec& message) {
+  Violations violations;
+  violations.CheckName("name", message.name());
+  violations.CheckName("label", message.label());
+  CheckModel(message.model(), violations);
+  if (message.has_data()) {
+    violations.Add("data",
+                   "names files, which the client resolves; upload the dataset "
+                   "and give its name in \"dataset\"");
+  }
+  std::string_view dataset = message.dataset();
+  if (dataset.empty()) {
+    violations.Add("dataset",
+                   "is missing; upload the recordings and give the name "
+                   "\"datasets/<sha256>\" that the server returned");
+  } else if (!absl::ConsumePrefix(&dataset, kDatasetPrefix) ||
+             !IsSha256Hex(dataset)) {
+    violations.Add("dataset",
+                   absl::StrCat("\"", message.dataset().substr(0, 100),
+                                "\" is not of the form datasets/<sha256> with "
+                                "64 lower-case hexadecimal digits"));
+  }
+  violations.CheckText("dt", message.dt());
+  if (violations.CheckCount("parameters", message.parameters_size(),
+                            kMaxList)) {
+    for (int i = 0; i < message.parameters_size(); ++i) {
+      const std::string field = absl::StrCat("parameters[", i, "]");
+      violations.CheckText(field + ".name", message.parameters(i).name());
+      violations.CheckText(field + ".bounds", message.parameters(i).bounds());
+    }
+  }
+  CheckMetrics(message, violations);
+  violations.CheckText("optimizer.name", message.optimizer().name());
+  violations.CheckNamed("optimizer.options", message.optimizer().options());
+  CheckCounts(message, violations);
+  return violations.ToStatus();
+}
+
+}  // namespace
+
+ModelSource FromProto(const v1::Model& message) {
+  return {.equations = message.equations(),
+          .method = message.method(),
+          .constants = NamedFromProto(message.constants()),
+          .initial_values = NamedFromProto(message.initial_values())};
+}
+
+v1::Model ToProto(const ModelSource& source) {
+  v1::Model message;
+  message.set_equations(source.equations);
+  message.set_method(source.method);
+  NamedToProto(source.constants, message.mutable_constants());
+  NamedToProto(source.initial_values, message.mutable_initial_values());
+  return message;
+}
+
+MetricSpec FromProto(const v1::MetricSpec& message) {
+  return {.output = message.output(),
+          .metric = message.metric(),
+          .options = NamedFromProto(message.options()),
+          .t_weights = {message.t_weights().begin(),
+                        message.t_weights().end()}};
+}
+
+v1::MetricSpec ToProto(const MetricSpec& metric) {
+  v1::MetricSpec message;
+  message.set_output(metric.output);
+  message.set_metric(metric.metric);
+  NamedToProto(metric.options, message.mutable_options());
+  message.mutable_t_weights()->Add(metric.t_weights.begin(),
+                                   metric.t_weights.end());
+  return message;
+}
+
+absl::StatusOr<FitSpec> FromProto(const v1::FitSpec& message) {
+  if (absl::Status status = Check(message); !status.ok()) return status;
+  FitSpec spec;
+  spec.name = message.name();
+  spec.label = message.label();
+  spec.model = FromProto(message.model());
+  spec.dataset =
+      std::string(absl::StripPrefix(message.dataset(), kDatasetPrefix));
+  spec.dt = message.dt();
+  for (const v1::ParameterSpec& parameter : message.parameters()) {
+    spec.parameters.push_back({parameter.name(), parameter.bounds()});
+  }
+  for (const v1::MetricSpec& metric : message.metrics()) {
+    spec.metrics.push_back(FromProto(metric));
+  }
+  spec.optimizer = {message.optimizer().name(),
+                    NamedFromProto(message.optimizer().options())};
+  if (message.n_samples() != 0) spec.n_samples = message.n_samples();
+  const v1::StopSpec& stop = message.stop();
+  if (stop.has_rounds()) spec.stop.rounds = stop.rounds();
+  if (stop.has_evaluations()) spec.stop.evaluations = stop.evaluations();
+  spec.stop.target = stop.target();
+  spec.stop.time = stop.time();
+  spec.seed = message.seed();
+  spec.gate.enabled = message.gate().enabled();
+  if (message.gate().timeout_seconds() != 0) {
+    spec.gate.timeout_s = message.gate().timeout_seconds();
+  }
+  if (message.gate().on_timeout() == "continue") {
+    spec.gate.then = GateTimeout::kContinue;
+  }
+  if (message.execution().task_timeout_seconds() != 0) {
+    spec.execution.task_timeout_s = message.execution().task_timeout_seconds();
+  }
+  if (message.execution().max_attempts() != 0) {
+    spec.execution.max_attempts = message.execution().max_attempts();
+  }
+  return spec;
+}
+
+v1::FitSpec ToProto(const FitSpec& spec) {
+  v1::FitSpec message;
+  message.set_name(spec.name);
+  message.set_label(spec.label);
+  *message.mutable_model() = ToProto(spec.model);
+  message.set_dataset(absl::StrCat(kDatasetPrefix, spec.dataset));
+  message.set_dt(spec.dt);
+  for (const ParameterSpec& parameter : spec.parameters) {
+    v1::ParameterSpec* entry = message.add_parameters();
+    entry->set_name(parameter.name);
+    entry->set_bounds(parameter.bounds);
+  }
+  for (const MetricSpec& metric : spec.metrics) {
+    *message.add_metrics() = ToProto(metric);
+  }
+  message.mutable_optimizer()->set_name(spec.optimizer.name);
+  NamedToProto(spec.optimizer.options,
+               message.mutable_optimizer()->mutable_options());
+  message.set_n_samples(spec.n_samples);
+  v1::StopSpec* stop = message.mutable_stop();
+  if (spec.stop.rounds) stop->set_rounds(*spec.stop.rounds);
+  if (spec.stop.evaluations) stop->set_evaluations(*spec.stop.evaluations);
+  stop->set_target(spec.stop.target);
+  stop->set_time(spec.stop.time);
+  message.set_seed(spec.seed);
+  v1::GateSpec* gate = message.mutable_gate();
+  gate->set_enabled(spec.gate.enabled);
+  gate->set_timeout_seconds(spec.gate.timeout_s);
+  gate->set_on_timeout(spec.gate.then == GateTimeout::kContinue ? "continue"
+                                                                : "pause");
+  message.mutable_execution()->set_task_timeout_seconds(
+      spec.execution.task_timeout_s);
+  message.mutable_execution()->set_max_attempts(spec.execution.max_attempts);
+  return message;
+}
+
+}  // namespace somafit

@@ -1,0 +1,165 @@
+#include "server/rpc/strand.h"
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include <spdlog/spdlog.h>
+
+#include "worker/core/base/fault.h"
+
+namespace somafit {
+namespace {
+
+// What is to be known of a write-set after it has been committed.
+struct Summary {
+  std::set<int64_t> touched;
+  bool draw = false, results = false, round_end = false;
+};
+
+Summary Summarize(const WriteSet& writes) {
+  Summary summary;
+  for (const Write& write : writes) {
+    if (const auto* event = std::get_if<EventRecord>(&write)) {
+      summary.touched.insert(event->fit);
+      summary.round_end |= event->kind == EventRecord::Kind::kRound;
+    } else if (const auto* deleted = std::get_if<DeletedFit>(&write)) {
+      summary.touched.insert(deleted->fit);
+    }
+    summary.draw |= std::holds_alternative<RoundRecord>(write);
+    summary.results |= std::holds_alternative<ResultsRecord>(write);
+  }
+  return summary;
+}
+
+void ReachFaultPoints(const Summary& summary) {
+  if (summary.draw) FaultPoint("draw_committed");
+  if (summary.results) FaultPoint("reported_not_told");
+  if (summary.round_end) FaultPoint("round_end");
+}
+
+void LogChanges(const WriteSet& writes) {
+  for (const Write& write : writes) {
+    if (const auto* made = std::get_if<NewFit>(&write)) {
+      spdlog::info("event=fit_created fit={} id={} parameters={}",
+                   made->fit.name, made->fit.id, made->fit.parameters.size());
+    } else if (const auto* gone = std::get_if<DeletedFit>(&write)) {
+      spdlog::info("event=fit_deleted fit={} id={}", gone->name, gone->fit);
+    } else if (const auto* event = std::get_if<EventRecord>(&write);
+               event && event->kind == EventRecord::Kind::kState) {
+      spdlog::info("event=fit_state id={} state={} reason={} seq={}",
+                   event->fit, FitStateName(event->state),
+                   event->reason.empty() ? "-" : event->reason, event->seq);
+    } else if (event) {
+      spdlog::debug("event=round id={} stage={} round={} samples={} seq={}",
+                    event->fit, event->stage, event->round, event->n_samples,
+                    event->seq);
+    }
+  }
+}
+
+}  // namespace
+
+Now ReadClock() {
+  using std::chrono::duration;
+  return {.steady_s = duration<double>(
+                          std::chrono::steady_clock::now().time_since_epoch())
+                          .count(),
+          .unix_us = std::chrono::duration_cast<std::chrono::microseconds>(
+                         std::chrono::system_clock::now().time_since_epoch())
+                         .count()};
+}
+
+Strand::Strand(Coordinator& coordinator, Store& store, Executor& executor)
+    : coordinator_(coordinator),
+      store_(store),
+      executor_(executor),
+      requests_(store) {}
+
+void Strand::Decide(const Decision& decision, Then then) {
+  std::lock_guard lock(mutex_);
+  DecideLocked(decision, std::move(then));
+}
+
+void Strand::DecideLocked(const Decision& decision, Then then) {
+  if (stopped_) return;
+  Effects effects;
+  decision(coordinator_, ReadClock(), effects);
+  if (!effects.writes.empty()) FaultPoint("before_commit");
+  LogChanges(effects.writes);
+  Summary summary = Summarize(effects.writes);
+  store_.Submit(
+      std::move(effects.writes),
+      [this, summary = std::move(summary),
+       advance = std::move(effects.advance), then = std::move(then)]() mutable {
+        ReachFaultPoints(summary);
+        if (!then && summary.touched.empty() && advance.empty()) return;
+        executor_.Post([this, fits = std::move(summary.touched),
+                        advance = std::move(advance), then = std::move(then)] {
+          Committed(fits, advance, then);
+        });
+      });
+  if (effects.work_available && work_available) work_available();
+}
+
+void Strand::Committed(const std::set<int64_t>& fits,
+                       const std::vector<int64_t>& advance, const Then& then) {
+  if (then) then();
+  if (!fits.empty() && touched) touched(fits);
+  for (const int64_t fit : advance) {
+    Decide(
+        [fit](Coordinator& coordinator, Now now, Effects& effects) {
+          coordinator.Advance(fit, now, effects);
+        },
+        nullptr);
+  }
+}
+
+void Strand::Peek(const std::function<void(Coordinator&, RequestLog&)>& look) {
+  std::lock_guard lock(mutex_);
+  look(coordinator_, requests_);
+}
+
+void Strand::WithLock(const std::function<void()>& body) {
+  std::lock_guard lock(mutex_);
+  body();
+}
+
+void Strand::DecideOnce(const Once& once, const Mutation& decide,
+                        Answer answer) {
+  auto result = std::make_shared<absl::StatusOr<std::string>>(
+      absl::InternalError("not decided"));
+  Decide(
+      [&](Coordinator& coordinator, Now now, Effects& effects) {
+        if (!once.request_id.empty()) {
+          auto found =
+              requests_.Find(once.request_id, once.method, once.body_hash);
+          if (!found.ok()) {
+            *result = found.status();
+            return;
+          }
+          if (found->has_value()) {
+            *result = **std::move(found);
+            return;
+          }
+        }
+        *result = decide(coordinator, now, effects);
+        if (!result->ok() || once.request_id.empty()) return;
+        RequestRecord record{.request_id = once.request_id,
+                             .method = once.method,
+                             .body_hash = once.body_hash,
+                             .response = **result,
+                             .time_us = now.unix_us};
+        requests_.Remember(record);
+        effects.writes.push_back(std::move(record));
+      },
+      [result, answer = std::move(answer)] { answer(std::move(*result)); });
+}
+
+void Strand::Stop() {
+  std::lock_guard lock(mutex_);
+  stopped_ = true;
+}
+
+}  // namespace somafit

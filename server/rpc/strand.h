@@ -1,0 +1,74 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <mutex>
+#include <set>
+#include <string>
+
+#include "server/rpc/executor.h"
+#include "server/rpc/request_log.h"
+#include "server/study/coordinator.h"
+#include "server/study/store.h"
+
+namespace somafit {
+
+Now ReadClock();
+
+// One lock around the coordinator, and the order of everything: a decision is
+// taken and its writes are submitted under the same lock; what follows from it
+// (replies, events, the next decision) waits until they are durable. Hence an
+// answer never shows what a crash could undo.
+//
+// Thread-safe.
+class Strand {
+ public:
+  using Decision = std::function<void(Coordinator&, Now, Effects&)>;
+  using Then = std::function<void()>;
+
+  // Calls back on `executor`. What is passed must outlive Stop.
+  Strand(Coordinator& coordinator, Store& store, Executor& executor);
+
+  // What to do after a decision that changed something. Set both before the
+  // first decision. `touched`: fits with new events, or that are gone; called
+  // after the commit. `work_available`: called under the lock, may decide more
+  // by DecideLocked.
+  std::function<void(const std::set<int64_t>& fits)> touched;
+  std::function<void()> work_available;
+
+  // Decides; then, once everything decided so far is durable, calls `then`.
+  void Decide(const Decision& decision, Then then);
+  // The same, by a caller that holds the lock (`work_available`).
+  void DecideLocked(const Decision& decision, Then then);
+  // Looks at what never changes once it exists, hence without waiting.
+  void Peek(const std::function<void(Coordinator&, RequestLog&)>& look);
+  // Runs under the lock.
+  void WithLock(const std::function<void()>& body);
+
+  // A decision that is made at most once for a request id. `answer` of an equal
+  // request that was made before replaces the decision. Nothing is stored if
+  // `decide` fails, or without a request id.
+  struct Once {
+    std::string request_id, method, body_hash;
+  };
+  using Mutation = std::function<absl::StatusOr<std::string>(
+      Coordinator&, Now, Effects&)>;
+  using Answer = std::function<void(absl::StatusOr<std::string>)>;
+  void DecideOnce(const Once& once, const Mutation& decide, Answer answer);
+
+  // From now on, decisions are dropped and `then` is not called.
+  void Stop();
+
+ private:
+  void Committed(const std::set<int64_t>& fits,
+                 const std::vector<int64_t>& advance, const Then& then);
+
+  Coordinator& coordinator_;
+  Store& store_;
+  Executor& executor_;
+  std::mutex mutex_;
+  RequestLog requests_;
+  bool stopped_ = false;
+};
+
+}  // namespace somafit

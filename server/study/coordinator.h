@@ -1,0 +1,198 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "server/study/effects.h"
+#include "server/study/fit_run.h"
+#include "server/study/leases.h"
+#include "server/study/plan.h"
+#include "server/study/records.h"
+
+namespace somafit {
+
+// A slice of a round in a worker's hands.
+struct TaskGrant {
+  std::string lease;
+  int64_t fit = 0;
+  std::string fit_name;
+  int32_t stage = 0;
+  int64_t round = 0;
+  int64_t first_sample = 0;
+  std::vector<std::vector<double>> points;  // SI
+  // What to do with them:
+  std::string model_hash;
+  std::string dataset_hash;
+  double dt = 0;  // [s]
+  std::vector<std::string> parameters;
+  std::vector<MetricSpec> metrics;
+};
+
+struct WorkerView {
+  std::string name, host, version, state, activity;  // as v1.WorkerStatus
+  int threads = 0;
+  int64_t tasks_done = 0, samples_done = 0;
+  double idle_s = 0;
+};
+
+struct WorkerHello {
+  std::string name, host, version;
+  int threads = 1;
+  int numerics_version = 0;
+};
+
+enum class GateAnswer : uint8_t { kContinue, kStop };
+
+struct CoordinatorOptions {
+  double lease_s = 30;
+};
+
+// Decides what happens next in every fit.
+//
+// Pure: it reads no clock, opens no socket and starts no thread. Time and new
+// secret names come in; what must be done comes out as Effects. The state in
+// memory runs ahead of the store, so every answer, reads included, waits for
+// the writes of all decisions before it.
+//
+// Life of a round: drawn (RoundRecord committed) -> leased in slices -> each
+// report committed -> when the last has been, Advance: tell, snapshot, event,
+// next draw, in one write-set.
+//
+// Thread-compatible: the caller holds one lock around every call.
+class Coordinator {
+ public:
+  // `new_lease` makes unguessable names for leases and sessions.
+  Coordinator(CoordinatorOptions options,
+              std::function<std::string()> new_lease);
+  ~Coordinator();
+
+  // Takes up what the store holds; call once, before anything else. `plans`
+  // resolves a running or paused fit's spec again. A fit of another
+  // numerics_version that has not ended becomes FAILED with a reason. A round
+  // whose samples are all recorded asks for Advance.
+  absl::Status Recover(
+      std::vector<StoredFit> fits, int64_t next_fit_id,
+      const std::function<absl::StatusOr<FitPlan>(const FitRecord&)>& plans,
+      Now now, Effects& effects);
+
+  // --- people ---
+  // AlreadyExists if the name is taken.
+  absl::StatusOr<FitRecord> CreateFit(FitPlan plan, ModelSource model, Now now,
+                                      Effects& effects);
+  // What CreateFit would make; changes nothing.
+  absl::StatusOr<FitRecord> ValidateFit(const FitPlan& plan, Now now) const;
+  absl::StatusOr<FitRecord> GetFit(const std::string& name, Now now) const;
+  // Fits with id > after_id, at most `limit`, oldest first.
+  std::vector<FitRecord> ListFits(int64_t after_id, int limit, Now now) const;
+  absl::StatusOr<FitRecord> PauseFit(const std::string& name, Now now,
+                                     Effects& effects);
+  absl::StatusOr<FitRecord> ResumeFit(const std::string& name, Now now,
+                                      Effects& effects);
+  absl::StatusOr<FitRecord> CancelFit(const std::string& name, Now now,
+                                      Effects& effects);
+  absl::Status DeleteFit(const std::string& name, Now now, Effects& effects);
+  absl::StatusOr<FitRecord> AckRound(const std::string& name, int32_t stage,
+                                     int64_t round, GateAnswer answer, Now now,
+                                     Effects& effects);
+  struct EvaluationStage {
+    int32_t stage = 0;
+    int64_t first_sample = 0;
+    int64_t count = 0;
+  };
+  // Opens a stage with these points [SI], in the order of `plan.space`.
+  // FailedPrecondition while the fit runs or is gated. The fit returns to its
+  // state when the stage is complete.
+  absl::StatusOr<EvaluationStage> EvaluatePoints(
+      const std::string& name, FitPlan plan,
+      std::vector<std::vector<double>> points, Now now, Effects& effects);
+
+  // --- workers ---
+  struct Session {
+    std::string session;
+    double lease_s = 0;
+  };
+  // FailedPrecondition names both versions if the numerics differ.
+  absl::StatusOr<Session> Register(const WorkerHello& hello, Now now);
+  // At most `max_tasks`; none if there is no work now. NotFound (reason
+  // SESSION_UNKNOWN) tells the worker to register again.
+  absl::StatusOr<std::vector<TaskGrant>> Lease(const std::string& session,
+                                               int max_tasks, Now now,
+                                               Effects& effects);
+  // Extends all leases of the session; returns those of `leases` that ended.
+  absl::StatusOr<std::vector<std::string>> Heartbeat(
+      const std::string& session, const std::vector<std::string>& leases,
+      Now now, Effects& effects);
+  struct Report {
+    std::string session, lease, fit;
+    std::vector<RecordedSample> samples;
+    std::string failure;
+    int64_t microseconds = 0;
+  };
+  // Records each sample once: the first report wins, late ones are accepted if
+  // the sample is still open. Returns how many were already recorded. The
+  // session and lease need not be known any more. NotFound if the fit is gone.
+  absl::StatusOr<int64_t> ReportResults(const Report& report, Now now,
+                                        Effects& effects);
+  absl::Status Release(const std::string& session,
+                       const std::vector<std::string>& leases, Now now,
+                       Effects& effects);
+  std::vector<WorkerView> Workers(Now now) const;
+  // Shape that a result of `fit` must have; NotFound if there is none.
+  struct ResultShape {
+    size_t n_outputs = 0;
+    size_t n_traces = 0;
+  };
+  absl::StatusOr<ResultShape> ShapeOf(const std::string& fit) const;
+
+  // --- time ---
+  // Ends the round of `fit` if all its samples are recorded: tell, event, then
+  // stop, gate or the next draw. Harmless when there is nothing to do.
+  void Advance(int64_t fit, Now now, Effects& effects);
+  // Ends silent leases, overdue tasks, gates and running times; call a few
+  // times a second.
+  void Tick(Now now, Effects& effects);
+
+ private:
+  struct Worker {
+    WorkerHello hello;
+    double last_seen_s = 0;
+    int64_t tasks_done = 0;
+    int64_t samples_done = 0;
+    std::set<std::string> leases;
+  };
+
+  absl::StatusOr<FitRun*> FindFit(std::string_view name) const;
+  absl::StatusOr<FitRecord> After(absl::Status status, FitRun& fit, Now now);
+  absl::StatusOr<std::string> FreeName(const FitPlan& plan) const;
+  absl::StatusOr<Worker*> Touch(const std::string& session, Now now);
+  bool IsLive(const Worker& worker, Now now) const;
+  FitRun* NextFitWithWork(double now_s);
+  TaskGrant Grant(FitRun& fit, const SampleRange& range,
+                  const std::string& session, Worker& worker, Now now);
+  // Takes the lease from its worker; the attempt is over.
+  void EndLease(const std::string& lease, AttemptEnd end,
+                const std::string& message, Now now, Effects& effects);
+  // Ends the leases of `fit` that can tell nothing new.
+  void DropUnwantedLeases(int64_t fit);
+  void Forgive(double gap_s, Now now);
+
+  const CoordinatorOptions options_;
+  const std::function<std::string()> new_lease_;
+  std::map<int64_t, std::unique_ptr<FitRun>> fits_;
+  std::map<std::string, int64_t, std::less<>> fits_by_name_;
+  std::map<std::string, Worker> workers_;  // by session
+  std::map<std::string, somafit::Lease> leases_;
+  int64_t next_fit_id_ = 1;
+  int64_t last_served_fit_ = 0;
+  double last_tick_s_ = 0;
+  bool ticked_ = false;
+};
+
+}  // namespace somafit

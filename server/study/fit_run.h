@@ -1,0 +1,123 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "server/study/effects.h"
+#include "server/study/leases.h"
+#include "server/study/open_round.h"
+#include "server/study/plan.h"
+#include "server/study/records.h"
+
+namespace somafit {
+
+// One fit: its state machine, its optimizer and its open rounds. Decides, as
+// the coordinator's part for one fit; what must be written, callbacks wanted
+// and work that turned up go into Effects.
+//
+//   RUNNING -> GATED -> RUNNING, RUNNING or GATED -> PAUSED -> RUNNING,
+//   any of these -> SUCCEEDED | CANCELLED | FAILED,
+//   any but RUNNING and GATED -> RUNNING (an evaluation stage) -> back.
+class FitRun {
+ public:
+  // A new fit, its first round drawn.
+  FitRun(int64_t id, std::string name, FitPlan plan, ModelSource model, Now now,
+         Effects& effects);
+  // What the fit would be created as.
+  static FitRecord NewRecord(int64_t id, std::string name, const FitPlan& plan,
+                             Now now);
+  // As read back. `plan` is nullopt for a fit that has ended.
+  FitRun(StoredFit stored, std::optional<FitPlan> plan, Now now);
+  // Ends what cannot go on after a restart: the evaluation stage if the fit had
+  // ended before it, else the fit.
+  void Fail(const std::string& reason, Now now, Effects& effects);
+  // The optimizer's snapshot cannot be restored.
+  const absl::Status& restored() const { return restored_; }
+
+  const FitRecord& record() const { return record_; }
+  FitRecord View(Now now) const;  // with the running time until now
+  std::string title() const { return "fits/" + record_.name; }
+  const FitPlan& plan() const { return *plan_; }  // REQUIRES: WantsWorkers()
+
+  // --- people ---
+  absl::Status Pause(Now now, Effects& effects);
+  absl::Status Resume(Now now, Effects& effects);
+  absl::Status Cancel(Now now, Effects& effects);
+  absl::Status MayDelete() const;
+  absl::Status Ack(int32_t stage, int64_t round, bool stop, Now now,
+                   Effects& effects);
+  absl::Status Evaluate(FitPlan plan, std::vector<std::vector<double>> points,
+                        Now now, Effects& effects);
+
+  // --- workers ---
+  // Whether samples of the current round may be handed out at all.
+  bool WantsWorkers() const;
+  bool HasReadyWork(double now_s) const;
+  // REQUIRES: WantsWorkers().
+  const OpenRound& current_round() const;
+  std::optional<SampleRange> Take(int64_t n, double now_s);
+  // The open round that has this sample without a result, or nullptr.
+  const OpenRound* RoundOf(int64_t sample) const;
+  // Whether a lease of `range` still has something to find out.
+  bool IsWanted(const SampleRange& range) const;
+  // Records each sample that is open; returns how many were not.
+  int64_t Record(const std::string& worker, int64_t microseconds,
+                 std::vector<RecordedSample> samples, Now now,
+                 Effects& effects);
+  // Takes back what is open of `range`: split, delayed, or recorded as failed
+  // once its attempts are used up.
+  void EndAttempt(SampleRange range, AttemptEnd end, const std::string& message,
+                  Now now, Effects& effects);
+
+  // --- time ---
+  void Advance(Now now, Effects& effects);
+  // Gate timeout; `previous_s` is the time of the last tick.
+  void Tick(double previous_s, Now now, Effects& effects);
+
+ private:
+  bool evaluating() const { return record_.resume_state.has_value(); }
+  std::optional<OpenRound>& current() {
+    return evaluating() ? evaluation_round_ : search_round_;
+  }
+  const std::optional<OpenRound>& current() const {
+    return evaluating() ? evaluation_round_ : search_round_;
+  }
+  OpenRound* MutableRoundOf(int64_t sample);
+
+  double Elapsed(Now now) const;
+  void Settle(Now now);  // adds the running time until now to the record
+  void SetState(FitState state, std::string reason, Now now, Effects& effects);
+  void Save(Effects& effects) const;
+  void AppendRoundEvent(const OpenRound& round, bool gated, Now now,
+                        Effects& effects);
+  void DrawRound(Effects& effects);
+  void Learn();  // from the complete search round
+  void TakeBest(const OpenRound& round);
+  std::optional<std::string> StopReason(Now now) const;
+  void EndSearchRound(Now now, Effects& effects);
+  void EndEvaluation(Now now, Effects& effects);
+  void LeaveEvaluation(Now now, Effects& effects);
+  void BreakCircuit(int64_t done_before, Now now, Effects& effects);
+  absl::Status WrongState(std::string_view remedy) const;
+
+  FitRecord record_;
+  std::optional<FitPlan> plan_;
+  std::unique_ptr<Optimizer> optimizer_;
+  std::optional<OpenRound> search_round_;
+  std::optional<OpenRound> evaluation_round_;
+  absl::Status restored_;
+  double running_since_s_ = 0;
+  bool clock_runs_ = false;
+  double gated_since_s_ = 0;
+  // A person who resumes the fit knows better.
+  bool breaker_armed_ = true;
+};
+
+}  // namespace somafit

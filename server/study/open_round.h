@@ -1,0 +1,69 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "server/study/leases.h"
+#include "server/study/records.h"
+
+namespace somafit {
+
+// A round that has been drawn and not ended: what is known of its samples, and
+// which of them are in nobody's hands.
+class OpenRound {
+ public:
+  // Nothing is recorded yet.
+  explicit OpenRound(RoundRecord round);
+  // As read back; nothing is in a worker's hands.
+  explicit OpenRound(StoredRound stored);
+
+  const RoundRecord& record() const { return round_; }
+  int64_t first() const { return round_.first_sample; }
+  int64_t size() const { return static_cast<int64_t>(outcomes_.size()); }
+  bool Contains(int64_t sample) const {
+    return sample >= first() && sample < first() + size();
+  }
+  // Contained and without a result.
+  bool IsOpen(int64_t sample) const {
+    return Contains(sample) &&
+           outcomes_[Index(sample)].status == SampleStatus::kDrawn;
+  }
+  bool complete() const { return n_open_ == 0; }
+
+  // Closes an open sample; also takes it off the pending ones.
+  // REQUIRES: IsOpen(sample).
+  void Record(int64_t sample, SampleStatus status, double total_error);
+  // Makes those samples of `range` that are still open pending.
+  void GiveBack(const SampleRange& range);
+  // The samples of `range` that are still open.
+  std::vector<int64_t> OpenSamples(const SampleRange& range) const;
+
+  PendingRanges& pending() { return pending_; }
+  const PendingRanges& pending() const { return pending_; }
+
+  struct Outcome {
+    SampleStatus status = SampleStatus::kDrawn;
+    double total_error = 0;
+  };
+  const Outcome& outcome(int64_t sample) const {
+    return outcomes_[Index(sample)];
+  }
+  const std::vector<double>& point(int64_t sample) const {
+    return round_.points[Index(sample)];
+  }
+  const std::vector<double>& unit_point(int64_t sample) const {
+    return round_.unit_points[Index(sample)];
+  }
+
+ private:
+  size_t Index(int64_t sample) const {
+    return static_cast<size_t>(sample - round_.first_sample);
+  }
+
+  RoundRecord round_;
+  std::vector<Outcome> outcomes_;
+  int64_t n_open_ = 0;
+  PendingRanges pending_;
+};
+
+}  // namespace somafit

@@ -1,0 +1,349 @@
+#include "server/study/plan.h"
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "server/study/plan_check.h"
+#include "worker/core/base/check.h"
+#include "worker/core/base/number.h"
+#include "worker/core/ir/lower.h"
+#include "worker/core/lang/model.h"
+#include "worker/core/lang/quantity.h"
+
+namespace somafit {
+namespace {
+
+std::string Quoted(std::string_view text) {
+  return absl::StrCat("\"", absl::CHexEscape(std::string(text.substr(0, 80))), "\"");
+}
+
+// A text that must be a quantity above 0; nullopt after an error.
+std::optional<double> PositiveQuantity(const std::string& field,
+                                       const std::string& text,
+                                       const Dimension& dimension,
+                                       Diagnostics& diagnostics) {
+  const Source source{field, text};
+  const std::optional<double> value =
+      EvaluateQuantityOf(source, dimension, diagnostics);
+  if (!value) return std::nullopt;
+  if (!(*value > 0) || !std::isfinite(*value)) {
+    diagnostics.Error("E_RANGE", source, {0, text.size()},
+                      absl::StrCat(field, " is ", ShortestText(*value),
+                                   " in SI; it must be finite and above 0"));
+    return std::nullopt;
+  }
+  return value;
+}
+
+void CheckNames(FitSpec& spec, Diagnostics& diagnostics) {
+  if (!spec.name.empty() && !IsFitName(spec.name)) {
+    diagnostics.FieldError(
+        "E_NAME", "name",
+        absl::StrCat(Quoted(spec.name), " cannot name a fit"),
+        std::string(kFitNameRule));
+  }
+  if (spec.label.empty()) spec.label = "fit";
+  constexpr size_t kLongestLabel = 48;  // leaves room for "-<n>"
+  if (!IsFitName(spec.label) || spec.label.size() > kLongestLabel) {
+    diagnostics.FieldError(
+        "E_NAME", "label",
+        absl::StrCat(Quoted(spec.label), " cannot be a fit's label"),
+        absl::StrCat(std::string(kFitNameRule), "; a label has at most ", kLongestLabel));
+  }
+}
+
+std::optional<double> CheckTimeStep(const FitSpec& spec, const Dataset& dataset,
+                                    Diagnostics& diagnostics) {
+  if (spec.dt.empty()) {
+    diagnostics.FieldError("E_MISSING", "dt", "dt is missing",
+                           "give the time between samples, e.g. \"0.01*ms\"");
+    return std::nullopt;
+  }
+  const std::optional<double> dt =
+      PositiveQuantity("dt", spec.dt, kTimeDimension, diagnostics);
+  if (!dt) return std::nullopt;
+  for (size_t i = 0; i < dataset.traces.size(); ++i) {
+    const double recorded = dataset.traces[i].dt;
+    if (std::abs(recorded - *dt) <= 1e-9 * *dt) continue;
+    diagnostics.FieldError(
+        "E_DT", "dt",
+        absl::StrCat("dt is ", ShortestText(*dt), " s, but trace ", i,
+                     " was sampled every ", ShortestText(recorded), " s"),
+        "all traces and the simulation share one dt");
+    return std::nullopt;
+  }
+  return dt;
+}
+
+std::vector<Parameter> CheckBounds(const FitSpec& spec, const Model& model,
+                                   Diagnostics& diagnostics) {
+  std::vector<std::string> names;
+  for (const ModelVariable& parameter : model.parameters) {
+    names.push_back(parameter.name);
+  }
+  std::set<std::string> given;
+  for (const ParameterSpec& parameter : spec.parameters) {
+    const std::string field =
+        absl::StrCat("parameters.", parameter.name.substr(0, 80), ".bounds");
+    if (std::find(names.begin(), names.end(), parameter.name) == names.end()) {
+      const std::string nearest = NearestWord(parameter.name, names);
+      diagnostics.FieldError(
+          "E_BOUNDS", field,
+          absl::StrCat("the model has no parameter ", Quoted(parameter.name)),
+          nearest.empty()
+              ? absl::StrCat("its parameters are: ", absl::StrJoin(names, ", "))
+              : absl::StrCat("did you mean \"", nearest, "\"?"));
+    } else if (!given.insert(parameter.name).second) {
+      diagnostics.FieldError("E_BOUNDS", field,
+                             absl::StrCat("parameter \"", parameter.name,
+                                          "\" is bounded twice"),
+                             "keep one of the two");
+    }
+  }
+  if (names.empty()) {
+    diagnostics.FieldError(
+        "E_BOUNDS", "parameters", "the model has no parameters to fit",
+        "declare one in the equations, e.g. \"gl : siemens (constant)\"");
+  }
+  if (names.size() > kMaxParameters) {
+    diagnostics.FieldError("E_LIMIT", "parameters",
+                           absl::StrCat("the model has ", names.size(),
+                                        " parameters; at most ", kMaxParameters,
+                                        " can be fitted"));
+    return {};
+  }
+  std::vector<Parameter> parameters;
+  for (const ModelVariable& variable : model.parameters) {
+    const auto spec_of = std::find_if(
+        spec.parameters.begin(), spec.parameters.end(),
+        [&](const ParameterSpec& p) { return p.name == variable.name; });
+    const std::string field =
+        absl::StrCat("parameters.", variable.name, ".bounds");
+    if (spec_of == spec.parameters.end()) {
+      diagnostics.FieldError(
+          "E_BOUNDS", field,
+          absl::StrCat("parameter \"", variable.name, "\" has no bounds"),
+          absl::StrCat("say where it may lie, e.g. \"[0, 1] * ",
+                       UnitExpression(variable.dimension),
+                       "\" written as \"[0*", UnitExpression(variable.dimension),
+                       ", 1*", UnitExpression(variable.dimension), "]\""));
+      continue;
+    }
+    const auto bounds = EvaluateBounds({field, spec_of->bounds},
+                                       variable.dimension, diagnostics);
+    if (!bounds) continue;
+    if (!std::isfinite(bounds->second - bounds->first)) {
+      diagnostics.FieldError(
+          "E_BOUNDS", field,
+          absl::StrCat("the bounds of \"", variable.name,
+                       "\" are too far apart to compute with"));
+      continue;
+    }
+    parameters.push_back({variable.name, variable.dimension, bounds->first,
+                          bounds->second});
+  }
+  return parameters;
+}
+
+// What has no model or dimension in it.
+void CheckCounts(FitSpec& spec, size_t n_outputs, Diagnostics& diagnostics) {
+  if (spec.n_samples < 1 || spec.n_samples > kMaxSamplesPerRound) {
+    diagnostics.FieldError(
+        "E_RANGE", "n_samples",
+        absl::StrCat("n_samples is ", spec.n_samples, "; it must be 1 to ",
+                     kMaxSamplesPerRound));
+  } else if (!RoundFitsIntoEvent(spec.n_samples, spec.parameters.size(),
+                                 n_outputs)) {
+    diagnostics.FieldError(
+        "E_LIMIT", "n_samples",
+        absl::StrCat("a round of ", spec.n_samples, " samples with ",
+                     spec.parameters.size(), " parameters and ", n_outputs,
+                     " outputs is larger than 12 MiB"),
+        "draw fewer samples in more rounds");
+  }
+  const GateSpec& gate = spec.gate;
+  if (!(gate.timeout_s > 0) || !std::isfinite(gate.timeout_s)) {
+    diagnostics.FieldError("E_RANGE", "gate.timeout_seconds",
+                           absl::StrCat("the gate's timeout is ",
+                                        ShortestText(gate.timeout_s),
+                                        " s; it must be finite and above 0"));
+  }
+  const ExecutionSpec& execution = spec.execution;
+  if (!(execution.task_timeout_s > 0) ||
+      !std::isfinite(execution.task_timeout_s)) {
+    diagnostics.FieldError("E_RANGE", "execution.task_timeout_seconds",
+                           absl::StrCat("the task timeout is ",
+                                        ShortestText(execution.task_timeout_s),
+                                        " s; it must be finite and above 0"));
+  }
+  if (execution.max_attempts < 1 || execution.max_attempts > kMaxAttempts) {
+    diagnostics.FieldError(
+        "E_RANGE", "execution.max_attempts",
+        absl::StrCat("max_attempts is ", execution.max_attempts,
+                     "; it must be 1 to ", kMaxAttempts));
+  }
+}
+
+void CheckOptimizer(OptimizerSpec& optimizer, Diagnostics& diagnostics) {
+  if (optimizer.name.empty()) optimizer.name = "de";
+  const OptimizerEntry* const entry = FindOptimizer(optimizer.name);
+  if (entry == nullptr) {
+    std::vector<std::string> names;
+    for (const OptimizerEntry* known : AllOptimizers()) {
+      names.emplace_back(known->name);
+    }
+    diagnostics.FieldError(
+        "E_OPTIMIZER", "optimizer.name",
+        absl::StrCat("there is no optimizer ", Quoted(optimizer.name)),
+        absl::StrCat("known are: ", absl::StrJoin(names, ", ")));
+    return;
+  }
+  ReadOptions(optimizer.options, entry->options, "optimizer.options",
+              kNoDimension, diagnostics);
+}
+
+std::optional<double> CheckTarget(const std::string& text,
+                                  const std::optional<Dimension>& dimension,
+                                  Diagnostics& diagnostics) {
+  const Source source{"stop.target", text};
+  const std::optional<Quantity> target =
+      EvaluateQuantity(source, {}, diagnostics);
+  if (!target) return std::nullopt;
+  if (std::isnan(target->value)) {
+    diagnostics.Error("E_RANGE", source, {0, text.size()},
+                      "the target is not a number");
+    return std::nullopt;
+  }
+  if (dimension && !target->dimension.IsNone() &&
+      !(target->dimension == *dimension)) {
+    diagnostics.Error(
+        "E_DIM", source, {0, text.size()},
+        absl::StrCat("the target is in ", UnitExpression(target->dimension),
+                     ", but the total error is in ",
+                     UnitExpression(*dimension)),
+        "give it in the error's unit, or as a plain SI number");
+    return std::nullopt;
+  }
+  return target->value;
+}
+
+StopRules CheckStop(const StopSpec& stop,
+                    const std::optional<Dimension>& error_dimension,
+                    Diagnostics& diagnostics) {
+  StopRules rules;
+  if (stop.rounds) {
+    if (*stop.rounds < 0 || *stop.rounds > int64_t{4'000'000'000}) {
+      diagnostics.FieldError("E_RANGE", "stop.rounds",
+                             absl::StrCat("stop.rounds is ", *stop.rounds,
+                                          "; it must be 0 to 4e9"));
+    }
+    rules.rounds = stop.rounds;
+  }
+  if (stop.evaluations) {
+    if (*stop.evaluations < 1) {
+      diagnostics.FieldError("E_RANGE", "stop.evaluations",
+                             absl::StrCat("stop.evaluations is ",
+                                          *stop.evaluations,
+                                          "; it must be at least 1"));
+    }
+    rules.evaluations = stop.evaluations;
+  }
+  if (!stop.target.empty()) {
+    rules.target = CheckTarget(stop.target, error_dimension, diagnostics);
+  }
+  if (!stop.time.empty()) {
+    rules.elapsed_s =
+        PositiveQuantity("stop.time", stop.time, kTimeDimension, diagnostics);
+  }
+  if (!stop.rounds && !stop.evaluations && stop.target.empty() &&
+      stop.time.empty()) {
+    diagnostics.FieldError("E_STOP", "stop", "nothing would end the fit",
+                           "give rounds, evaluations, target or time");
+  }
+  return rules;
+}
+
+}  // namespace
+
+bool IsFitName(std::string_view name) {
+  if (name.empty() || name.size() > 63) return false;
+  if (name[0] < 'a' || name[0] > 'z') return false;
+  return std::all_of(name.begin(), name.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '-';
+  });
+}
+
+bool RoundFitsIntoEvent(int64_t n_samples, size_t n_parameters,
+                        size_t n_outputs) {
+  constexpr int64_t kEventBytes = int64_t{12} << 20;
+  const auto row_bytes =
+      static_cast<int64_t>(8 * (n_parameters + 2 * n_outputs + 4));
+  return n_samples <= kEventBytes / row_bytes;
+}
+
+std::optional<FitPlan> ResolvePlan(const FitSpec& spec,
+                                   const std::string& model_hash,
+                                   const Dataset& dataset,
+                                   Diagnostics& diagnostics) {
+  Diagnostics found;
+  FitPlan plan;
+  plan.spec = spec;
+  plan.model_hash = model_hash;
+  plan.outputs = dataset.outputs;
+  plan.n_traces = dataset.traces.size();
+  CheckNames(plan.spec, found);
+  if (dataset.outputs.empty() || dataset.traces.empty()) {
+    found.FieldError("E_DATA", "dataset",
+                     "the dataset has no output traces to compare with",
+                     "upload recordings of at least one variable");
+  }
+  const std::optional<double> dt = CheckTimeStep(spec, dataset, found);
+  const std::optional<Model> model =
+      CompileModel(spec.model, dataset.inputs, dataset.outputs, found);
+  if (model) {
+    plan.space = ParameterSpace(CheckBounds(spec, *model, found));
+    if (dt) {
+      std::vector<std::string> outputs;
+      for (const Channel& output : dataset.outputs) {
+        outputs.push_back(output.name);
+      }
+      CompileProgram(*model, *dt, outputs, found);
+    }
+  }
+  const std::optional<Dimension> error_dimension =
+      CheckMetrics(plan.spec.metrics, dataset, dt, found);
+  CheckCounts(plan.spec, dataset.outputs.size(), found);
+  CheckOptimizer(plan.spec.optimizer, found);
+  plan.stop = CheckStop(spec.stop, error_dimension, found);
+  diagnostics.Append(found);
+  if (found.HasErrors() || !model || !dt || !error_dimension) {
+    if (!found.HasErrors()) {
+      diagnostics.FieldError("E_INTERNAL", "",
+                             "the fit was refused without a reason");
+    }
+    return std::nullopt;
+  }
+  plan.dt = *dt;
+  plan.metrics = plan.spec.metrics;
+  plan.error_dimension = *error_dimension;
+  return plan;
+}
+
+std::unique_ptr<Optimizer> MakeOptimizer(const FitPlan& plan) {
+  const OptimizerEntry* const entry = FindOptimizer(plan.spec.optimizer.name);
+  SOMAFIT_CHECK(entry != nullptr);
+  Diagnostics checked_before;
+  OptimizerConfig config;
+  config.dimensions = plan.space.size();
+  config.options = ReadOptions(plan.spec.optimizer.options, entry->options,
+                               "optimizer.options", kNoDimension,
+                               checked_before);
+  return entry->make(config);
+}
+
+}  // namespace somafit

@@ -1,0 +1,64 @@
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "server/study/records.h"
+
+namespace somafit {
+
+// Rows of a fit's sample table.
+struct SampleRow {
+  int64_t sample = 0;
+  int32_t stage = 0;
+  int64_t round = 0;
+  SampleStatus status = SampleStatus::kDrawn;
+  std::vector<double> parameters;               // SI
+  double total_error = 0;                       // NaN: none
+  std::vector<double> output_errors;            // NaN: none
+  std::vector<double> output_errors_normalized;
+};
+
+// Where the coordinator remembers. Durable, single writer, many readers.
+//
+// Thread-safe.
+class Store {
+ public:
+  virtual ~Store() = default;
+
+  // Commits `writes` after all that were submitted before, possibly many at
+  // once, then calls `committed` on the writer's thread. An empty set is a
+  // barrier: `committed` runs once everything before is durable. A commit that
+  // fails ends the process: a restart is always right, and nothing was
+  // answered.
+  virtual void Submit(WriteSet writes, std::function<void()> committed) = 0;
+
+  // Content-addressed bytes; returns once durable. Idempotent.
+  virtual absl::Status PutDataset(const std::string& hash,
+                                  std::string_view bytes) = 0;
+  virtual absl::StatusOr<std::string> LoadDataset(const std::string& hash) = 0;
+  virtual absl::StatusOr<ModelSource> LoadModel(const std::string& hash) = 0;
+
+  // Everything that has not been deleted, by id. Ended fits come without
+  // snapshots and open rounds.
+  virtual absl::StatusOr<std::vector<StoredFit>> LoadFits() = 0;
+  virtual absl::StatusOr<int64_t> NextFitId() = 0;
+
+  virtual absl::StatusOr<std::optional<RequestRecord>> FindRequest(
+      const std::string& request_id) = 0;
+
+  // Events with seq > after_seq, at most `limit`.
+  virtual absl::StatusOr<std::vector<EventRecord>> ReadEvents(
+      int64_t fit, int64_t after_seq, int limit) = 0;
+  // Samples with number > after_sample, of one stage or all, in order, at most
+  // `limit`. NotFound if the fit has been deleted.
+  virtual absl::StatusOr<std::vector<SampleRow>> ReadSamples(
+      const FitRecord& fit, std::optional<int32_t> stage, int64_t after_sample,
+      int64_t limit) = 0;
+};
+
+}  // namespace somafit

@@ -1,0 +1,283 @@
+// What workers ask for.
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "server/study/coordinator.h"
+#include "worker/core/base/elementary.h"
+#include "worker/core/base/status.h"
+
+namespace somafit {
+namespace {
+
+constexpr size_t kMaxWorkers = 10'000;
+constexpr int kMaxThreads = 4096;
+constexpr size_t kMaxText = 200;         // of what a worker says of itself
+constexpr size_t kMaxFailureText = 2000;
+// Points in one answer to Lease.
+constexpr size_t kMaxGrantBytes = size_t{8} << 20;
+
+std::string Cut(const std::string& text, size_t limit) {
+  return text.size() <= limit ? text : text.substr(0, limit) + "...";
+}
+
+}  // namespace
+
+absl::StatusOr<Coordinator::Session> Coordinator::Register(
+    const WorkerHello& hello, Now now) {
+  if (hello.numerics_version != kNumericsVersion) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "worker \"", Cut(hello.name, kMaxText), "\" computes with numerics ",
+        "version ", hello.numerics_version, ", this coordinator with version ",
+        kNumericsVersion, "; install the same release on both"));
+  }
+  if (workers_.size() >= kMaxWorkers) {
+    return absl::ResourceExhaustedError(absl::StrCat(
+        "there are ", kMaxWorkers,
+        " workers already; those that fell silent are forgotten in time"));
+  }
+  std::string session = new_lease_();
+  Worker& worker = workers_[session];
+  worker.hello = hello;
+  worker.hello.name = Cut(hello.name, kMaxText);
+  worker.hello.host = Cut(hello.host, kMaxText);
+  worker.hello.version = Cut(hello.version, kMaxText);
+  worker.hello.threads = std::clamp(hello.threads, 1, kMaxThreads);
+  worker.last_seen_s = now.steady_s;
+  return Session{std::move(session), options_.lease_s};
+}
+
+absl::StatusOr<Coordinator::Worker*> Coordinator::Touch(
+    const std::string& session, Now now) {
+  const auto found = workers_.find(session);
+  if (found == workers_.end()) {
+    return absl::NotFoundError(
+        "the session is not known: the coordinator was restarted or the worker "
+        "was silent for too long; register again");
+  }
+  found->second.last_seen_s = now.steady_s;
+  return &found->second;
+}
+
+bool Coordinator::IsLive(const Worker& worker, Now now) const {
+  return now.steady_s - worker.last_seen_s <= options_.lease_s;
+}
+
+FitRun* Coordinator::NextFitWithWork(double now_s) {
+  auto it = fits_.upper_bound(last_served_fit_);
+  for (size_t i = 0; i < fits_.size(); ++i, ++it) {
+    if (it == fits_.end()) it = fits_.begin();
+    if (it->second->HasReadyWork(now_s)) {
+      last_served_fit_ = it->first;
+      return it->second.get();
+    }
+  }
+  return nullptr;
+}
+
+TaskGrant Coordinator::Grant(FitRun& fit, const SampleRange& range,
+                             const std::string& session, Worker& worker,
+                             Now now) {
+  const OpenRound& round = fit.current_round();
+  const FitPlan& plan = fit.plan();
+  TaskGrant grant;
+  grant.lease = new_lease_();
+  grant.fit = fit.record().id;
+  grant.fit_name = fit.record().name;
+  grant.stage = round.record().stage;
+  grant.round = round.record().round;
+  grant.first_sample = range.first;
+  grant.points.reserve(static_cast<size_t>(range.count));
+  for (int64_t s = range.first; s < range.first + range.count; ++s) {
+    grant.points.push_back(round.point(s));
+  }
+  grant.model_hash = plan.model_hash;
+  grant.dataset_hash = plan.spec.dataset;
+  grant.dt = plan.dt;
+  for (const Parameter& parameter : plan.space.parameters()) {
+    grant.parameters.push_back(parameter.name);
+  }
+  grant.metrics = plan.metrics;
+  leases_[grant.lease] = {session, grant.fit, range, now.steady_s};
+  worker.leases.insert(grant.lease);
+  return grant;
+}
+
+absl::StatusOr<std::vector<TaskGrant>> Coordinator::Lease(
+    const std::string& session, int max_tasks, Now now, Effects&) {
+  SOMAFIT_ASSIGN_OR_RETURN(Worker* const worker, Touch(session, now));
+  int64_t total_threads = 0;
+  for (const auto& [other_session, other] : workers_) {
+    if (IsLive(other, now)) total_threads += other.hello.threads;
+  }
+  std::vector<TaskGrant> grants;
+  size_t bytes = 0;
+  while (static_cast<int>(grants.size()) < std::clamp(max_tasks, 1, 64) &&
+         bytes < kMaxGrantBytes) {
+    FitRun* const fit = NextFitWithWork(now.steady_s);
+    if (fit == nullptr) break;
+    const FitRecord& record = fit->record();
+    const int64_t n = TaskSize(
+        fit->current_round().pending().count(), worker->hello.threads,
+        total_threads,
+        LargestTask(record.parameters.size(), record.outputs.size(),
+                    record.n_traces));
+    const std::optional<SampleRange> range = fit->Take(n, now.steady_s);
+    if (!range) break;
+    grants.push_back(Grant(*fit, *range, session, *worker, now));
+    bytes += grants.back().points.size() * (record.parameters.size() * 8 + 16);
+  }
+  return grants;
+}
+
+absl::StatusOr<std::vector<std::string>> Coordinator::Heartbeat(
+    const std::string& session, const std::vector<std::string>& leases,
+    Now now, Effects&) {
+  SOMAFIT_ASSIGN_OR_RETURN(Worker* const worker, Touch(session, now));
+  std::vector<std::string> ended;
+  for (const std::string& lease : leases) {
+    if (!worker->leases.contains(lease)) ended.push_back(lease);
+  }
+  return ended;
+}
+
+void Coordinator::EndLease(const std::string& name, AttemptEnd end,
+                           const std::string& message, Now now,
+                           Effects& effects) {
+  const auto found = leases_.find(name);
+  if (found == leases_.end()) return;
+  const somafit::Lease lease = std::move(found->second);
+  leases_.erase(found);
+  if (const auto worker = workers_.find(lease.session);
+      worker != workers_.end()) {
+    worker->second.leases.erase(name);
+  }
+  if (const auto fit = fits_.find(lease.fit); fit != fits_.end()) {
+    fit->second->EndAttempt(lease.range, end, message, now, effects);
+  }
+}
+
+void Coordinator::DropUnwantedLeases(int64_t fit) {
+  const auto found = fits_.find(fit);
+  std::erase_if(leases_, [&](const auto& entry) {
+    const auto& [name, lease] = entry;
+    if (lease.fit != fit) return false;
+    if (found != fits_.end() && found->second->IsWanted(lease.range)) {
+      return false;
+    }
+    if (const auto worker = workers_.find(lease.session);
+        worker != workers_.end()) {
+      worker->second.leases.erase(name);
+    }
+    return true;
+  });
+}
+
+absl::StatusOr<int64_t> Coordinator::ReportResults(const Report& report,
+                                                   Now now, Effects& effects) {
+  std::string worker_name;
+  const auto worker = workers_.find(report.session);
+  if (worker != workers_.end()) {
+    worker->second.last_seen_s = now.steady_s;
+    worker_name = worker->second.hello.name;
+  }
+  SOMAFIT_ASSIGN_OR_RETURN(FitRun* const fit, FindFit(report.fit));
+  const FitRecord& record = fit->record();
+  const size_t n_outputs = record.outputs.size();
+  for (const RecordedSample& sample : report.samples) {
+    const Evaluation& e = sample.evaluation;
+    if (e.status != SampleStatus::kOk && e.status != SampleStatus::kNonfinite &&
+        e.status != SampleStatus::kFailed) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "sample ", sample.sample, " is reported as ",
+          std::string(SampleStatusName(e.status)), "; a result is ok, nonfinite or failed"));
+    }
+    if (e.output_errors.size() != n_outputs ||
+        e.output_errors_normalized.size() != n_outputs ||
+        e.trace_errors.size() != n_outputs * record.n_traces) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "sample ", sample.sample, " has ", e.output_errors.size(), ", ",
+          e.output_errors_normalized.size(), " and ", e.trace_errors.size(),
+          " errors per output, normalized and per trace; ", fit->title(),
+          " has ", n_outputs, " outputs and ", record.n_traces, " traces"));
+    }
+  }
+  const int64_t already = fit->Record(worker_name, report.microseconds,
+                                      report.samples, now, effects);
+  const int64_t recorded =
+      static_cast<int64_t>(report.samples.size()) - already;
+  if (worker != workers_.end() && recorded > 0) {
+    ++worker->second.tasks_done;
+    worker->second.samples_done += recorded;
+  }
+  const auto lease = leases_.find(report.lease);
+  if (lease == leases_.end() || lease->second.fit != record.id) return already;
+  // What a report leaves out is tried again; that counts as an attempt unless
+  // there was progress.
+  if (!report.failure.empty()) {
+    EndLease(report.lease, AttemptEnd::kFailed,
+             Cut(report.failure, kMaxFailureText), now, effects);
+  } else if (recorded > 0) {
+    EndLease(report.lease, AttemptEnd::kReleased, "", now, effects);
+  } else {
+    EndLease(report.lease, AttemptEnd::kFailed,
+             "the worker reported none of the task's samples", now, effects);
+  }
+  return already;
+}
+
+absl::Status Coordinator::Release(const std::string& session,
+                                  const std::vector<std::string>& leases,
+                                  Now now, Effects& effects) {
+  SOMAFIT_ASSIGN_OR_RETURN(Worker* const worker, Touch(session, now));
+  for (const std::string& lease : leases) {
+    if (!worker->leases.contains(lease)) continue;
+    EndLease(lease, AttemptEnd::kReleased, "", now, effects);
+  }
+  return absl::OkStatus();
+}
+
+std::vector<WorkerView> Coordinator::Workers(Now now) const {
+  std::vector<WorkerView> views;
+  for (const auto& [session, worker] : workers_) {
+    WorkerView view;
+    view.name = worker.hello.name;
+    view.host = worker.hello.host;
+    view.version = worker.hello.version;
+    view.threads = worker.hello.threads;
+    view.tasks_done = worker.tasks_done;
+    view.samples_done = worker.samples_done;
+    view.idle_s = std::max(0.0, now.steady_s - worker.last_seen_s);
+    view.state = !IsLive(worker, now)     ? "lost"
+                 : worker.leases.empty() ? "idle"
+                                         : "busy";
+    std::map<std::string, int64_t> samples;  // by fit and round
+    for (const std::string& name : worker.leases) {
+      const somafit::Lease& lease = leases_.at(name);
+      const FitRun& fit = *fits_.at(lease.fit);
+      const OpenRound* round = nullptr;
+      for (int64_t s = lease.range.first;
+           s < lease.range.first + lease.range.count && !round; ++s) {
+        round = fit.RoundOf(s);
+      }
+      if (round == nullptr) continue;
+      samples[absl::StrCat(fit.title(), " round ", round->record().round)] +=
+          lease.range.count;
+    }
+    view.activity = absl::StrJoin(
+        samples, "; ", [](std::string* out, const auto& entry) {
+          absl::StrAppend(out, entry.first, ", ", entry.second,
+                          entry.second == 1 ? " sample" : " samples");
+        });
+    views.push_back(std::move(view));
+  }
+  std::sort(views.begin(), views.end(),
+            [](const WorkerView& a, const WorkerView& b) {
+              return std::tie(a.name, a.host) < std::tie(b.name, b.host);
+            });
+  return views;
+}
+
+}  // namespace somafit

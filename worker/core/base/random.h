@@ -1,0 +1,48 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+namespace somafit {
+
+// The Philox4x32-10 block function: 128 random bits as a pure function of a
+// key and a counter.
+//
+// J. Salmon, M. Moraes, R. Dror, D. Shaw (2011), "Parallel random numbers: as
+// easy as 1, 2, 3", SC'11. Equal to the reference implementation's output.
+std::array<uint32_t, 4> Philox4x32(std::array<uint32_t, 4> counter,
+                                   std::array<uint32_t, 2> key);
+
+// What a stream is for: streams of different purposes never overlap.
+enum class StreamPurpose : uint32_t {
+  kOptimizer = 1,  // keyed by (seed, stage, round)
+  kExample = 2,    // noise that example data is made with
+};
+
+// A sequence of random numbers that is a pure function of
+// (seed, purpose, stage, round): the same on every machine, however the
+// numbers are drawn by however many threads.
+class RandomStream {
+ public:
+  RandomStream(uint64_t seed, StreamPurpose purpose, uint32_t stage,
+               uint32_t round);
+
+  // 64 random bits.
+  uint64_t Bits();
+  // Uniform in [0, 1), a multiple of 2^-53.
+  double Uniform();
+  // Uniform in 0..bound-1, without bias. REQUIRES: bound > 0.
+  uint64_t Below(uint64_t bound);
+  // Standard normal, by the polar-free Box-Muller transform; one draw per call.
+  // Uses the C library's log and cos: reproducible on one C library only, hence
+  // not for anything that a fit's samples depend on.
+  double Normal();
+
+ private:
+  std::array<uint32_t, 2> key_;
+  std::array<uint32_t, 4> counter_;  // [0] counts blocks.
+  std::array<uint32_t, 4> block_{};
+  int used_ = 4;  // Words of block_ already handed out.
+};
+
+}  // namespace somafit

@@ -1,0 +1,82 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace somafit {
+
+// What a user asks for, as text in the model language, not yet checked.
+
+struct NamedText {
+  std::string name;
+  std::string text;
+  friend bool operator==(const NamedText&, const NamedText&) = default;
+};
+
+// A model: immutable, addressed by the SHA-256 of EncodeModelSource.
+struct ModelSource {
+  std::string equations;
+  std::string method;  // "" chooses
+  std::vector<NamedText> constants;       // name, quantity
+  std::vector<NamedText> initial_values;  // state, expression; in this order
+};
+std::string EncodeModelSource(const ModelSource& source);
+
+struct ParameterSpec {
+  std::string name;
+  std::string bounds;  // "[2*psiemens, 200*nS]"
+};
+
+struct MetricSpec {
+  std::string output;
+  std::string metric;  // "" is "mse"
+  std::vector<NamedText> options;
+  std::vector<double> t_weights;  // empty: none; else one per step
+};
+
+struct OptimizerSpec {
+  std::string name;  // "" is "de"
+  std::vector<NamedText> options;
+};
+
+// The fit ends when any of these is reached; at least one must be given.
+struct StopSpec {
+  std::optional<int64_t> rounds;
+  std::optional<int64_t> evaluations;
+  std::string target;  // total error, "" for none; e.g. "1e-6*volt**2"
+  std::string time;    // running time, "" for none; e.g. "600*second"
+};
+
+enum class GateTimeout : uint8_t { kPause, kContinue };
+
+// With a gate, each round waits for a client's AckRound before the next.
+struct GateSpec {
+  bool enabled = false;
+  double timeout_s = 60;  // without an answer for so long ...
+  GateTimeout then = GateTimeout::kPause;
+};
+
+struct ExecutionSpec {
+  double task_timeout_s = 600;  // a task that runs longer is taken away
+  int max_attempts = 5;         // then its sample is recorded as failed
+};
+
+struct FitSpec {
+  std::string name;   // "" lets the server choose
+  std::string label;  // first part of a chosen name
+  ModelSource model;
+  std::string dataset;  // SHA-256, 64 hex digits
+  std::string dt;
+  std::vector<ParameterSpec> parameters;
+  std::vector<MetricSpec> metrics;
+  OptimizerSpec optimizer;
+  int64_t n_samples = 100;  // a round
+  StopSpec stop;
+  uint64_t seed = 0;
+  GateSpec gate;
+  ExecutionSpec execution;
+};
+
+}  // namespace somafit

@@ -1,0 +1,271 @@
+#include "worker/core/ir/interpreter.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "worker/core/base/check.h"
+#include "worker/core/base/elementary.h"
+
+namespace somafit {
+namespace {
+
+// Lanes are computed in multiples of this many, so that loops over them need no
+// remainder. The spare ones repeat the last.
+constexpr size_t kLaneUnit = 8;
+// Steps between two looks at `cancelled`.
+constexpr size_t kCancelInterval = 256;
+
+// An operation whose operands are rows: one number a lane.
+struct Instruction {
+  Op op = Op::kAdd;
+  size_t row = 0;
+  size_t a = 0;
+  size_t b = 0;
+  size_t c = 0;
+};
+
+struct Feed {
+  size_t row = 0;
+  size_t index = 0;
+};
+
+// A Program with a place for each value.
+struct Schedule {
+  std::vector<Feed> parameters;
+  std::vector<std::pair<size_t, double>> constants;  // row, value
+  std::vector<Instruction> once;
+  std::vector<Feed> inputs;
+  std::vector<size_t> times;
+  std::vector<Feed> states;
+  std::vector<Instruction> every_step;
+  std::vector<size_t> row_of;  // per value
+  size_t n_rows = 0;
+};
+
+// Rows of values that live within one step are used again after the last use:
+// what a step touches then stays in the first-level cache.
+class Scheduler {
+ public:
+  explicit Scheduler(const Program& program)
+      : program_(program),
+        rates_(Rates(program)),
+        last_use_(program.values.size(), -1) {
+    const auto n_values = static_cast<ValueId>(program.values.size());
+    for (ValueId id = 0; id < n_values; ++id) {
+      const Value& value = program.values[id];
+      for (const ValueId operand : {value.a, value.b, value.c}) {
+        if (operand >= 0) last_use_[operand] = id;
+      }
+    }
+    for (const auto* ids :
+         {&program.initial, &program.next, &program.observed}) {
+      for (const ValueId id : *ids) last_use_[id] = n_values;
+    }
+  }
+
+  Schedule Run() {
+    schedule_.row_of.resize(program_.values.size());
+    for (size_t id = 0; id < program_.values.size(); ++id) {
+      Place(static_cast<ValueId>(id));
+    }
+    return std::move(schedule_);
+  }
+
+ private:
+  size_t NewRow() {
+    if (free_.empty()) return schedule_.n_rows++;
+    const size_t row = free_.back();
+    free_.pop_back();
+    return row;
+  }
+
+  void Place(ValueId id) {
+    const Value& value = program_.values[id];
+    const bool shared = OpArity(value.op) > 0 && rates_[id] == Rate::kPerStep;
+    const size_t row = shared ? NewRow() : schedule_.n_rows++;
+    schedule_.row_of[id] = row;
+    const auto index = static_cast<size_t>(value.index);
+    switch (value.op) {
+      case Op::kConstant:
+        schedule_.constants.emplace_back(row, value.constant);
+        return;
+      case Op::kParameter:
+        schedule_.parameters.push_back({row, index});
+        return;
+      case Op::kState:
+        schedule_.states.push_back({row, index});
+        return;
+      case Op::kInput:
+        schedule_.inputs.push_back({row, index});
+        return;
+      case Op::kTime:
+        schedule_.times.push_back(row);
+        return;
+      default:
+        break;
+    }
+    const auto row_of = [this](ValueId operand) {
+      return operand < 0 ? 0 : schedule_.row_of[operand];
+    };
+    (rates_[id] == Rate::kPerStep ? schedule_.every_step : schedule_.once)
+        .push_back({value.op, row, row_of(value.a), row_of(value.b),
+                    row_of(value.c)});
+    Release(id, value);
+  }
+
+  void Release(ValueId id, const Value& value) {
+    const ValueId operands[] = {value.a, value.b, value.c};
+    for (int i = 0; i < 3; ++i) {
+      const ValueId operand = operands[i];
+      if (operand < 0 || last_use_[operand] != id) continue;
+      if (std::find(operands, operands + i, operand) != operands + i) continue;
+      if (OpArity(program_.values[operand].op) > 0 &&
+          rates_[operand] == Rate::kPerStep) {
+        free_.push_back(schedule_.row_of[operand]);
+      }
+    }
+  }
+
+  const Program& program_;
+  const std::vector<Rate> rates_;
+  std::vector<ValueId> last_use_;
+  std::vector<size_t> free_;
+  Schedule schedule_;
+};
+
+template <typename F>
+inline void ForLanes(size_t n_lanes, double* __restrict result, F&& f) {
+  n_lanes &= ~(kLaneUnit - 1);
+  for (size_t lane = 0; lane < n_lanes; ++lane) result[lane] = f(lane);
+}
+
+class Machine {
+ public:
+  Machine(const Program& program, const TraceView& trace, size_t n_lanes,
+          std::span<const double> parameters)
+      : program_(program),
+        trace_(trace),
+        schedule_(Scheduler(program).Run()),
+        n_lanes_(n_lanes),
+        stride_((n_lanes + kLaneUnit - 1) / kLaneUnit * kLaneUnit),
+        rows_(schedule_.n_rows * stride_),
+        next_(program.states.size() * stride_),
+        outputs_(program.outputs.size() * n_lanes) {
+    for (const auto& [row, value] : schedule_.constants) Fill(row, value);
+    for (const auto& [row, index] : schedule_.parameters) {
+      const double* const values = &parameters[index * n_lanes];
+      for (size_t lane = 0; lane < stride_; ++lane) {
+        Row(row)[lane] = values[std::min(lane, n_lanes - 1)];
+      }
+    }
+    for (const Instruction& instruction : schedule_.once) Run(instruction);
+    Keep(program.initial);
+    for (const auto& [row, index] : schedule_.states) {
+      std::copy_n(&next_[index * stride_], stride_, Row(row));
+    }
+  }
+
+  std::span<const double> Observe(size_t step) {
+    for (const auto& [row, index] : schedule_.inputs) {
+      Fill(row, trace_.inputs[index][step]);
+    }
+    for (const size_t row : schedule_.times) {
+      Fill(row, static_cast<double>(step) * program_.dt);
+    }
+    for (const Instruction& instruction : schedule_.every_step) {
+      Run(instruction);
+    }
+    for (size_t i = 0; i < program_.observed.size(); ++i) {
+      std::copy_n(Row(schedule_.row_of[program_.observed[i]]), n_lanes_,
+                  &outputs_[i * n_lanes_]);
+    }
+    return outputs_;
+  }
+
+  // All states at once: a next value may be another state's present one.
+  void Advance() {
+    Keep(program_.next);
+    for (const auto& [row, index] : schedule_.states) {
+      std::copy_n(&next_[index * stride_], stride_, Row(row));
+    }
+  }
+
+ private:
+  double* Row(size_t row) { return rows_.data() + row * stride_; }
+
+  void Fill(size_t row, double value) {
+    std::fill_n(Row(row), stride_, value);
+  }
+
+  void Keep(const std::vector<ValueId>& ids) {
+    for (size_t i = 0; i < ids.size(); ++i) {
+      std::copy_n(Row(schedule_.row_of[ids[i]]), stride_, &next_[i * stride_]);
+    }
+  }
+
+  void Run(const Instruction& instruction) {
+    double* const result = Row(instruction.row);
+    const double* const a = Row(instruction.a);
+    const double* const b = Row(instruction.b);
+    const double* const c = Row(instruction.c);
+    const size_t n = stride_;
+    switch (instruction.op) {
+      case Op::kNegate:
+        return ForLanes(n, result, [&](size_t i) { return -a[i]; });
+      case Op::kAbs:
+        return ForLanes(n, result, [&](size_t i) { return std::fabs(a[i]); });
+      case Op::kSqrt:
+        return ForLanes(n, result, [&](size_t i) { return std::sqrt(a[i]); });
+      case Op::kExp:
+        return Exp(a, result, n);
+      case Op::kExpm1:
+        return Expm1(a, result, n);
+      case Op::kExprel:
+        return Exprel(a, result, n);
+      case Op::kAdd:
+        return ForLanes(n, result, [&](size_t i) { return a[i] + b[i]; });
+      case Op::kSubtract:
+        return ForLanes(n, result, [&](size_t i) { return a[i] - b[i]; });
+      case Op::kMultiply:
+        return ForLanes(n, result, [&](size_t i) { return a[i] * b[i]; });
+      case Op::kDivide:
+        return ForLanes(n, result, [&](size_t i) { return a[i] / b[i]; });
+      case Op::kFma:
+        return ForLanes(n, result,
+                        [&](size_t i) { return std::fma(a[i], b[i], c[i]); });
+      default:
+        SOMAFIT_CHECK(OpArity(instruction.op) > 0);
+    }
+  }
+
+  const Program& program_;
+  const TraceView& trace_;
+  const Schedule schedule_;
+  const size_t n_lanes_;
+  const size_t stride_;
+  std::vector<double> rows_;     // [row][stride_]
+  std::vector<double> next_;     // [state][stride_]
+  std::vector<double> outputs_;  // [output][n_lanes_]
+};
+
+}  // namespace
+
+bool Interpret(const Program& program, const TraceView& trace, size_t n_lanes,
+               std::span<const double> parameters, const StepObserver& observe,
+               const std::function<bool()>& cancelled) {
+  SOMAFIT_CHECK(parameters.size() == program.parameters.size() * n_lanes);
+  SOMAFIT_CHECK(trace.inputs.size() == program.inputs.size());
+  for (const auto& input : trace.inputs) {
+    SOMAFIT_CHECK(input.size() >= trace.n_steps);
+  }
+  if (n_lanes == 0) return true;
+  Machine machine(program, trace, n_lanes, parameters);
+  for (size_t step = 0; step < trace.n_steps; ++step) {
+    if (step % kCancelInterval == 0 && cancelled && cancelled()) return false;
+    observe(step, machine.Observe(step));
+    machine.Advance();
+  }
+  return true;
+}
+
+}  // namespace somafit

@@ -1,0 +1,28 @@
+#pragma once
+
+#include "worker/core/ir/program.h"
+
+namespace somafit {
+
+// Each pass takes a verified Program and returns a verified one that computes
+// the same values, up to rounding where it says so. They are listed in the order
+// in which they run.
+
+// Replaces every operation on constants by its value, x*1, x/1, --x by x, and
+// x+0 where that changes no bit of any finite result; moves negations outwards
+// and into sums. See ProgramBuilder::Fold.
+Program FoldConstants(Program program);
+
+// Replaces x / y, where y is known before the first step, by x * (1 / y), one
+// division a lane in place of one a step. Up to rounding.
+Program InvertInvariantDivisors(Program program);
+
+// Forms a*b + c, a*b - c and c - a*b as fused multiply-adds where the product
+// has no other use, and drops dead values. Up to rounding: the result is the
+// more exact one.
+Program FuseMultiplyAdd(Program program);
+
+// Removes what no result depends on.
+Program DropDeadValues(Program program);
+
+}  // namespace somafit

@@ -1,0 +1,235 @@
+#include "worker/core/ir/program.h"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cmath>
+#include <set>
+#include <tuple>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+
+#include "worker/core/base/check.h"
+#include "worker/core/base/elementary.h"
+#include "worker/core/base/number.h"
+#include "worker/core/base/status.h"
+
+namespace somafit {
+namespace {
+
+struct OpFacts {
+  std::string_view name;
+  int arity;
+};
+
+constexpr std::array<OpFacts, 16> kOps = {{
+    {"constant", 0}, {"parameter", 0}, {"state", 0},  {"input", 0},
+    {"time", 0},     {"negate", 1},    {"abs", 1},    {"sqrt", 1},
+    {"exp", 1},      {"expm1", 1},     {"exprel", 1}, {"add", 2},
+    {"subtract", 2}, {"multiply", 2},  {"divide", 2}, {"fma", 3},
+}};
+
+std::array<ValueId, 3> Operands(const Value& value) {
+  return {value.a, value.b, value.c};
+}
+
+absl::Status Broken(size_t id, std::string_view what) {
+  return absl::InternalError(absl::StrCat("program value %", id, " ", what));
+}
+
+// The list that `index` of a leaf points into; 0 for other operations.
+size_t IndexLimit(const Program& program, Op op) {
+  switch (op) {
+    case Op::kParameter:
+      return program.parameters.size();
+    case Op::kState:
+      return program.states.size();
+    case Op::kInput:
+      return program.inputs.size();
+    default:
+      return 0;
+  }
+}
+
+absl::Status VerifyValue(const Program& program, size_t id) {
+  const Value& value = program.values[id];
+  if (static_cast<size_t>(value.op) >= kOps.size()) {
+    return Broken(id, "has an unknown operation");
+  }
+  const int arity = OpArity(value.op);
+  const auto operands = Operands(value);
+  for (int i = 0; i < 3; ++i) {
+    if (i >= arity && operands[i] != -1) {
+      return Broken(id, "has an operand too many");
+    }
+    if (i < arity &&
+        (operands[i] < 0 || static_cast<size_t>(operands[i]) >= id)) {
+      return Broken(id, "has an operand that is not before it");
+    }
+  }
+  const size_t limit = IndexLimit(program, value.op);
+  if (limit == 0 ? value.index != 0 ||
+                       value.op == Op::kParameter ||
+                       value.op == Op::kState || value.op == Op::kInput
+                 : value.index < 0 ||
+                       static_cast<size_t>(value.index) >= limit) {
+    return Broken(id, "has an index out of range");
+  }
+  if (value.op != Op::kConstant &&
+      std::bit_cast<uint64_t>(value.constant) != 0) {
+    return Broken(id, "is no constant but holds a number");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status VerifyResults(const Program& program, std::string_view what,
+                           const std::vector<ValueId>& ids, size_t expected) {
+  if (ids.size() != expected) {
+    return absl::InternalError(absl::StrCat("program has ", ids.size(), " ",
+                                            what, " values, not ", expected));
+  }
+  for (const ValueId id : ids) {
+    if (id < 0 || static_cast<size_t>(id) >= program.values.size()) {
+      return absl::InternalError(
+          absl::StrCat("program has a ", what, " value out of range: ", id));
+    }
+  }
+  return absl::OkStatus();
+}
+
+std::string LeafText(const Program& program, const Value& value) {
+  switch (value.op) {
+    case Op::kConstant:
+      return absl::StrCat(" ", ShortestText(value.constant));
+    case Op::kParameter:
+      return absl::StrCat(" ", program.parameters[value.index]);
+    case Op::kState:
+      return absl::StrCat(" ", program.states[value.index]);
+    case Op::kInput:
+      return absl::StrCat(" ", program.inputs[value.index]);
+    default:
+      return "";
+  }
+}
+
+}  // namespace
+
+std::string_view OpName(Op op) { return kOps[static_cast<size_t>(op)].name; }
+int OpArity(Op op) { return kOps[static_cast<size_t>(op)].arity; }
+
+double ApplyOp(Op op, double a, double b, double c) {
+  switch (op) {
+    case Op::kNegate:
+      return -a;
+    case Op::kAbs:
+      return std::fabs(a);
+    case Op::kSqrt:
+      return std::sqrt(a);
+    case Op::kExp:
+      return Exp(a);
+    case Op::kExpm1:
+      return Expm1(a);
+    case Op::kExprel:
+      return Exprel(a);
+    case Op::kAdd:
+      return a + b;
+    case Op::kSubtract:
+      return a - b;
+    case Op::kMultiply:
+      return a * b;
+    case Op::kDivide:
+      return a / b;
+    case Op::kFma:
+      return std::fma(a, b, c);
+    default:
+      SOMAFIT_CHECK(OpArity(op) > 0);
+      return 0;
+  }
+}
+
+Rate RateOf(const Value& value, const std::vector<Rate>& rates) {
+  switch (value.op) {
+    case Op::kConstant:
+      return Rate::kOnce;
+    case Op::kParameter:
+      return Rate::kPerLane;
+    case Op::kState:
+    case Op::kInput:
+    case Op::kTime:
+      return Rate::kPerStep;
+    default: {
+      Rate rate = Rate::kOnce;
+      for (const ValueId operand : Operands(value)) {
+        if (operand >= 0) rate = std::max(rate, rates[operand]);
+      }
+      return rate;
+    }
+  }
+}
+
+std::vector<Rate> Rates(const Program& program) {
+  std::vector<Rate> rates;
+  rates.reserve(program.values.size());
+  for (const Value& value : program.values) {
+    rates.push_back(RateOf(value, rates));
+  }
+  return rates;
+}
+
+std::string PrintProgram(const Program& program) {
+  std::string text = absl::StrCat("dt ", ShortestText(program.dt), "\n");
+  for (size_t id = 0; id < program.values.size(); ++id) {
+    const Value& value = program.values[id];
+    absl::StrAppend(&text, "%", id, " = ", OpName(value.op),
+                    LeafText(program, value));
+    for (const ValueId operand : Operands(value)) {
+      if (operand >= 0) absl::StrAppend(&text, " %", operand);
+    }
+    text += "\n";
+  }
+  const auto print_results = [&text](std::string_view what,
+                                     const std::vector<std::string>& names,
+                                     const std::vector<ValueId>& ids) {
+    for (size_t i = 0; i < ids.size(); ++i) {
+      absl::StrAppend(&text, what, " ", names[i], " = %", ids[i], "\n");
+    }
+  };
+  print_results("initial", program.states, program.initial);
+  print_results("next", program.states, program.next);
+  print_results("observe", program.outputs, program.observed);
+  return text;
+}
+
+absl::Status VerifyProgram(const Program& program) {
+  if (!(program.dt > 0) || !std::isfinite(program.dt)) {
+    return absl::InternalError(
+        absl::StrCat("program has the time step ", ShortestText(program.dt)));
+  }
+  std::set<std::tuple<Op, ValueId, ValueId, ValueId, int32_t, uint64_t>> seen;
+  for (size_t id = 0; id < program.values.size(); ++id) {
+    SOMAFIT_RETURN_IF_ERROR(VerifyValue(program, id));
+    const Value& value = program.values[id];
+    if (!seen.insert({value.op, value.a, value.b, value.c, value.index,
+                      std::bit_cast<uint64_t>(value.constant)})
+             .second) {
+      return Broken(id, "repeats an earlier one");
+    }
+  }
+  SOMAFIT_RETURN_IF_ERROR(VerifyResults(program, "initial", program.initial,
+                                        program.states.size()));
+  SOMAFIT_RETURN_IF_ERROR(
+      VerifyResults(program, "next", program.next, program.states.size()));
+  SOMAFIT_RETURN_IF_ERROR(VerifyResults(program, "observed", program.observed,
+                                        program.outputs.size()));
+  const std::vector<Rate> rates = Rates(program);
+  for (const ValueId id : program.initial) {
+    if (rates[id] == Rate::kPerStep) {
+      return Broken(id, "is an initial value but changes from step to step");
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace somafit

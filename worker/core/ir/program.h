@@ -1,0 +1,71 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+
+namespace somafit {
+
+using ValueId = int32_t;
+
+enum class Op : uint8_t {
+  kConstant,   // `constant`
+  kParameter,  // `index` into Program::parameters: one number a lane
+  kState,      // `index` into Program::states: at the start of the step
+  kInput,      // `index` into Program::inputs: input sample of this step
+  kTime,       // t = step * dt [s]
+  kNegate, kAbs, kSqrt, kExp, kExpm1, kExprel,  // of a
+  kAdd, kSubtract, kMultiply, kDivide,          // a op b
+  kFma,                                         // a * b + c, rounded once
+};
+std::string_view OpName(Op op);  // "fma"
+int OpArity(Op op);
+
+struct Value {
+  Op op = Op::kConstant;
+  ValueId a = -1;
+  ValueId b = -1;
+  ValueId c = -1;
+  int32_t index = 0;
+  double constant = 0;
+  friend bool operator==(const Value&, const Value&) = default;
+};
+
+// How often a value must be computed.
+enum class Rate : uint8_t { kOnce, kPerLane, kPerStep };
+
+// What one lane computes: a flat list of values, operands first, without
+// duplicates. It is the definition of the numbers: every kernel computes just
+// these operations, each correctly rounded (kExp and kin: base/elementary.h).
+struct Program {
+  double dt = 0;  // [s]
+  std::vector<std::string> parameters;
+  std::vector<std::string> states;
+  std::vector<std::string> inputs;
+  std::vector<std::string> outputs;
+  std::vector<Value> values;
+  std::vector<ValueId> initial;  // per state; uses constants and parameters only
+  std::vector<ValueId> next;     // per state: its value at the next step
+  std::vector<ValueId> observed;  // per output, before the update of the step
+};
+
+// The number that an operation with operands has: what `op` means.
+// REQUIRES: OpArity(op) > 0.
+double ApplyOp(Op op, double a, double b, double c);
+
+// Of a value whose operands have the rates `rates`.
+Rate RateOf(const Value& value, const std::vector<Rate>& rates);
+// Per value; kPerStep where it depends on a state, an input or time.
+std::vector<Rate> Rates(const Program& program);
+
+// The program as text, one value a line, for people and golden tests:
+//   %3 = fma %0 %1 %2
+std::string PrintProgram(const Program& program);
+
+// Checks every invariant above; Internal names the first that does not hold.
+absl::Status VerifyProgram(const Program& program);
+
+}  // namespace somafit

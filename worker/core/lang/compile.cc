@@ -1,0 +1,515 @@
+#include <algorithm>
+#include <set>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <unordered_set>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+#include "worker/core/base/number.h"
+#include "worker/core/lang/cycles.h"
+#include "worker/core/lang/definition_unit.h"
+#include "worker/core/lang/expression_check.h"
+#include "worker/core/lang/flags.h"
+#include "worker/core/lang/functions.h"
+#include "worker/core/lang/lexer.h"
+#include "worker/core/lang/method.h"
+#include "worker/core/lang/model.h"
+#include "worker/core/lang/names.h"
+#include "worker/core/lang/parser.h"
+#include "worker/core/units/unit.h"
+
+namespace somafit {
+namespace {
+
+std::string KindName(Definition::Kind kind) {
+  switch (kind) {
+    case Definition::Kind::kParameter:
+      return "a parameter";
+    case Definition::Kind::kSubexpression:
+      return "a subexpression";
+    case Definition::Kind::kDifferential:
+      return "a state";
+  }
+  return "";
+}
+
+std::string PlaceOf(const Definition& definition) {
+  const bool differential = definition.kind == Definition::Kind::kDifferential;
+  return Quoted(differential ? absl::StrCat("d", definition.name, "/dt")
+                             : definition.name);
+}
+
+class ModelCompiler {
+ public:
+  ModelCompiler(const ModelSource& source, const std::vector<Channel>& inputs,
+                const std::vector<Channel>& outputs, Diagnostics& diagnostics)
+      : source_(source),
+        inputs_(inputs),
+        outputs_(outputs),
+        diagnostics_(diagnostics) {
+    for (const Channel& output : outputs) output_names_.push_back(output.name);
+  }
+
+  // The model is meaningful only if no error was reported.
+  Model Compile() {
+    model_.equations = {"model.equations", source_.equations};
+    block_ = ParseEquations(model_.equations, diagnostics_);
+    ReadConstants();
+    Define();
+    DefineInputs();
+    WarnOfShadows();
+    CheckRightSides();
+    CheckOutputs();
+    Assemble();
+    ReadInitialValues();
+    model_.method = ReadMethod(source_.method, diagnostics_);
+    return std::move(model_);
+  }
+
+ private:
+  // A variable of the model.
+  struct Variable {
+    Meaning meaning;
+    bool known = true;                       // the dimension
+    const Definition* definition = nullptr;  // of inputs: none
+  };
+
+  bool TooMany(size_t count, const std::string& field) {
+    if (count <= kMaxDefinitions) return false;
+    diagnostics_.FieldError(
+        "E_PARSE", field,
+        absl::StrCat("there are ", count, " entries, at most ", kMaxDefinitions,
+                     " are read"));
+    return true;
+  }
+
+  void ReadConstants() {
+    if (TooMany(source_.constants.size(), "model.constants")) return;
+    for (const NamedText& constant : source_.constants) {
+      const Source source{
+          absl::StrCat("model.constants.", ShownName(constant.name)),
+          constant.text};
+      if (!IsIdentifier(constant.name) || IsKeyword(constant.name)) {
+        diagnostics_.FieldError(
+            "E_NAME", source.field,
+            absl::StrCat(Quoted(constant.name), " cannot name a constant"),
+            "a name has letters, digits and underscores");
+        continue;
+      }
+      const bool first = constant_names_.insert(constant.name).second;
+      if (!first) {
+        diagnostics_.FieldError(
+            "E_DUP", source.field,
+            absl::StrCat("the constant ", Quoted(constant.name),
+                         " is given twice"),
+            "remove one of them");
+      }
+      const auto quantity =
+          EvaluateQuantity(source, model_.constants, diagnostics_);
+      if (first && quantity) model_.constants[constant.name] = *quantity;
+    }
+  }
+
+  // The part of a field's name that a user chose.
+  static std::string ShownName(const std::string& name) {
+    const std::string quoted = Quoted(name);
+    return quoted.substr(1, quoted.size() - 2);
+  }
+
+  void Define() {
+    units_.resize(block_.definitions.size());
+    for (size_t i = 0; i < block_.definitions.size(); ++i) {
+      const Definition& definition = block_.definitions[i];
+      if (const auto reason = ReasonReserved(definition.name, output_names_)) {
+        diagnostics_.Error("E_NAME", model_.equations, definition.name_span,
+                           absl::StrCat(Quoted(definition.name), " ", *reason,
+                                        ", a model cannot define it"),
+                           "choose another name");
+      }
+      CheckFlags(definition, model_.equations, diagnostics_);
+      units_[i] = DefineUnit(definition);
+
+      Variable variable;
+      variable.meaning.kind =
+          definition.kind == Definition::Kind::kParameter
+              ? Meaning::Kind::kParameter
+          : definition.kind == Definition::Kind::kDifferential
+              ? Meaning::Kind::kState
+              : Meaning::Kind::kSubexpression;
+      variable.known = units_[i].has_value();
+      if (variable.known) variable.meaning.dimension = *units_[i];
+      variable.definition = &definition;
+      const auto [found, added] = variables_.emplace(definition.name, variable);
+      if (added) continue;
+      const Span first = found->second.definition->name_span;
+      diagnostics_.Error(
+          "E_DUP", model_.equations, definition.name_span,
+          absl::StrCat(Quoted(definition.name), " is already defined in line ",
+                       Locate(model_.equations.text, first.begin).line),
+          "remove one of the definitions, or rename it");
+    }
+  }
+
+  std::optional<Dimension> DefineUnit(const Definition& definition) {
+    const auto unit =
+        ReadDefinitionUnit(model_.equations, definition, diagnostics_);
+    if (!unit) return std::nullopt;
+    if (unit->type == ValueType::kFloat) return unit->dimension;
+    if (definition.kind == Definition::Kind::kDifferential) {
+      diagnostics_.Error(
+          "E_TYPE", model_.equations, definition.unit_span,
+          absl::StrCat(PlaceOf(definition), " cannot be of type ",
+                       definition.unit_text),
+          "a differential equation needs a unit, or `1`");
+    } else {
+      diagnostics_.Error(
+          "E_UNSUPPORTED", model_.equations, definition.unit_span,
+          absl::StrCat("a variable of type ", definition.unit_text,
+                       " is not available yet, in the "
+                       "definition of ",
+                       Quoted(definition.name)));
+    }
+    return std::nullopt;
+  }
+
+  void DefineInputs() {
+    std::unordered_set<std::string> used;
+    for (const Definition& definition : block_.definitions) {
+      for (const Node& node : definition.right_side.nodes) {
+        if (const auto* name = std::get_if<Name>(&node.form)) {
+          used.insert(name->name);
+        }
+      }
+    }
+    for (const Channel& input : inputs_) {
+      const std::string field =
+          absl::StrCat("dataset.inputs.", ShownName(input.name));
+      const std::string name = absl::StrCat("the input ", Quoted(input.name));
+      const auto reason = ReasonReserved(input.name, output_names_);
+      const auto found = variables_.find(input.name);
+      if (!IsIdentifier(input.name) || reason) {
+        diagnostics_.FieldError(
+            "E_NAME", field,
+            absl::StrCat(name, " cannot have this name",
+                         reason ? absl::StrCat(", it ", *reason) : ""),
+            "rename it in the dataset");
+      } else if (found != variables_.end() &&
+                 found->second.definition == nullptr) {
+        diagnostics_.FieldError("E_INPUT", field,
+                                absl::StrCat(name, " is there twice"));
+      } else if (found != variables_.end()) {
+        diagnostics_.Error(
+            "E_INPUT", model_.equations, found->second.definition->name_span,
+            absl::StrCat(Quoted(input.name),
+                         " is an input of the dataset, the model must not "
+                         "define it"),
+            "remove its definition, the data take its place");
+        continue;
+      } else if (used.count(input.name) == 0 && block_.complete) {
+        diagnostics_.FieldError(
+            "E_INPUT", field,
+            absl::StrCat(name, " is not used in the model's equations"),
+            "use it, e.g. as `+ I` in a membrane equation");
+      }
+      variables_.emplace(
+          input.name, Variable{{Meaning::Kind::kInput, 0, 0, input.dimension}});
+      model_.inputs.push_back(input);
+    }
+  }
+
+  void WarnOfShadows() {
+    for (const NamedText& constant : source_.constants) {
+      const auto own = model_.constants.find(constant.name);
+      if (own == model_.constants.end()) continue;
+      std::string winner;
+      if (variables_.count(constant.name) > 0) {
+        winner = "the model's variable";
+      } else if (constant.name == "t" || constant.name == "dt") {
+        winner = "the language's symbol";
+      } else if (FindFunction(constant.name) != nullptr) {
+        winner = "the function";
+      } else if (const auto other = FindDefaultConstant(constant.name);
+                 other && (other->value != own->second.value ||
+                           !(other->dimension == own->second.dimension))) {
+        winner = FindUnit(constant.name) ? "the unit" : "the default constant";
+      }
+      if (winner.empty()) continue;
+      diagnostics_.Add(
+          Severity::kWarning, "W_SHADOW",
+          {absl::StrCat("model.constants.", constant.name), constant.text},
+          {0, constant.text.size()},
+          absl::StrCat("the constant ", Quoted(constant.name),
+                       " has no effect: ", winner, " of this name wins"));
+    }
+    for (const Definition& definition : block_.definitions) {
+      if (!FindUnit(definition.name) || IsReservedUnitName(definition.name)) {
+        continue;
+      }
+      diagnostics_.Add(Severity::kWarning, "W_SHADOW", model_.equations,
+                       definition.name_span,
+                       absl::StrCat("the variable ", Quoted(definition.name),
+                                    " hides the unit of this name"));
+    }
+  }
+
+  Binding Find(const std::string& name) const {
+    Binding binding;
+    if (const auto found = variables_.find(name); found != variables_.end()) {
+      binding.kind = found->second.known ? Binding::Kind::kKnown
+                                         : Binding::Kind::kUnknownDimension;
+      binding.meaning = found->second.meaning;
+      return binding;
+    }
+    if (name == "t" || name == "dt") {
+      binding.kind = Binding::Kind::kKnown;
+      binding.meaning.kind =
+          name == "t" ? Meaning::Kind::kTime : Meaning::Kind::kTimeStep;
+      binding.meaning.dimension = kTimeDimension;
+      return binding;
+    }
+    if (const auto meaning = FindDefaultConstant(name)) {
+      binding.kind = Binding::Kind::kKnown;
+      binding.meaning = *meaning;
+      return binding;
+    }
+    if (FindFunction(name) != nullptr) return binding;
+    if (const auto found = model_.constants.find(name);
+        found != model_.constants.end()) {
+      binding.kind = Binding::Kind::kKnown;
+      binding.meaning.value = found->second.value;
+      binding.meaning.dimension = found->second.dimension;
+      return binding;
+    }
+    if (IsFutureName(name, output_names_)) {
+      binding.kind = Binding::Kind::kNotAvailable;
+      binding.reason = "is not available yet";
+    } else if (!block_.complete || constant_names_.count(name) > 0) {
+      // Its definition has a mistake, which is reported.
+      binding.kind = Binding::Kind::kIgnored;
+    }
+    return binding;
+  }
+
+  std::vector<std::string> Candidates() const {
+    std::vector<std::string> names{"t", "dt"};
+    for (const auto& [name, variable] : variables_) names.push_back(name);
+    for (const auto& [name, quantity] : model_.constants) {
+      names.push_back(name);
+    }
+    // What is suggested must not depend on the order of a hash table.
+    std::sort(names.begin(), names.end());
+    return names;
+  }
+
+  void CheckRightSides() {
+    order_ = OrderByUse(block_, model_.equations, diagnostics_);
+    std::unordered_set<std::string> unknown;
+    for (size_t i = 0; i < block_.definitions.size(); ++i) {
+      const Definition& definition = block_.definitions[i];
+      if (definition.kind == Definition::Kind::kParameter) continue;
+      const std::string place = PlaceOf(definition);
+      const Scope scope{
+          model_.equations, absl::StrCat("in the definition of ", place),
+          [this, &unknown](const std::string& name) {
+            Binding binding = Find(name);
+            // Said once is enough.
+            if (binding.kind == Binding::Kind::kUnknown &&
+                FindFunction(name) == nullptr && !unknown.insert(name).second) {
+              binding.kind = Binding::Kind::kIgnored;
+            }
+            return binding;
+          },
+          [this] { return Candidates(); }};
+      const Checked checked =
+          CheckExpression(definition.right_side, scope, diagnostics_);
+      if (!checked.dimension || !units_[i]) continue;
+      if (definition.kind == Definition::Kind::kDifferential) {
+        CheckDimension(definition.right_side, *checked.dimension,
+                       *units_[i] / kTimeDimension,
+                       absl::StrCat(place, " of a variable in ",
+                                    ReadableDimension(*units_[i])),
+                       model_.equations, diagnostics_);
+      } else {
+        CheckDimension(definition.right_side, *checked.dimension, *units_[i],
+                       absl::StrCat("the definition of ", place),
+                       model_.equations, diagnostics_);
+      }
+    }
+  }
+
+  void CheckOutputs() {
+    for (const Channel& output : outputs_) {
+      const std::string field =
+          absl::StrCat("dataset.outputs.", ShownName(output.name));
+      const auto found = variables_.find(output.name);
+      if (found == variables_.end() || found->second.definition == nullptr) {
+        if (!block_.complete) continue;
+        std::vector<std::string> names;
+        for (const auto& [name, variable] : variables_) {
+          if (variable.definition != nullptr) names.push_back(name);
+        }
+        std::sort(names.begin(), names.end());
+        const std::string nearest = NearestWord(output.name, names);
+        diagnostics_.FieldError(
+            "E_INPUT", field,
+            absl::StrCat("the output ", Quoted(output.name),
+                         " is not defined by the model"),
+            nearest.empty() ? "define it in the model, or rename it in the "
+                              "dataset"
+                            : absl::StrCat("did you mean `", nearest, "`?"));
+        continue;
+      }
+      const Variable& variable = found->second;
+      if (!variable.known || variable.meaning.dimension == output.dimension) {
+        continue;
+      }
+      diagnostics_.Error(
+          "E_DIM", model_.equations, variable.definition->name_span,
+          absl::StrCat("the model's ", Quoted(output.name), " has the unit ",
+                       ReadableDimension(variable.meaning.dimension),
+                       " but the data of this output have the unit ",
+                       ReadableDimension(output.dimension)));
+    }
+  }
+
+  void Assemble() {
+    const auto variable = [this](size_t i) {
+      Definition& definition = block_.definitions[i];
+      return ModelVariable{definition.name, units_[i].value_or(kNoDimension),
+                           definition.name_span,
+                           std::move(definition.right_side)};
+    };
+    for (const size_t i : order_) {
+      model_.subexpressions.push_back(variable(i));
+    }
+    for (size_t i = 0; i < block_.definitions.size(); ++i) {
+      switch (block_.definitions[i].kind) {
+        case Definition::Kind::kParameter:
+          model_.parameters.push_back(variable(i));
+          break;
+        case Definition::Kind::kDifferential:
+          state_index_.emplace(block_.definitions[i].name,
+                               model_.states.size());
+          model_.states.push_back(variable(i));
+          break;
+        case Definition::Kind::kSubexpression:
+          break;
+      }
+    }
+  }
+
+  void ReadInitialValues() {
+    if (TooMany(source_.initial_values.size(), "model.initial_values")) return;
+    std::unordered_set<std::string> assigned;
+    for (const NamedText& initial : source_.initial_values) {
+      InitialValue result;
+      result.source = {
+          absl::StrCat("model.initial_values.", ShownName(initial.name)),
+          initial.text};
+      if (!assigned.insert(initial.name).second) {
+        diagnostics_.FieldError(
+            "E_DUP", result.source.field,
+            absl::StrCat("the initial value of ", Quoted(initial.name),
+                         " is given twice"),
+            "remove one of them");
+      }
+      const auto state = state_index_.find(initial.name);
+      if (state == state_index_.end()) {
+        ReportNoState(initial.name, result.source.field);
+      } else {
+        result.state = state->second;
+      }
+      ReadInitialValue(initial.name, result);
+    }
+  }
+
+  void ReadInitialValue(const std::string& name, InitialValue& result) {
+    result.value = ParseExpression(result.source, diagnostics_);
+    const std::string subject =
+        absl::StrCat("the initial value of ", Quoted(name));
+    const Scope scope{
+        result.source, absl::StrCat("in ", subject),
+        [this](const std::string& word) {
+          Binding binding = Find(word);
+          const bool stated = binding.kind == Binding::Kind::kKnown ||
+                              binding.kind == Binding::Kind::kUnknownDimension;
+          if (stated &&
+              (binding.meaning.kind == Meaning::Kind::kInput ||
+               binding.meaning.kind == Meaning::Kind::kSubexpression)) {
+            binding.kind = Binding::Kind::kNotAvailable;
+            binding.reason =
+                "is not available there, only parameters, constants, states "
+                "and t are";
+          }
+          return binding;
+        },
+        [this] { return Candidates(); }};
+    const Checked checked = CheckExpression(result.value, scope, diagnostics_);
+    const auto variable = variables_.find(name);
+    if (checked.dimension && variable != variables_.end() &&
+        variable->second.known) {
+      CheckDimension(result.value, *checked.dimension,
+                     variable->second.meaning.dimension, subject, result.source,
+                     diagnostics_);
+    }
+    if (state_index_.count(name) > 0) {
+      model_.initial_values.push_back(std::move(result));
+    }
+  }
+
+  void ReportNoState(const std::string& name, const std::string& field) {
+    const auto found = variables_.find(name);
+    if (found != variables_.end()) {
+      const Definition* definition = found->second.definition;
+      diagnostics_.FieldError(
+          "E_WRITE", field,
+          absl::StrCat(Quoted(name), " is ",
+                       definition ? KindName(definition->kind) : "an input",
+                       " and has no initial value"),
+          "only variables with a differential equation have one");
+      return;
+    }
+    if (!block_.complete) return;
+    std::vector<std::string> states;
+    for (const ModelVariable& state : model_.states) {
+      states.push_back(state.name);
+    }
+    const std::string nearest = NearestWord(name, states);
+    diagnostics_.FieldError(
+        "E_UNRESOLVED", field,
+        absl::StrCat("the model has no variable ", Quoted(name)),
+        nearest.empty() ? "" : absl::StrCat("did you mean `", nearest, "`?"));
+  }
+
+  const ModelSource& source_;
+  const std::vector<Channel>& inputs_;
+  const std::vector<Channel>& outputs_;
+  Diagnostics& diagnostics_;
+
+  Model model_;
+  EquationBlock block_;
+  std::vector<std::optional<Dimension>> units_;  // of each definition
+  std::vector<size_t> order_;  // subexpressions, each after those it uses
+  std::vector<std::string> output_names_;
+  std::unordered_map<std::string, Variable> variables_;
+  std::unordered_map<std::string, size_t> state_index_;
+  std::set<std::string> constant_names_;  // also of constants with mistakes
+};
+
+}  // namespace
+
+std::optional<Model> CompileModel(const ModelSource& source,
+                                  const std::vector<Channel>& inputs,
+                                  const std::vector<Channel>& outputs,
+                                  Diagnostics& diagnostics) {
+  Diagnostics found;
+  Model model = ModelCompiler(source, inputs, outputs, found).Compile();
+  diagnostics.Append(found);
+  if (found.HasErrors()) return std::nullopt;
+  return model;
+}
+
+}  // namespace somafit

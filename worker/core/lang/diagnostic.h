@@ -1,0 +1,63 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+
+#include "worker/core/lang/source.h"
+
+namespace somafit {
+
+enum class Severity { kError, kWarning, kNote };
+
+// One mistake (or warning) in what a user wrote.
+struct Diagnostic {
+  Severity severity = Severity::kError;
+  std::string code;     // "E_DIM", "W_SHADOW": language, section 0
+  std::string field;    // "model.equations"; see Source
+  LineColumn begin;     // of the span in the field's text
+  std::string message;  // one sentence, names the offending value
+  std::string hint;     // the remedy, or ""
+  std::string excerpt;  // the source line with a caret line below, or ""
+};
+
+// More are not kept.
+inline constexpr size_t kMaxDiagnostics = 100;
+
+// All that is to be said about a text; many at once.
+class Diagnostics {
+ public:
+  // Adds one with line, column and excerpt taken from the span of `source`.
+  // Caps the list at kMaxDiagnostics, with a last line that says so.
+  void Add(Severity severity, std::string code, const Source& source, Span span,
+           std::string message, std::string hint = "");
+  void Error(std::string code, const Source& source, Span span,
+             std::string message, std::string hint = "");
+  // An error about a field as a whole: no excerpt.
+  void FieldError(std::string code, std::string field, std::string message,
+                  std::string hint = "");
+  void Append(const Diagnostics& other);
+
+  bool HasErrors() const;
+  // Nothing more is kept: whoever looks for mistakes may stop.
+  bool full() const { return all_.size() > kMaxDiagnostics; }
+  bool empty() const { return all_.empty(); }
+  const std::vector<Diagnostic>& all() const { return all_; }
+
+  // Everything as people read it, e.g.
+  //   model.equations:1:13: error: volt added to amp [E_DIM]
+  //     dv/dt = (10*mV + 2*mA)/ms : volt
+  //                    ^
+  //     hint: ...
+  std::string Render() const;
+  // InvalidArgument with Render() as message, or Ok without errors.
+  absl::Status ToStatus() const;
+
+ private:
+  void Keep(Diagnostic diagnostic);
+
+  std::vector<Diagnostic> all_;
+};
+
+}  // namespace somafit

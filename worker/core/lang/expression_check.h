@@ -1,0 +1,54 @@
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "worker/core/lang/ast.h"
+#include "worker/core/lang/diagnostic.h"
+#include "worker/core/lang/model.h"
+
+namespace somafit {
+
+// What a name stands for where an expression is checked.
+struct Binding {
+  enum class Kind {
+    kKnown,
+    kUnknownDimension,  // its definition has a mistake, reported elsewhere
+    kNotAvailable,      // a name of the language, but not here; see `reason`
+    kUnknown,           // nobody has heard of it
+    kIgnored,           // as kUnknown, but not to be reported
+  };
+  Kind kind = Kind::kUnknown;
+  Meaning meaning;     // kKnown
+  std::string reason;  // kNotAvailable: a clause, "is not available yet"
+};
+
+// Where an expression is checked.
+struct Scope {
+  const Source& source;
+  std::string place;  // "in the definition of `dv/dt`", or ""
+  std::function<Binding(const std::string&)> find;
+  // Names that a misspelt one may have meant, beside DefaultNames().
+  std::function<std::vector<std::string>()> candidates;
+};
+
+// What is known of an expression. No dimension: there is an error in it.
+struct Checked {
+  std::optional<Dimension> dimension;
+  std::optional<double> value;  // where all in it is known beforehand
+};
+
+// Resolves every name, and checks calls and dimensions (language, sections 2.7
+// and 6.2) in one loop over the nodes; reports all independent mistakes.
+Checked CheckExpression(const Expression& expression, const Scope& scope,
+                        Diagnostics& diagnostics);
+
+// Reports E_DIM unless `expression`, of dimension `found`, has dimension
+// `wanted`. `subject` names what needs it: "`dv/dt`".
+bool CheckDimension(const Expression& expression, const Dimension& found,
+                    const Dimension& wanted, const std::string& subject,
+                    const Source& source, Diagnostics& diagnostics);
+
+}  // namespace somafit

@@ -1,0 +1,94 @@
+#include "worker/core/lang/flags.h"
+
+#include <algorithm>
+#include <string_view>
+
+#include "absl/strings/str_cat.h"
+
+#include "worker/core/base/number.h"
+
+namespace somafit {
+namespace {
+
+struct FlagRow {
+  std::string_view name;
+  bool on_parameter, on_subexpression, on_differential;
+  bool available_on_parameter = false;
+};
+
+constexpr FlagRow kFlags[] = {
+    {"constant", true, false, false, true},
+    {"shared", true, true, false, true},
+    {"constant over dt", false, true, false},
+    {"unless refractory", false, false, true},
+    // Known, to say why they are refused.
+    {"linked", false, false, false},
+    {"event-driven", false, false, false},
+    {"clock-driven", false, false, false},
+    {"summed", false, false, false},
+};
+
+bool Allowed(const FlagRow& row, Definition::Kind kind) {
+  switch (kind) {
+    case Definition::Kind::kParameter:
+      return row.on_parameter;
+    case Definition::Kind::kSubexpression:
+      return row.on_subexpression;
+    case Definition::Kind::kDifferential:
+      return row.on_differential;
+  }
+  return false;
+}
+
+std::string KindText(Definition::Kind kind) {
+  switch (kind) {
+    case Definition::Kind::kParameter:
+      return "a parameter";
+    case Definition::Kind::kSubexpression:
+      return "a subexpression";
+    case Definition::Kind::kDifferential:
+      return "a differential equation";
+  }
+  return "";
+}
+
+std::string WhyRefused(const FlagRow& row, Definition::Kind kind) {
+  if (row.name == "linked") return "is not supported in single-neuron models";
+  if (!row.on_parameter && !row.on_subexpression && !row.on_differential) {
+    return "belongs to synapses only";
+  }
+  return absl::StrCat("cannot stand on ", KindText(kind));
+}
+
+}  // namespace
+
+void CheckFlags(const Definition& definition, const Source& source,
+                Diagnostics& diagnostics) {
+  for (size_t i = 0; i < definition.flags.size(); ++i) {
+    const std::string& flag = definition.flags[i];
+    const Span span = definition.flag_spans[i];
+    const std::string subject = absl::StrCat("the flag ", Quoted(flag), " of ",
+                                             Quoted(definition.name));
+    const auto row = std::find_if(
+        std::begin(kFlags), std::end(kFlags),
+        [&flag](const FlagRow& each) { return each.name == flag; });
+    if (row == std::end(kFlags)) {
+      std::vector<std::string> known;
+      for (const FlagRow& each : kFlags) known.emplace_back(each.name);
+      const std::string nearest = NearestWord(flag, known);
+      diagnostics.Error(
+          "E_FLAG", source, span, absl::StrCat(subject, " is unknown"),
+          nearest.empty() ? "" : absl::StrCat("did you mean `", nearest, "`?"));
+    } else if (!Allowed(*row, definition.kind)) {
+      diagnostics.Error(
+          "E_FLAG", source, span,
+          absl::StrCat(subject, " ", WhyRefused(*row, definition.kind)));
+    } else if (definition.kind != Definition::Kind::kParameter ||
+               !row->available_on_parameter) {
+      diagnostics.Error("E_UNSUPPORTED", source, span,
+                        absl::StrCat(subject, " is not available yet"));
+    }
+  }
+}
+
+}  // namespace somafit

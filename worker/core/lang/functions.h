@@ -1,0 +1,36 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "worker/core/units/dimension.h"
+
+namespace somafit {
+
+// What a function asks of its arguments and gives back.
+enum class DimensionRule : uint8_t {
+  kNone,        // dimensionless -> dimensionless
+  kSame,        // D -> D
+  kSquareRoot,  // D -> D^1/2
+  kOther,       // of functions that are not available
+};
+
+// A row of the language's table of functions (section 1.6).
+struct Function {
+  std::string_view name;
+  int arity;
+  DimensionRule rule = DimensionRule::kOther;
+  // Its meaning; nullptr while it is only a reserved name.
+  double (*evaluate)(double) = nullptr;
+
+  bool available() const { return evaluate != nullptr; }
+};
+
+// All that have a name in the language.
+std::span<const Function> AllFunctions();
+// nullptr if there is none.
+const Function* FindFunction(std::string_view name);
+
+}  // namespace somafit

@@ -1,0 +1,60 @@
+#include "worker/core/lang/method.h"
+
+#include <algorithm>
+#include <string_view>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+
+#include "worker/core/base/number.h"
+#include "worker/core/lang/source.h"
+
+namespace somafit {
+namespace {
+
+constexpr std::string_view kAvailable[] = {"exponential_euler"};
+
+// Those of the language's section 3.2 that are still to come.
+constexpr std::string_view kFuture[] = {
+    "exact",   "linear",   "euler",    "rk2",       "rk4",
+    "heun",    "milstein", "gsl",      "gsl_rkf45", "gsl_rk2",
+    "gsl_rk4", "gsl_rkck", "gsl_rk8pd"};
+
+template <size_t n>
+bool Contains(const std::string_view (&names)[n], std::string_view name) {
+  return std::find(std::begin(names), std::end(names), name) != std::end(names);
+}
+
+}  // namespace
+
+std::string ReadMethod(const std::string& text, Diagnostics& diagnostics) {
+  constexpr char kField[] = "model.method";
+  const std::string name =
+      absl::AsciiStrToLower(std::string(absl::StripAsciiWhitespace(text)));
+  if (name.empty() || Contains(kAvailable, name)) return name;
+  const std::string known =
+      absl::StrCat("known: ", absl::StrJoin(kAvailable, ", "));
+  if (Contains(kFuture, name)) {
+    diagnostics.FieldError(
+        "E_METHOD", kField,
+        absl::StrCat("the method ", Quoted(name), " is not available yet"),
+        known);
+  } else if (name == "independent") {
+    diagnostics.FieldError("E_METHOD", kField,
+                           "the method `independent` is deprecated",
+                           "use exact");
+  } else {
+    std::vector<std::string> names(std::begin(kAvailable),
+                                   std::end(kAvailable));
+    const std::string nearest = NearestWord(name, names);
+    diagnostics.FieldError(
+        "E_METHOD", kField,
+        absl::StrCat("the method ", Quoted(text), " is unknown"),
+        nearest.empty() ? known
+                        : absl::StrCat("did you mean `", nearest, "`?"));
+  }
+  return "";
+}
+
+}  // namespace somafit

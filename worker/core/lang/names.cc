@@ -1,0 +1,115 @@
+#include "worker/core/lang/names.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "absl/strings/ascii.h"
+
+#include "worker/core/lang/functions.h"
+#include "worker/core/lang/lexer.h"
+#include "worker/core/units/unit.h"
+
+namespace somafit {
+namespace {
+
+constexpr std::string_view kSymbols[] = {"t",
+                                         "dt",
+                                         "t_in_timesteps",
+                                         "xi",
+                                         "i",
+                                         "N",
+                                         "not_refractory",
+                                         "refractory",
+                                         "refractory_until"};
+
+template <size_t n>
+bool Contains(const std::string_view (&names)[n], std::string_view name) {
+  return std::find(std::begin(names), std::end(names), name) != std::end(names);
+}
+
+bool IsTargetName(std::string_view name,
+                  const std::vector<std::string>& outputs) {
+  return std::any_of(outputs.begin(), outputs.end(),
+                     [name](const std::string& output) {
+                       return name == output + "_target";
+                     });
+}
+
+// The names that fitting wires data with.
+bool IsWiringName(std::string_view name) {
+  if (name == "iteration" || name == "input_var" || name == "n_traces") {
+    return true;
+  }
+  constexpr std::string_view kOutput = "output_var_";
+  if (!name.starts_with(kOutput) || name == kOutput) return false;
+  name.remove_prefix(kOutput.size());
+  return std::all_of(name.begin(), name.end(),
+                     [](unsigned char c) { return absl::ascii_isdigit(c); });
+}
+
+}  // namespace
+
+std::optional<Meaning> FindDefaultConstant(const std::string& name) {
+  Meaning meaning;
+  if (name == "pi") {
+    meaning.value = 3.141592653589793;
+  } else if (name == "e") {
+    meaning.value = 2.718281828459045;
+  } else if (name == "inf") {
+    meaning.value = std::numeric_limits<double>::infinity();
+  } else if (const auto unit = FindUnit(name)) {
+    meaning.value = unit->scale;
+    meaning.dimension = unit->dimension;
+  } else {
+    return std::nullopt;
+  }
+  return meaning;
+}
+
+bool IsIdentifier(std::string_view text) {
+  if (text.empty() || absl::ascii_isdigit(text[0])) return false;
+  return std::all_of(text.begin(), text.end(), [](unsigned char c) {
+    return absl::ascii_isalnum(c) || c == '_';
+  });
+}
+
+std::optional<std::string> ReasonReserved(
+    std::string_view name, const std::vector<std::string>& outputs) {
+  if (name.starts_with('_')) return "begins with an underscore";
+  if (IsKeyword(name)) return "is a keyword";
+  if (name.starts_with("xi_")) return "stands for noise";
+  if (Contains(kSymbols, name)) return "is a symbol of the language";
+  if (name.ends_with("_pre") || name.ends_with("_post")) {
+    return "has an ending that belongs to synapses";
+  }
+  if (FindFunction(name) != nullptr) return "is a function";
+  if (name == "pi" || name == "e" || name == "inf") return "is a constant";
+  if (IsReservedUnitName(name)) return "is a unit";
+  if (IsWiringName(name) || IsTargetName(name, outputs)) {
+    return "is taken by the fitting of data";
+  }
+  return std::nullopt;
+}
+
+bool IsFutureName(std::string_view name,
+                  const std::vector<std::string>& outputs) {
+  if (name == "t" || name == "dt") return false;
+  return Contains(kSymbols, name) || name.starts_with("xi_") ||
+         name == "lastspike" || name == "iteration" ||
+         IsTargetName(name, outputs);
+}
+
+const std::vector<std::string>& DefaultNames() {
+  static const auto* const names = [] {
+    auto* result = new std::vector<std::string>{"pi", "e", "inf"};
+    for (const Function& function : AllFunctions()) {
+      result->emplace_back(function.name);
+    }
+    const std::vector<std::string>& units = AllUnitNames();
+    result->insert(result->end(), units.begin(), units.end());
+    return result;
+  }();
+  return *names;
+}
+
+}  // namespace somafit

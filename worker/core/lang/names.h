@@ -1,0 +1,33 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "worker/core/lang/model.h"
+
+namespace somafit {
+
+// What pi, e, inf and the names of units mean everywhere; nullopt for others.
+std::optional<Meaning> FindDefaultConstant(const std::string& name);
+
+// An ASCII letter or underscore, then letters, digits and underscores.
+bool IsIdentifier(std::string_view text);
+
+// Why a model may not define a variable of this name (language, section 6.1),
+// as a clause that follows the name; nullopt if it may. `outputs`: the names
+// for which `<output>_target` is taken.
+std::optional<std::string> ReasonReserved(
+    std::string_view name, const std::vector<std::string>& outputs);
+
+// Whether the language gives this name a meaning in a model's formulas that is
+// not available yet: i, N, xi, lastspike, v_target, iteration, ...
+bool IsFutureName(std::string_view name,
+                  const std::vector<std::string>& outputs);
+
+// Names that a misspelt one may have meant everywhere: units, functions,
+// constants.
+const std::vector<std::string>& DefaultNames();
+
+}  // namespace somafit

@@ -1,0 +1,32 @@
+#pragma once
+
+#include <functional>
+#include <span>
+#include <vector>
+
+#include "absl/status/statusor.h"
+
+#include "worker/core/data/evaluation.h"
+#include "worker/sim/experiment.h"
+
+namespace somafit {
+
+// Simulates every point on every trace and compares with the targets, on
+// `threads` threads (at least one).
+//
+// `points_si[i]` has one number per parameter of the program, in SI. Result i
+// belongs to point i and depends on that point alone: not on the others, their
+// order, or the number of threads.
+//
+// The error of an output is the mean over traces, weighted by Trace::weight,
+// of those traces in which any step counts; the total is the sum of the
+// normalized errors over outputs.
+//
+// `cancelled` is asked from all threads at once. Cancelled once it is true,
+// InvalidArgument for a point of the wrong length.
+absl::StatusOr<std::vector<Evaluation>> EvaluateBatch(
+    const Experiment& experiment,
+    std::span<const std::vector<double>> points_si, int threads,
+    const std::function<bool()>& cancelled = {});
+
+}  // namespace somafit
