@@ -19,8 +19,8 @@ using Stub = v1::FitService::Stub;
 
 }  // namespace
 
-absl::StatusOr<std::string> FitResourceName(std::string_view text) {
-  std::string_view name = absl::StripPrefix(text, "fits/");
+absl::StatusOr<std::string> FitResourceName(absl::string_view text) {
+  absl::string_view name = absl::StripPrefix(text, "fits/");
   bool good = !name.empty() && name.size() <= kMaxNameLength &&
               absl::ascii_islower(name[0]);
   for (const char c : name) {
@@ -35,7 +35,7 @@ absl::StatusOr<std::string> FitResourceName(std::string_view text) {
   return absl::StrCat("fits/", name);
 }
 
-std::string_view ShortFitName(std::string_view resource_name) {
+absl::string_view ShortFitName(absl::string_view resource_name) {
   return absl::StripPrefix(resource_name, "fits/");
 }
 
@@ -51,7 +51,7 @@ bool HasEnded(v1::FitState state) {
 }
 
 absl::StatusOr<std::string> FitClient::UploadDataset(
-    std::string_view encoding) {
+    absl::string_view encoding) {
   v1::UploadDatasetResponse response;
   SOMAFIT_RETURN_IF_ERROR(
       connection_.Retry([&](grpc::ClientContext* context) {

@@ -4,19 +4,19 @@
 #include <functional>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "client/lib/connection.h"
 
 namespace somafit {
 
 // "NAME" or "fits/NAME" as "fits/NAME"; InvalidArgument for what cannot be one.
-absl::StatusOr<std::string> FitResourceName(std::string_view text);
+absl::StatusOr<std::string> FitResourceName(absl::string_view text);
 // The name without "fits/".
-std::string_view ShortFitName(std::string_view resource_name);
+absl::string_view ShortFitName(absl::string_view resource_name);
 // "RUNNING" for FIT_STATE_RUNNING.
 std::string StateText(v1::FitState state);
 // Nothing happens any more: SUCCEEDED, CANCELLED or FAILED.
@@ -29,7 +29,7 @@ class FitClient {
   explicit FitClient(KnownEndpoint known) : connection_(std::move(known)) {}
 
   // The canonical encoding, in chunks; "datasets/<sha256>".
-  absl::StatusOr<std::string> UploadDataset(std::string_view encoding);
+  absl::StatusOr<std::string> UploadDataset(absl::string_view encoding);
   absl::StatusOr<v1::Fit> CreateFit(const v1::FitSpec& spec,
                                     bool validate_only = false);
   absl::StatusOr<v1::Fit> GetFit(const std::string& name);

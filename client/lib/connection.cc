@@ -7,6 +7,7 @@
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "proto/convert/status.h"
@@ -87,8 +88,9 @@ absl::Status Connection::Explain(const grpc::Status& status) const {
   const std::string& said = status.error_message();
   switch (status.error_code()) {
     case grpc::StatusCode::UNAVAILABLE: {
-      const bool tls = absl::StrContainsIgnoreCase(said, "handshake") ||
-                       absl::StrContainsIgnoreCase(said, "ssl");
+      const std::string lower = absl::AsciiStrToLower(said);
+      const bool tls = absl::StrContains(lower, "handshake") ||
+                       absl::StrContains(lower, "ssl");
       if (tls) {
         return absl::UnavailableError(absl::StrCat(
             "no TLS connection to ", address, " (from ", path, "): ", said,

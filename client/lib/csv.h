@@ -1,17 +1,20 @@
 #pragma once
 
-#include <string>
-#include <string_view>
+#include <optional>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/strings/string_view.h"
 
 namespace somafit {
 
 struct CsvCell {
-  std::string_view text;  // without quotes and blanks around it
+  absl::string_view text;  // without quotes and blanks around it
   int column = 1;         // from 1, in bytes: where it begins in its line
 };
+
+// The whole of the cell as a number; nullopt for anything else.
+std::optional<double> ReadNumber(const CsvCell& cell);
 
 struct CsvRow {
   int line = 0;  // from 1
@@ -23,13 +26,13 @@ struct CsvRow {
 // lines at the end are left out; a byte order mark and CRLF are accepted.
 class CsvReader {
  public:
-  explicit CsvReader(std::string_view text);
+  explicit CsvReader(absl::string_view text);
 
   // False at the end.
   bool Next(CsvRow* row);
 
  private:
-  std::string_view text_;
+  absl::string_view text_;
   size_t at_ = 0;
   int line_ = 0;
   char separator_ = ',';

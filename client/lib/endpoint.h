@@ -1,7 +1,6 @@
 #pragma once
 
 #include <string>
-#include <string_view>
 
 #include "absl/status/statusor.h"
 #include "somafit/v1/endpoint.pb.h"
@@ -15,9 +14,7 @@ struct KnownEndpoint {
   std::string warning;  // what the user should know about the file, or ""
 };
 
-// Reads the JSON of an endpoint file. Errors name the file and the remedy.
-absl::StatusOr<v1::Endpoint> ParseEndpoint(std::string_view json,
-                                           const std::string& path);
+// Errors name the file and the remedy; Unavailable if there is none.
 absl::StatusOr<KnownEndpoint> ReadEndpointFile(const std::string& path);
 
 // The file given on the command line, else that of SOMAFIT_ENDPOINT, else an

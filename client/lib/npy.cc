@@ -13,7 +13,7 @@
 namespace somafit {
 namespace {
 
-constexpr std::string_view kMagic = "\x93NUMPY";
+constexpr absl::string_view kMagic = "\x93NUMPY";
 
 struct Header {
   std::string type;
@@ -21,34 +21,34 @@ struct Header {
   std::vector<uint64_t> shape;
 };
 
-absl::Status Bad(const std::string& path, std::string_view why) {
+absl::Status Bad(const std::string& path, absl::string_view why) {
   return absl::InvalidArgumentError(absl::StrCat(path, ": ", why));
 }
 
 // What follows "'key':" in the header, a Python dict of plain values.
-std::string_view ValueOf(std::string_view header, std::string_view key) {
+absl::string_view ValueOf(absl::string_view header, absl::string_view key) {
   const size_t at = header.find(absl::StrCat("'", key, "':"));
-  if (at == std::string_view::npos) return "";
+  if (at == absl::string_view::npos) return "";
   return absl::StripLeadingAsciiWhitespace(header.substr(at + key.size() + 3));
 }
 
-absl::StatusOr<Header> ParseHeader(std::string_view text,
+absl::StatusOr<Header> ParseHeader(absl::string_view text,
                                    const std::string& path) {
   Header header;
-  const std::string_view type = ValueOf(text, "descr");
-  const std::string_view order = ValueOf(text, "fortran_order");
-  const std::string_view shape = ValueOf(text, "shape");
+  const absl::string_view type = ValueOf(text, "descr");
+  const absl::string_view order = ValueOf(text, "fortran_order");
+  const absl::string_view shape = ValueOf(text, "shape");
   const size_t quote = type.empty() ? 0 : type.find('\'', 1);
   const size_t close = shape.find(')');
-  if (type.empty() || type[0] != '\'' || quote == std::string_view::npos ||
+  if (type.empty() || type[0] != '\'' || quote == absl::string_view::npos ||
       order.empty() || shape.empty() || shape[0] != '(' ||
-      close == std::string_view::npos) {
+      close == absl::string_view::npos) {
     return Bad(path, "the header of the npy file cannot be read; save a plain "
                      "array with numpy.save");
   }
   header.type = std::string(type.substr(1, quote - 1));
   header.fortran_order = absl::StartsWith(order, "True");
-  for (std::string_view part :
+  for (absl::string_view part :
        absl::StrSplit(shape.substr(1, close - 1), ',')) {
     part = absl::StripAsciiWhitespace(part);
     if (part.empty()) continue;
@@ -86,7 +86,7 @@ std::vector<std::vector<double>> Rows(const char* data, size_t rows,
 }  // namespace
 
 absl::StatusOr<std::vector<std::vector<double>>> ParseNpy(
-    std::string_view bytes, const std::string& path) {
+    absl::string_view bytes, const std::string& path) {
   if (!absl::StartsWith(bytes, kMagic) || bytes.size() < 10) {
     return Bad(path, "this is not an npy file; save it with numpy.save");
   }

@@ -1,10 +1,10 @@
 #pragma once
 
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 
 namespace somafit {
 
@@ -12,6 +12,6 @@ namespace somafit {
 // Reads versions 1 and 2, <f4 <f8 <i4 <i8, C order, one or two dimensions; one
 // dimension is one row. Everything else is InvalidArgument, with the remedy.
 absl::StatusOr<std::vector<std::vector<double>>> ParseNpy(
-    std::string_view bytes, const std::string& path);
+    absl::string_view bytes, const std::string& path);
 
 }  // namespace somafit

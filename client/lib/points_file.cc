@@ -33,7 +33,7 @@ class PointsParser {
     }
   }
 
-  absl::StatusOr<Points> Parse(std::string_view text) {
+  absl::StatusOr<Points> Parse(absl::string_view text) {
     CsvReader reader(text);
     CsvRow row;
     if (!reader.Next(&row)) {
@@ -58,10 +58,10 @@ class PointsParser {
   void ReadHeader(const CsvRow& row) {
     std::vector<bool> seen(names_.size());
     for (const CsvCell& cell : row.cells) {
-      std::string_view name = cell.text;
-      std::string_view unit;
+      absl::string_view name = cell.text;
+      absl::string_view unit;
       const size_t bracket = name.find('[');
-      if (bracket != std::string_view::npos) {
+      if (bracket != absl::string_view::npos) {
         unit = name.substr(bracket + 1);
         name = absl::StripAsciiWhitespace(name.substr(0, bracket));
         if (!absl::ConsumeSuffix(&unit, "]")) {
@@ -76,7 +76,7 @@ class PointsParser {
       }
       if (column.parameter < 0) {
         const std::string nearest =
-            NearestWord(name, names_);
+            NearestWord(std::string(name), names_);
         Error(row, cell,
               absl::StrCat("\"", name.substr(0, kMaxQuoted),
                            "\" is not a parameter of ", fit_.name(),
@@ -91,7 +91,7 @@ class PointsParser {
         Error(row, cell, absl::StrCat("\"", name, "\" is there twice"));
       }
       seen[column.parameter] = true;
-      if (bracket != std::string_view::npos) {
+      if (bracket != absl::string_view::npos) {
         ReadUnit(row, cell, unit, &column);
       }
       columns_.push_back(column);
@@ -106,7 +106,7 @@ class PointsParser {
     }
   }
 
-  void ReadUnit(const CsvRow& row, const CsvCell& cell, std::string_view unit,
+  void ReadUnit(const CsvRow& row, const CsvCell& cell, absl::string_view unit,
                 Column* column) {
     const v1::Variable& parameter = fit_.parameters(column->parameter);
     Diagnostics diagnostics;
@@ -139,7 +139,7 @@ class PointsParser {
     points_.values.resize(start + names_.size());
     for (size_t i = 0; i < columns_.size(); ++i) {
       const CsvCell& cell = row.cells[i];
-      const std::optional<double> value = ReadNumber(cell.text);
+      const std::optional<double> value = ReadNumber(cell);
       if (!value || !std::isfinite(*value)) {
         Error(row, cell, absl::StrCat("\"", cell.text.substr(0, kMaxQuoted),
                                       "\" is not a finite number"));
@@ -150,7 +150,7 @@ class PointsParser {
   }
 
   void Error(const CsvRow& row, const CsvCell& cell,
-             std::string_view message) {
+             absl::string_view message) {
     if (errors_.size() == kMaxErrors) return;
     errors_.push_back(
         absl::StrCat(path_, ":", row.line, ":", cell.column, ": ", message));
@@ -166,7 +166,7 @@ class PointsParser {
 
 }  // namespace
 
-absl::StatusOr<Points> ParsePoints(std::string_view text,
+absl::StatusOr<Points> ParsePoints(absl::string_view text,
                                    const std::string& path,
                                    const v1::Fit& fit) {
   return PointsParser(path, fit).Parse(text);

@@ -16,7 +16,7 @@ namespace {
 constexpr size_t kBuffer = 1 << 16;
 
 absl::Status FileError(const std::string& path, int error,
-                       std::string_view action) {
+                       absl::string_view action) {
   const std::string message =
       absl::StrCat("cannot ", action, " ", path, ": ", std::strerror(error));
   if (error == ENOENT) return absl::NotFoundError(message);
@@ -97,8 +97,8 @@ NewFile::~NewFile() {
   unlink(draft_.c_str());
 }
 
-void NewFile::Write(std::string_view text) {
-  buffer_.append(text);
+void NewFile::Write(absl::string_view text) {
+  buffer_.append(text.data(), text.size());
   if (buffer_.size() >= kBuffer) Flush();
 }
 

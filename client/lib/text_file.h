@@ -4,6 +4,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 
 namespace somafit {
 
@@ -21,7 +22,7 @@ class NewFile {
   ~NewFile();
 
   // Errors are kept and reported by Commit.
-  void Write(std::string_view text);
+  void Write(absl::string_view text);
   absl::Status Commit();
 
  private:

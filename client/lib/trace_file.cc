@@ -24,15 +24,15 @@ constexpr size_t kMaxQuoted = 40;
 constexpr size_t kMaxNumbers = kMaxDatasetBytes / sizeof(double);
 
 bool IsText(const CsvCell& cell) {
-  return !cell.text.empty() && !ReadNumber(cell.text);
+  return !cell.text.empty() && !ReadNumber(cell);
 }
 
 // Whether the cells from `first` on are k, k + 1, ... with k 0 or 1.
 bool IsCount(const CsvRow& row, size_t first) {
-  if (row.cells.size() < first + 2) return false;
+  if (row.cells.size() < 3) return false;
+  const std::optional<double> start = ReadNumber(row.cells[first]);
   for (size_t i = first; i < row.cells.size(); ++i) {
-    const std::optional<double> value = ReadNumber(row.cells[i].text);
-    const std::optional<double> start = ReadNumber(row.cells[first].text);
+    const std::optional<double> value = ReadNumber(row.cells[i]);
     if (!value || (*start != 0 && *start != 1) ||
         *value != *start + static_cast<double>(i - first)) {
       return false;
@@ -49,11 +49,11 @@ bool IsHeader(const CsvRow& row) {
     number = number || (!cell.text.empty() && !IsText(cell));
   }
   if (text && !number) return true;
-  const bool led = !ReadNumber(row.cells[0].text);
+  const bool led = !ReadNumber(row.cells[0]);
   return IsCount(row, led ? 1 : 0);
 }
 
-bool NamesTime(std::string_view header) {
+bool NamesTime(absl::string_view header) {
   const std::string name = absl::AsciiStrToLower(
       absl::StripAsciiWhitespace(header.substr(0, header.find('['))));
   return name == "t" || name == "time";
@@ -71,7 +71,7 @@ class TraceParser {
  public:
   explicit TraceParser(const std::string& path) : path_(path) {}
 
-  absl::StatusOr<TraceTable> Parse(std::string_view text) {
+  absl::StatusOr<TraceTable> Parse(absl::string_view text) {
     CsvReader reader(text);
     CsvRow row;
     bool first = true;
@@ -104,7 +104,7 @@ class TraceParser {
 
  private:
   void ReadHeader(const CsvRow& row) {
-    header_leads_ = !ReadNumber(row.cells[0].text);
+    header_leads_ = !ReadNumber(row.cells[0]);
     for (const CsvCell& cell : row.cells) {
       if (NamesTime(cell.text)) {
         Error(row.line, cell.column,
@@ -134,7 +134,7 @@ class TraceParser {
         values.push_back(std::numeric_limits<double>::quiet_NaN());
         continue;
       }
-      const std::optional<double> value = ReadNumber(cell.text);
+      const std::optional<double> value = ReadNumber(cell);
       if (!value) {
         Error(row.line, cell.column,
               absl::StrCat("\"", cell.text.substr(0, kMaxQuoted),
@@ -157,7 +157,7 @@ class TraceParser {
     return columns_ > 1;
   }
 
-  void Error(int line, int column, std::string_view message) {
+  void Error(int line, int column, absl::string_view message) {
     if (errors_.size() < kMaxErrors) {
       errors_.push_back(
           absl::StrCat(path_, ":", line, ":", column, ": ", message));
@@ -173,10 +173,10 @@ class TraceParser {
 
 }  // namespace
 
-absl::StatusOr<TraceTable> ParseTraceCsv(std::string_view text,
+absl::StatusOr<TraceTable> ParseTraceCsv(absl::string_view text,
                                          const std::string& path,
                                          TraceLayout layout) {
-  if (text.find('\0') != std::string_view::npos) {
+  if (text.find('\0') != absl::string_view::npos) {
     return absl::InvalidArgumentError(
         absl::StrCat(path, " is neither CSV nor npy: it contains zero bytes"));
   }

@@ -1,10 +1,10 @@
 #pragma once
 
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 
 namespace somafit {
 
@@ -17,12 +17,12 @@ enum class TraceLayout { kRows, kColumns };
 
 // A CSV text. Empty cells and "nan" are NaN. Recognised and left out:
 //  * a header row: the first row, if no cell of it is a number (and one is a
-//    text), or if its numbers are 0, 1, 2, ... or 1, 2, 3, ... (two at least,
-//    an empty or textual cell before them allowed);
+//    text), or if its numbers are 0, 1, 2, ... or 1, 2, 3, ... (three
+//    cells at least, of which the first may be empty or a text);
 //  * an index column: below such a header's empty or textual cell, 0, 1, ...
 // A column "t" or "time" is refused: the fit's dt says the time.
 // Errors: "output.csv:3:17: "abc" is not a number"; several, one a line.
-absl::StatusOr<TraceTable> ParseTraceCsv(std::string_view text,
+absl::StatusOr<TraceTable> ParseTraceCsv(absl::string_view text,
                                          const std::string& path,
                                          TraceLayout layout);
 

@@ -29,12 +29,12 @@ YamlNode* FindElement(YamlNode* list, const std::string& key) {
 
 }  // namespace
 
-absl::Status ApplySet(std::string_view assignment, YamlDocument* document) {
+absl::Status ApplySet(absl::string_view assignment, YamlDocument* document) {
   const size_t equals = assignment.find('=');
   const std::string origin = absl::StrCat("--set ", assignment);
   const std::vector<std::string> path =
       absl::StrSplit(assignment.substr(0, equals), '.');
-  bool complete = equals != std::string_view::npos;
+  bool complete = equals != absl::string_view::npos;
   for (const std::string& key : path) complete = complete && !key.empty();
   if (!complete) {
     return absl::InvalidArgumentError(absl::StrCat(

@@ -1,8 +1,8 @@
 #pragma once
 
-#include <string_view>
 
 #include "absl/status/status.h"
+#include "absl/strings/string_view.h"
 #include "client/lib/yaml_tree.h"
 
 namespace somafit {
@@ -11,6 +11,6 @@ namespace somafit {
 // dots, VALUE is YAML. What is not there yet is made; what is there is
 // replaced. In a list, a key is an index from 0 or the first value of an
 // element ("parameters.gl.bounds" finds "- name: gl").
-absl::Status ApplySet(std::string_view assignment, YamlDocument* document);
+absl::Status ApplySet(absl::string_view assignment, YamlDocument* document);
 
 }  // namespace somafit

@@ -29,12 +29,12 @@ constexpr size_t kMaxErrors = 50;
 constexpr size_t kMaxQuoted = 60;
 constexpr size_t kMaxLabel = 40;
 
-std::string Quoted(std::string_view text) {
+std::string Quoted(absl::string_view text) {
   if (text.size() <= kMaxQuoted) return absl::StrCat("\"", text, "\"");
   return absl::StrCat("\"", text.substr(0, kMaxQuoted), "...\"");
 }
 
-std::string Joined(std::string_view path, std::string_view key) {
+std::string Joined(absl::string_view path, absl::string_view key) {
   return path.empty() ? std::string(key) : absl::StrCat(path, ".", key);
 }
 
@@ -205,7 +205,7 @@ class Converter {
   }
 
   static bool JoinSequence(const YamlNode& node, std::string* text) {
-    std::vector<std::string_view> parts;
+    std::vector<absl::string_view> parts;
     for (const YamlNode& item : node.items) {
       if (item.kind != Kind::kScalar) return false;
       parts.push_back(item.text);
@@ -242,14 +242,14 @@ class Converter {
   }
 
   void WrongKind(const YamlNode& node, const std::string& path,
-                 std::string_view expected) {
+                 absl::string_view expected) {
     Error(node.mark,
           absl::StrCat(Quoted(path), " must be ", expected, ", not ",
                        node.kind == Kind::kScalar ? Quoted(node.text)
                                                   : KindText(node.kind)));
   }
 
-  void Error(const YamlMark& mark, std::string_view message) {
+  void Error(const YamlMark& mark, absl::string_view message) {
     if (errors_.size() == kMaxErrors) errors_.push_back("... and more");
     if (errors_.size() > kMaxErrors) return;
     errors_.push_back(absl::StrCat(document_.Where(mark), ": ", message));

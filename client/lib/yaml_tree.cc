@@ -66,7 +66,7 @@ class TreeBuilder : public YAML::EventHandler {
   YamlMark MarkOf(const YAML::Mark& mark) const {
     return {origin_, mark.line + 1, mark.column + 1};
   }
-  void Fail(const YamlMark& mark, std::string_view why) {
+  void Fail(const YamlMark& mark, absl::string_view why) {
     if (status_.ok()) {
       status_ = absl::InvalidArgumentError(
           absl::StrCat(names_.Where(mark), ": ", why));
@@ -123,14 +123,14 @@ class TreeBuilder : public YAML::EventHandler {
 absl::Status SyntaxError(const YamlDocument& document, int origin,
                          const absl::Status& status) {
   if (status.code() != absl::StatusCode::kInternal) return status;
-  std::string_view text = status.message();
+  absl::string_view text = status.message();
   while (absl::ConsumePrefix(&text, "yaml-cpp: ")) {
   }
   YamlMark mark{origin, 1, 1};
   if (absl::ConsumePrefix(&text, "error at line ")) {
-    const std::vector<std::string_view> parts =
+    const std::vector<absl::string_view> parts =
         absl::StrSplit(text, absl::MaxSplits(": ", 1));
-    const std::vector<std::string_view> place =
+    const std::vector<absl::string_view> place =
         absl::StrSplit(parts[0], ", column ");
     if (parts.size() == 2 && place.size() == 2 &&
         absl::SimpleAtoi(place[0], &mark.line) &&
@@ -144,14 +144,14 @@ absl::Status SyntaxError(const YamlDocument& document, int origin,
 
 }  // namespace
 
-YamlNode* YamlNode::Find(std::string_view key) {
+YamlNode* YamlNode::Find(absl::string_view key) {
   for (size_t i = 0; i < keys.size(); ++i) {
     if (keys[i].text == key) return &items[i];
   }
   return nullptr;
 }
 
-std::string_view KindText(YamlNode::Kind kind) {
+absl::string_view KindText(YamlNode::Kind kind) {
   switch (kind) {
     case YamlNode::Kind::kNull:
       return "nothing";
@@ -171,7 +171,7 @@ std::string YamlDocument::Where(const YamlMark& mark) const {
   return absl::StrCat(origin, ":", mark.line, ":", mark.column);
 }
 
-absl::StatusOr<YamlNode> ParseYamlPart(std::string_view text,
+absl::StatusOr<YamlNode> ParseYamlPart(absl::string_view text,
                                        std::string origin,
                                        YamlDocument* document) {
   const int index = static_cast<int>(document->origins.size());
@@ -181,7 +181,7 @@ absl::StatusOr<YamlNode> ParseYamlPart(std::string_view text,
         document->origins.back(), " is too large: at most ", kMaxYamlBytes,
         " bytes of YAML are read; keep recordings in files of their own"));
   }
-  if (text.find('\0') != std::string_view::npos) {
+  if (text.find('\0') != absl::string_view::npos) {
     return absl::InvalidArgumentError(absl::StrCat(
         document->origins.back(), " is not text: it contains a zero byte"));
   }
@@ -190,7 +190,6 @@ absl::StatusOr<YamlNode> ParseYamlPart(std::string_view text,
     std::istringstream stream{std::string(text)};
     YAML::Parser parser(stream);
     if (!parser.HandleNextDocument(builder)) return absl::OkStatus();
-    SOMAFIT_RETURN_IF_ERROR(builder.status());
     TreeBuilder rest(*document, index);
     if (parser.HandleNextDocument(rest)) {
       return absl::InvalidArgumentError(
@@ -200,11 +199,13 @@ absl::StatusOr<YamlNode> ParseYamlPart(std::string_view text,
     }
     return absl::OkStatus();
   });
+  // What the builder found comes before what the parser stumbled over then.
+  SOMAFIT_RETURN_IF_ERROR(builder.status());
   SOMAFIT_RETURN_IF_ERROR(SyntaxError(*document, index, status));
   return std::move(builder.root());
 }
 
-absl::StatusOr<YamlDocument> ParseYaml(std::string_view text,
+absl::StatusOr<YamlDocument> ParseYaml(absl::string_view text,
                                        std::string origin) {
   YamlDocument document;
   SOMAFIT_ASSIGN_OR_RETURN(document.root,

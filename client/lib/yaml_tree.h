@@ -1,10 +1,10 @@
 #pragma once
 
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 
 namespace somafit {
 
@@ -33,9 +33,9 @@ struct YamlNode {
   std::vector<YamlNode> items;  // kSequence, kMapping: in the order written
 
   // The value of a mapping's key, or null.
-  YamlNode* Find(std::string_view key);
+  YamlNode* Find(absl::string_view key);
 };
-std::string_view KindText(YamlNode::Kind kind);
+absl::string_view KindText(YamlNode::Kind kind);
 
 struct YamlDocument {
   YamlNode root;
@@ -53,12 +53,12 @@ inline constexpr int kMaxYamlDepth = 32;
 // syntax errors, more than kMaxYamlBytes or kMaxYamlDepth, a key written
 // twice, keys that are not plain text, and aliases (a few of them in a row can
 // stand for gigabytes; no fit needs one).
-absl::StatusOr<YamlDocument> ParseYaml(std::string_view text,
+absl::StatusOr<YamlDocument> ParseYaml(absl::string_view text,
                                        std::string origin);
 
 // The same for a part that is to be joined to `document`; `origin` is added to
 // its origins.
-absl::StatusOr<YamlNode> ParseYamlPart(std::string_view text,
+absl::StatusOr<YamlNode> ParseYamlPart(absl::string_view text,
                                        std::string origin,
                                        YamlDocument* document);
 

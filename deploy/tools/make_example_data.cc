@@ -71,7 +71,8 @@ absl::Status Make(const std::string& folder) {
   dataset.outputs = {{"v", volt->dimension}};
   std::vector<std::vector<std::string>> inputs, outputs;
   for (const Step& step : kCurrentSteps) {
-    Trace trace{.dt = kDt};
+    Trace trace;
+    trace.dt = kDt;
     trace.inputs = {std::vector<double>(kSteps, 0.0)};
     trace.targets = {std::vector<double>(kSteps, 0.0)};
     std::vector<std::string>& cells = inputs.emplace_back();

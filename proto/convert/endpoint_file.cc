@@ -87,8 +87,8 @@ absl::Status StoreEndpoint(const std::string& path,
   const absl::Status written = WriteAll(file, text);
   ::close(file);
   if (!written.ok() || std::rename(temporary.c_str(), path.c_str()) != 0) {
-    const std::string cause(written.ok() ? std::string_view(std::strerror(errno))
-                                         : written.message());
+    const std::string cause = written.ok() ? std::strerror(errno)
+                                           : std::string(written.message());
     ::unlink(temporary.c_str());
     return absl::UnavailableError(
         absl::StrCat("cannot write the endpoint file ", path, ": ", cause));

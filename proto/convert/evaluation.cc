@@ -9,7 +9,7 @@
 namespace somafit {
 namespace {
 
-absl::Status CheckCount(std::string_view field, size_t given, size_t wanted,
+absl::Status CheckCount(const std::string& field, size_t given, size_t wanted,
                         int64_t sample) {
   if (given == wanted) return absl::OkStatus();
   return absl::InvalidArgumentError(
@@ -82,7 +82,7 @@ absl::StatusOr<Evaluation> FromProto(const v1::SampleResult& message,
       result.status == SampleStatus::kCancelled) {
     return absl::InvalidArgumentError(
         absl::StrCat("result of sample ", sample, " has status ",
-                     SampleStatusName(result.status),
+                     std::string(SampleStatusName(result.status)),
                      ", which is no result; report ok, nonfinite or failed"));
   }
   const double nan = std::numeric_limits<double>::quiet_NaN();

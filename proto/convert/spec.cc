@@ -13,7 +13,7 @@
 namespace somafit {
 namespace {
 
-constexpr std::string_view kDatasetPrefix = "datasets/";
+constexpr char kDatasetPrefix[] = "datasets/";
 constexpr size_t kMaxName = 63;
 constexpr size_t kMaxText = size_t{1} << 20;  // a text of one field
 constexpr int kMaxList = 1000;                // entries of one list
@@ -141,13 +141,13 @@ void CheckCounts(const v1::FitSpec& message, Violations& violations) {
                                              "; give at least 1"));
   }
   const v1::StopSpec& stop = message.stop();
-  if (stop.has_rounds() && stop.rounds() < 1) {
+  if (stop.has_rounds() && stop.rounds() < 0) {
     violations.Add("stop.rounds",
-                   absl::StrCat("is ", stop.rounds(), "; give at least 1"));
+                   absl::StrCat("is ", stop.rounds(), "; give 0 or more"));
   }
-  if (stop.has_evaluations() && stop.evaluations() < 1) {
+  if (stop.has_evaluations() && stop.evaluations() < 0) {
     violations.Add("stop.evaluations", absl::StrCat("is ", stop.evaluations(),
-                                                    "; give at least 1"));
+                                                    "; give 0 or more"));
   }
   violations.CheckText("stop.target", stop.target());
   violations.CheckText("stop.time", stop.time());
@@ -178,13 +178,13 @@ absl::Status Check(const v1::FitSpec& message) {
                    "names files, which the client resolves; upload the dataset "
                    "and give its name in \"dataset\"");
   }
-  std::string_view dataset = message.dataset();
+  absl::string_view dataset = message.dataset();
   if (dataset.empty()) {
     violations.Add("dataset",
                    "is missing; upload the recordings and give the name "
                    "\"datasets/<sha256>\" that the server returned");
   } else if (!absl::ConsumePrefix(&dataset, kDatasetPrefix) ||
-             !IsSha256Hex(dataset)) {
+             !IsSha256Hex(std::string(dataset))) {
     violations.Add("dataset",
                    absl::StrCat("\"", message.dataset().substr(0, 100),
                                 "\" is not of the form datasets/<sha256> with "

@@ -66,7 +66,7 @@ std::optional<google::rpc::Status> DetailsOf(const absl::Status& status) {
 grpc::Status ToGrpc(const absl::Status& status) {
   if (status.ok()) return grpc::Status::OK;
   const auto code = static_cast<grpc::StatusCode>(status.code());
-  const std::string message = Travelling(status.message(), kMaxMessage);
+  const std::string message = Travelling(std::string(status.message()), kMaxMessage);
   const auto payload = status.GetPayload(kDetailsUrl);
   return grpc::Status(code, message, payload ? std::string(*payload) : "");
 }

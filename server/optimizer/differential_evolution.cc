@@ -75,12 +75,11 @@ class DifferentialEvolution final : public Optimizer {
   }
 
   absl::Status Restore(std::string_view snapshot) override {
-    SOMAFIT_ASSIGN_OR_RETURN(
-        const std::string_view state,
-        OpenSnapshot(kName, kVersion, config_, snapshot));
+    SOMAFIT_ASSIGN_OR_RETURN(const std::string_view state,
+                             OpenSnapshot(kName, kVersion, config_, snapshot));
     const auto refuse = [](const char* why) {
-      return absl::DataLossError(
-          std::string("snapshot of optimizer \"de\" ") + why);
+      return absl::DataLossError(std::string("snapshot of optimizer \"de\" ") +
+                                 why);
     };
     ByteReader reader(state);
     uint64_t n_told = 0;
@@ -118,12 +117,11 @@ class DifferentialEvolution final : public Optimizer {
 
   std::vector<double> Breed(const std::vector<double>& parent,
                             RandomStream& random) const {
-    const auto& best =
-        std::min_element(members_.begin(), members_.end(),
-                         [](const Told& one, const Told& other) {
-                           return one.error < other.error;
-                         })
-            ->point;
+    const auto& best = std::min_element(members_.begin(), members_.end(),
+                                        [](const Told& one, const Told& other) {
+                                          return one.error < other.error;
+                                        })
+                           ->point;
     const auto& a = members_[random.Below(population_)].point;
     const auto& b = members_[random.Below(population_)].point;
     const uint64_t always = random.Below(std::max<size_t>(parent.size(), 1));

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+
 #include "worker/core/base/random.h"
 #include "worker/core/objective/option.h"
 

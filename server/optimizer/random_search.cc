@@ -32,9 +32,8 @@ class RandomSearch final : public Optimizer {
   }
 
   absl::Status Restore(std::string_view snapshot) override {
-    SOMAFIT_ASSIGN_OR_RETURN(
-        const std::string_view state,
-        OpenSnapshot(kName, kVersion, config_, snapshot));
+    SOMAFIT_ASSIGN_OR_RETURN(const std::string_view state,
+                             OpenSnapshot(kName, kVersion, config_, snapshot));
     if (!state.empty()) {
       return absl::DataLossError(
           "snapshot of optimizer \"random\" holds a state");

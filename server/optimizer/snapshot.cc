@@ -49,9 +49,9 @@ absl::StatusOr<std::string_view> OpenSnapshot(std::string_view name,
                                               uint32_t version,
                                               const OptimizerConfig& config,
                                               std::string_view snapshot) {
-  const auto refuse = [name](std::string_view why) {
-    return absl::DataLossError(
-        absl::StrCat("snapshot of optimizer \"", name, "\" ", why));
+  const auto refuse = [name](const char* why) {
+    return absl::DataLossError(absl::StrCat("snapshot of optimizer \"",
+                                            std::string(name), "\" ", why));
   };
   const std::string header = Header(name, version, config);
   if (snapshot.size() < header.size() + 8 + kSumBytes) {

@@ -1,7 +1,5 @@
 #include "server/rpc/access.h"
 
-#include <string_view>
-
 #include "absl/strings/strip.h"
 #include "proto/convert/digest.h"
 #include "proto/convert/status.h"
@@ -24,9 +22,9 @@ absl::Status Access::Check(const grpc::CallbackServerContext& context) const {
             "the token of the server's current endpoint file"),
         "TOKEN_MISSING");
   }
-  std::string_view value(found->second.data(), found->second.size());
+  absl::string_view value(found->second.data(), found->second.size());
   if (!absl::ConsumePrefix(&value, "Bearer ") ||
-      !EqualSecrets(Sha256Hex(value), *token_hash_)) {
+      !EqualSecrets(Sha256Hex(std::string(value)), *token_hash_)) {
     return WithReason(
         absl::UnauthenticatedError(
             "the token is wrong; use the server's current endpoint file"),

@@ -21,14 +21,14 @@ absl::Status BadField(std::string field, std::string description,
 
 absl::StatusOr<std::string> FitNameOf(const std::string& resource,
                                       std::string field) {
-  std::string_view name = resource;
+  absl::string_view name = resource;
   if (name.empty()) {
     return BadField(std::move(field), "is missing; give \"fits/NAME\"");
   }
   if (!absl::ConsumePrefix(&name, "fits/") || name.empty() ||
       name.size() > 63 ||
       name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-_") !=
-          std::string_view::npos) {
+          absl::string_view::npos) {
     return BadField(
         std::move(field),
         absl::StrCat("\"", resource.substr(0, 100),
@@ -55,15 +55,15 @@ absl::Status CheckRequestId(const std::string& request_id) {
                   "characters");
 }
 
-absl::StatusOr<std::string> DatasetHashOf(std::string_view text) {
-  absl::ConsumePrefix(&text, "datasets/");
-  if (!IsSha256Hex(text)) {
+absl::StatusOr<std::string> DatasetHashOf(const std::string& text) {
+  const std::string hash(absl::StripPrefix(text, "datasets/"));
+  if (!IsSha256Hex(hash)) {
     return BadField("dataset",
                     absl::StrCat("\"", text.substr(0, 100),
                                  "\" is not a SHA-256 of 64 lower-case "
                                  "hexadecimal digits"));
   }
-  return std::string(text);
+  return hash;
 }
 
 std::string MakePageToken(std::string_view query, int64_t after) {
@@ -73,7 +73,7 @@ std::string MakePageToken(std::string_view query, int64_t after) {
 absl::StatusOr<int64_t> ReadPageToken(const std::string& token,
                                       std::string_view query, int64_t first) {
   if (token.empty()) return first;
-  std::string_view rest = token;
+  absl::string_view rest = token;
   int64_t after = 0;
   if (!absl::ConsumePrefix(
           &rest, absl::StrCat(Sha256Hex(query).substr(0, 12), "-")) ||

@@ -24,7 +24,7 @@ absl::StatusOr<int> PageSizeOf(int32_t page_size, int usual, int most);
 // "" or 1 to 128 visible ASCII characters.
 absl::Status CheckRequestId(const std::string& request_id);
 // A SHA-256, with or without "datasets/" before it.
-absl::StatusOr<std::string> DatasetHashOf(std::string_view text);
+absl::StatusOr<std::string> DatasetHashOf(const std::string& text);
 
 // Page tokens: where the next page begins, bound to what was asked for.
 std::string MakePageToken(std::string_view query, int64_t after);

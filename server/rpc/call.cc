@@ -17,9 +17,14 @@ void LogCall(std::string_view method, std::string_view request_id,
                 request_id.empty() ? "-" : request_id);
 }
 
+grpc::Status Sendable(const absl::Status& status) {
+  if (status.ok() || !ReasonOf(status).empty()) return ToGrpc(status);
+  return ToGrpc(WithReason(status, absl::StatusCodeToString(status.code())));
+}
+
 void UnaryCall::Finish(const absl::Status& status) {
   LogCall(method_, request_id_, status, begin_);
-  reactor_->Finish(ToGrpc(status));
+  reactor_->Finish(Sendable(status));
 }
 
 }  // namespace somafit

@@ -7,6 +7,8 @@
 #include <grpcpp/server_context.h>
 #include <grpcpp/support/server_callback.h>
 
+#include <grpcpp/support/status.h>
+
 #include "absl/status/status.h"
 
 namespace somafit {
@@ -15,6 +17,9 @@ namespace somafit {
 void LogCall(std::string_view method, std::string_view request_id,
              const absl::Status& status,
              std::chrono::steady_clock::time_point begin);
+
+// `status` as it is sent: with a reason, that of its code if it has none.
+grpc::Status Sendable(const absl::Status& status);
 
 // A unary call under way: is finished exactly once, by whoever has the answer.
 // After Finish neither request nor response may be touched.

@@ -5,6 +5,8 @@
 #include <optional>
 #include <utility>
 
+#include <spdlog/spdlog.h>
+
 #include "proto/convert/status.h"
 #include "worker/core/base/fault.h"
 #include "worker/core/base/status.h"
@@ -25,7 +27,15 @@ void AnswerIfAny(
     std::optional<absl::StatusOr<std::vector<TaskGrant>>>& result,
     const LeaseQueue::Answer& answer) {
   if (!result.has_value()) return;
-  if (result->ok()) FaultPoint("leased");
+  if (result->ok()) {
+    for (const TaskGrant& grant : **result) {
+      spdlog::debug("event=leased fit=fits/{} stage={} round={} first={} "
+                    "samples={} lease={}",
+                    grant.fit_name, grant.stage, grant.round,
+                    grant.first_sample, grant.points.size(), grant.lease);
+    }
+    FaultPoint("leased");
+  }
   answer(*std::move(result));
 }
 

@@ -12,20 +12,17 @@
 namespace somafit {
 namespace {
 
-// What is to be known of a write-set after it has been committed.
-struct Summary {
-  std::set<int64_t> touched;
-  bool draw = false, results = false, round_end = false;
-};
-
-Summary Summarize(const WriteSet& writes) {
-  Summary summary;
+Strand::Summary Summarize(const WriteSet& writes) {
+  Strand::Summary summary;
   for (const Write& write : writes) {
     if (const auto* event = std::get_if<EventRecord>(&write)) {
       summary.touched.insert(event->fit);
       summary.round_end |= event->kind == EventRecord::Kind::kRound;
     } else if (const auto* deleted = std::get_if<DeletedFit>(&write)) {
       summary.touched.insert(deleted->fit);
+      --summary.fits_made;
+    } else if (std::holds_alternative<NewFit>(write)) {
+      ++summary.fits_made;
     }
     summary.draw |= std::holds_alternative<RoundRecord>(write);
     summary.results |= std::holds_alternative<ResultsRecord>(write);
@@ -33,7 +30,7 @@ Summary Summarize(const WriteSet& writes) {
   return summary;
 }
 
-void ReachFaultPoints(const Summary& summary) {
+void ReachFaultPoints(const Strand::Summary& summary) {
   if (summary.draw) FaultPoint("draw_committed");
   if (summary.results) FaultPoint("reported_not_told");
   if (summary.round_end) FaultPoint("round_end");
@@ -86,9 +83,18 @@ void Strand::DecideLocked(const Decision& decision, Then then) {
   if (stopped_) return;
   Effects effects;
   decision(coordinator_, ReadClock(), effects);
+  const bool work = effects.work_available;
   if (!effects.writes.empty()) FaultPoint("before_commit");
   LogChanges(effects.writes);
   Summary summary = Summarize(effects.writes);
+  fit_count += summary.fits_made;
+  const bool anything = then || !effects.writes.empty() ||
+                        !effects.advance.empty();
+  if (anything) Submit(std::move(effects), std::move(summary), std::move(then));
+  if (work && work_available) work_available();
+}
+
+void Strand::Submit(Effects effects, Summary summary, Then then) {
   store_.Submit(
       std::move(effects.writes),
       [this, summary = std::move(summary),
@@ -100,7 +106,6 @@ void Strand::DecideLocked(const Decision& decision, Then then) {
           Committed(fits, advance, then);
         });
       });
-  if (effects.work_available && work_available) work_available();
 }
 
 void Strand::Committed(const std::set<int64_t>& fits,

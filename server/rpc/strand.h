@@ -1,7 +1,7 @@
 #pragma once
 
+#include <atomic>
 #include <functional>
-#include <map>
 #include <mutex>
 #include <set>
 #include <string>
@@ -56,10 +56,21 @@ class Strand {
   using Answer = std::function<void(absl::StatusOr<std::string>)>;
   void DecideOnce(const Once& once, const Mutation& decide, Answer answer);
 
+  // Fits that exist. Recovery sets it, decisions keep it.
+  std::atomic<int64_t> fit_count{0};
+
   // From now on, decisions are dropped and `then` is not called.
   void Stop();
 
+  // What is to be known of a write-set after it has been committed.
+  struct Summary {
+    std::set<int64_t> touched;
+    int64_t fits_made = 0;  // less those deleted
+    bool draw = false, results = false, round_end = false;
+  };
+
  private:
+  void Submit(Effects effects, Summary summary, Then then);
   void Committed(const std::set<int64_t>& fits,
                  const std::vector<int64_t>& advance, const Then& then);
 

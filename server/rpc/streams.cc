@@ -75,7 +75,7 @@ void UploadStream::OnReadDone(bool ok) {
 
 void UploadStream::FinishWith(const absl::Status& status) {
   LogCall("UploadDataset", "", status, begin_);
-  Finish(ToGrpc(status));
+  Finish(Sendable(status));
 }
 
 void UploadStream::OnDone() {
@@ -109,7 +109,7 @@ void DownloadStream::OnWriteDone(bool ok) {
 
 void DownloadStream::FinishWith(const absl::Status& status) {
   LogCall("GetDataset", "", status, begin_);
-  Finish(ToGrpc(status));
+  Finish(Sendable(status));
 }
 
 void DownloadStream::OnDone() { delete this; }

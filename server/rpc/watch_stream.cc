@@ -242,7 +242,7 @@ void WatchStream::FinishOnce(const absl::Status& status) {
     if (std::exchange(finished_, true)) return;
   }
   LogCall("WatchFit", "", status, begin_);
-  Finish(ToGrpc(status));
+  Finish(Sendable(status));
 }
 
 void WatchStream::OnDone() {

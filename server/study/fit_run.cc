@@ -48,7 +48,8 @@ FitRun::FitRun(int64_t id, std::string name, FitPlan plan, ModelSource model,
       optimizer_(MakeOptimizer(*plan_)) {
   effects.writes.push_back(ModelRecord{record_.model_hash, std::move(model)});
   effects.writes.push_back(NewFit{record_});
-  effects.writes.push_back(StageRecord{.fit = id, .stage = 0});
+  effects.writes.push_back(StageRecord{
+      .fit = id, .stage = 0, .kind = StageKind::kOptimize, .rounds = 0, .snapshot = ""});
   SetState(FitState::kRunning, "", now, effects);
   if (const auto reason = StopReason(now)) {
     SetState(FitState::kSucceeded, *reason, now, effects);

@@ -90,8 +90,8 @@ class Batch {
     }
     std::vector<std::unique_ptr<MetricAccumulator>> accumulators;
     for (size_t output = 0; output < n_outputs_; ++output) {
-      accumulators.push_back(experiment_.metrics[output]->Start(
-          data.targets[output], n_lanes));
+      accumulators.push_back(
+          experiment_.metrics[output]->Start(data.targets[output], n_lanes));
     }
     TraceView view;
     view.n_steps = data.n_steps();
@@ -136,10 +136,9 @@ absl::StatusOr<std::vector<Evaluation>> EvaluateBatch(
   const size_t n_parameters = experiment.program.parameters.size();
   for (size_t i = 0; i < points_si.size(); ++i) {
     if (points_si[i].size() == n_parameters) continue;
-    return absl::InvalidArgumentError(
-        absl::StrCat("point ", i, " has ", points_si[i].size(),
-                     " numbers, but the model has ", n_parameters,
-                     " parameters"));
+    return absl::InvalidArgumentError(absl::StrCat(
+        "point ", i, " has ", points_si[i].size(),
+        " numbers, but the model has ", n_parameters, " parameters"));
   }
   Batch batch(experiment, points_si, cancelled);
   {

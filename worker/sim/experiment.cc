@@ -30,8 +30,8 @@ absl::Status OrderParameters(const std::vector<std::string>& names,
   }
   for (Value& value : program.values) {
     if (value.op != Op::kParameter) continue;
-    const auto place = std::find(names.begin(), names.end(),
-                                 program.parameters[value.index]);
+    const auto place =
+        std::find(names.begin(), names.end(), program.parameters[value.index]);
     value.index = static_cast<int32_t>(place - names.begin());
   }
   program.parameters = names;
@@ -42,10 +42,10 @@ absl::Status CheckTimeSteps(const Dataset& dataset, double dt) {
   for (size_t i = 0; i < dataset.traces.size(); ++i) {
     const double trace_dt = dataset.traces[i].dt;
     if (std::abs(trace_dt - dt) <= 1e-9 * dt) continue;
-    return absl::InvalidArgumentError(absl::StrCat(
-        "trace ", i, " is sampled every ", ShortestText(trace_dt),
-        " second, but dt is ", ShortestText(dt),
-        " second; simulate with the time step of the recording"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("trace ", i, " is sampled every ", ShortestText(trace_dt),
+                     " second, but dt is ", ShortestText(dt),
+                     " second; simulate with the time step of the recording"));
   }
   return absl::OkStatus();
 }
@@ -62,10 +62,10 @@ std::unique_ptr<Metric> MakeMetric(const MetricSpec& spec,
     for (const MetricEntry* other : AllMetrics()) {
       known.emplace_back(other->name);
     }
-    diagnostics.FieldError("E_OPTION", absl::StrCat(field, ".metric"),
-                           absl::StrCat("unknown metric \"", spec.metric, "\""),
-                           absl::StrCat("Known are: ",
-                                        absl::StrJoin(known, ", "), "."));
+    diagnostics.FieldError(
+        "E_OPTION", absl::StrCat(field, ".metric"),
+        absl::StrCat("unknown metric \"", spec.metric, "\""),
+        absl::StrCat("Known are: ", absl::StrJoin(known, ", "), "."));
     return nullptr;
   }
   Diagnostics mistakes;
@@ -92,10 +92,10 @@ std::unique_ptr<Metric> MakeMetric(const MetricSpec& spec,
         return metric->CountedSteps(trace.targets[output]) > 0;
       });
   if (!counted) {
-    diagnostics.FieldError("E_OPTION", field,
-                           absl::StrCat("output \"", spec.output,
-                                        "\" has no target that counts"),
-                           "Give a target, or let more of it count.");
+    diagnostics.FieldError(
+        "E_OPTION", field,
+        absl::StrCat("output \"", spec.output, "\" has no target that counts"),
+        "Give a target, or let more of it count.");
     return nullptr;
   }
   return metric;
@@ -107,37 +107,34 @@ std::vector<std::unique_ptr<Metric>> MakeMetrics(
   std::vector<std::unique_ptr<Metric>> metrics(dataset.outputs.size());
   std::vector<bool> named(dataset.outputs.size(), false);
   for (const MetricSpec& spec : specs) {
-    const auto channel = std::find_if(
-        dataset.outputs.begin(), dataset.outputs.end(),
-        [&](const Channel& c) { return c.name == spec.output; });
+    const auto channel =
+        std::find_if(dataset.outputs.begin(), dataset.outputs.end(),
+                     [&](const Channel& c) { return c.name == spec.output; });
     const std::string field = absl::StrCat("metrics.", spec.output);
     if (channel == dataset.outputs.end()) {
-      diagnostics.FieldError("E_OPTION", field,
-                             absl::StrCat("the dataset has no output \"",
-                                          spec.output, "\""),
-                             "Name one of the dataset's outputs.");
+      diagnostics.FieldError(
+          "E_OPTION", field,
+          absl::StrCat("the dataset has no output \"", spec.output, "\""),
+          "Name one of the dataset's outputs.");
       continue;
     }
-    const auto output =
-        static_cast<size_t>(channel - dataset.outputs.begin());
+    const auto output = static_cast<size_t>(channel - dataset.outputs.begin());
     if (named[output]) {
-      diagnostics.FieldError("E_OPTION", field,
-                             absl::StrCat("output \"", spec.output,
-                                          "\" has two metrics"),
-                             "Give one metric per output.");
+      diagnostics.FieldError(
+          "E_OPTION", field,
+          absl::StrCat("output \"", spec.output, "\" has two metrics"),
+          "Give one metric per output.");
       continue;
     }
     named[output] = true;
-    metrics[output] =
-        MakeMetric(spec, field, output, dataset, dt, diagnostics);
+    metrics[output] = MakeMetric(spec, field, output, dataset, dt, diagnostics);
   }
   for (size_t output = 0; output < metrics.size(); ++output) {
     if (named[output]) continue;
     MetricSpec spec;
     spec.output = dataset.outputs[output].name;
-    metrics[output] =
-        MakeMetric(spec, absl::StrCat("metrics.", spec.output), output,
-                   dataset, dt, diagnostics);
+    metrics[output] = MakeMetric(spec, absl::StrCat("metrics.", spec.output),
+                                 output, dataset, dt, diagnostics);
   }
   return metrics;
 }

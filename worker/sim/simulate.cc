@@ -27,8 +27,8 @@ absl::StatusOr<std::vector<std::vector<std::vector<double>>>> Simulate(
     TraceView view;
     view.n_steps = trace.n_steps();
     view.inputs.assign(trace.inputs.begin(), trace.inputs.end());
-    auto& recorded = result.emplace_back(
-        program.outputs.size(), std::vector<double>(view.n_steps));
+    auto& recorded = result.emplace_back(program.outputs.size(),
+                                         std::vector<double>(view.n_steps));
     Interpret(program, view, 1, parameters_si,
               [&](size_t step, std::span<const double> outputs) {
                 for (size_t o = 0; o < outputs.size(); ++o) {

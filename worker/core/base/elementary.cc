@@ -17,19 +17,19 @@ constexpr double kRounder = 0x1.8p52;
 
 // p of e^r = 1 + r (1 + r p(r)), lowest order first; minimax on +-ln2/2,
 // relative error 5.7e-18.
-constexpr double kPolynomial[] = {
-    0x1.0000000000007p-1,  0x1.5555555555557p-3,  0x1.555555555120ap-5,
-    0x1.111111110fc5ep-7,  0x1.6c16c182d5c2fp-10, 0x1.a01a01ae188bfp-13,
-    0x1.a0199c77b0990p-16, 0x1.71ddfc188e44dp-19, 0x1.28abe73c6f150p-22,
-    0x1.af591fd7ae9eep-26};
+constexpr double kPolynomial[] = {0x1.0000000000007p-1,  0x1.5555555555557p-3,
+                                  0x1.555555555120ap-5,  0x1.111111110fc5ep-7,
+                                  0x1.6c16c182d5c2fp-10, 0x1.a01a01ae188bfp-13,
+                                  0x1.a0199c77b0990p-16, 0x1.71ddfc188e44dp-19,
+                                  0x1.28abe73c6f150p-22, 0x1.af591fd7ae9eep-26};
 
 // x = (n1 + n2) ln2 + r and e^r = 1 + r (1 + r p).
 struct Reduced {
   double r;
   double p;
-  double scale1;           // 2^n1
-  double scale2;           // 2^n2
-  double inverse_scale2;   // 2^-n2
+  double scale1;          // 2^n1
+  double scale2;          // 2^n2
+  double inverse_scale2;  // 2^-n2
 };
 
 // REQUIRES: |x| < 1400, or NaN.

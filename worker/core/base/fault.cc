@@ -42,14 +42,16 @@ void FaultPoint(std::string_view name) {
 }
 
 absl::Status ArmFaults(std::string_view text) {
-  for (std::string_view entry : absl::StrSplit(text, ',', absl::SkipEmpty())) {
-    const std::vector<std::string_view> parts = absl::StrSplit(entry, ':');
+  const std::string all(text);
+  for (const std::string& entry :
+       std::vector<std::string>(absl::StrSplit(all, ',', absl::SkipEmpty()))) {
+    const std::vector<std::string> parts = absl::StrSplit(entry, ':');
     auto fault = std::make_unique<Fault>();
     bool readable = parts.size() == 3 && !parts[0].empty() &&
                     absl::SimpleAtoi(parts[2], &fault->at) && fault->at >= 1;
     if (readable) {
-      fault->name = std::string(parts[0]);
-      std::string_view mode = parts[1];
+      fault->name = parts[0];
+      absl::string_view mode = parts[1];
       if (absl::ConsumePrefix(&mode, "delay=")) {
         readable = absl::SimpleAtoi(mode, &fault->delay_ms) &&
                    fault->delay_ms >= 0 && fault->delay_ms <= 600'000;

@@ -4,6 +4,7 @@
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <cstdlib>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
@@ -23,8 +24,8 @@ int ReplaceCost(char a, char b) {
 }
 
 // Optimal string alignment: insertions, deletions, replacements, swaps of
-// neighbours.
-int Distance(std::string_view a, std::string_view b) {
+// neighbours. More than `limit` is said as limit + 1.
+int Distance(std::string_view a, std::string_view b, int limit) {
   std::array<std::array<int, kMaxWord + 1>, 3> rows;
   rows[0][0] = 0;
   for (size_t j = 1; j <= b.size(); ++j) {
@@ -35,6 +36,7 @@ int Distance(std::string_view a, std::string_view b) {
     const auto& above = rows[(i + 2) % 3];
     const auto& above_that = rows[(i + 1) % 3];
     row[0] = above[0] + EditCost(a[i - 1]);
+    int least = row[0];
     for (size_t j = 1; j <= b.size(); ++j) {
       row[j] = std::min({above[j] + EditCost(a[i - 1]),
                          row[j - 1] + EditCost(b[j - 1]),
@@ -42,9 +44,12 @@ int Distance(std::string_view a, std::string_view b) {
       if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) {
         row[j] = std::min(row[j], above_that[j - 2] + 2);
       }
+      least = std::min(least, row[j]);
     }
+    // A swap reaches back two rows and costs 2.
+    if (least > limit + 2) return limit + 1;
   }
-  return rows[a.size() % 3][b.size()];
+  return std::min(rows[a.size() % 3][b.size()], limit + 1);
 }
 
 }  // namespace
@@ -69,7 +74,8 @@ std::string RoundedText(double value, int digits) {
 
 std::optional<double> ReadNumber(std::string_view text) {
   double value = 0;
-  if (text.find('(') != std::string_view::npos) return std::nullopt;
+  // Of what absl reads, "nan(1)" and "0x1p3" are no numbers here.
+  if (text.find_first_of("(xX") != std::string_view::npos) return std::nullopt;
   if (!absl::SimpleAtod(std::string(text), &value)) return std::nullopt;
   return value;
 }
@@ -77,16 +83,17 @@ std::optional<double> ReadNumber(std::string_view text) {
 std::string NearestWord(std::string_view word,
                         const std::vector<std::string>& candidates) {
   if (word.empty() || word.size() > kMaxWord) return "";
-  const int limit =
-      word.size() < 3 ? 1 : 2 * std::max(1, static_cast<int>(word.size()) / 3);
+  const int length = static_cast<int>(word.size());
+  const int limit = length < 3 ? 1 : 2 * std::max(1, length / 3);
   std::string nearest;
   int least = limit + 1;
   for (const std::string& candidate : candidates) {
-    if (candidate.empty() || candidate.size() > word.size() + limit ||
-        candidate.size() > kMaxWord || candidate == word) {
+    if (candidate.empty() || candidate.size() > kMaxWord ||
+        std::abs(static_cast<int>(candidate.size()) - length) >= least ||
+        candidate == word) {
       continue;
     }
-    const int distance = Distance(word, candidate);
+    const int distance = Distance(word, candidate, least);
     if (distance < least) {
       least = distance;
       nearest = candidate;

@@ -63,11 +63,12 @@ class Violations {
   std::vector<std::string> lines_;
 };
 
-void CheckChannels(std::string_view role, const std::vector<Channel>& channels,
+void CheckChannels(const std::string& role,
+                   const std::vector<Channel>& channels,
                    std::set<std::string>& seen, Violations& violations) {
   if (channels.size() > kMaxChannels) {
-    violations.Add("dataset has ", channels.size(), " ", role,
-                   "s; at most ", kMaxChannels, " are allowed");
+    violations.Add("dataset has ", channels.size(), " ", role, "s; at most ",
+                   kMaxChannels, " are allowed");
   }
   for (const Channel& channel : channels) {
     if (!IsIdentifier(channel.name)) {
@@ -89,21 +90,20 @@ void CheckChannels(std::string_view role, const std::vector<Channel>& channels,
   }
 }
 
-void CheckSignals(std::string_view role, const std::vector<Channel>& channels,
-                  const std::vector<std::vector<double>>& signals,
-                  size_t trace, size_t n_steps, bool nan_allowed,
-                  Violations& violations) {
+void CheckSignals(const std::string& role, const std::vector<Channel>& channels,
+                  const std::vector<std::vector<double>>& signals, size_t trace,
+                  size_t n_steps, bool nan_allowed, Violations& violations) {
   if (signals.size() != channels.size()) {
     violations.Add("trace ", trace, " has ", signals.size(), " ", role,
-                   " signals, but the dataset has ", channels.size(), " ",
-                   role, " channels; give one signal per channel");
+                   " signals, but the dataset has ", channels.size(), " ", role,
+                   " channels; give one signal per channel");
     return;
   }
   for (size_t i = 0; i < signals.size(); ++i) {
     if (signals[i].size() != n_steps) {
       violations.Add(role, " ", Quoted(channels[i].name), " of trace ", trace,
-                     " has ", signals[i].size(),
-                     " samples, but the trace has ", n_steps,
+                     " has ", signals[i].size(), " samples, but the trace has ",
+                     n_steps,
                      " steps; all signals of a trace have the same length");
     }
     for (size_t k = 0; k < signals[i].size(); ++k) {
@@ -134,7 +134,7 @@ size_t EncodedSize(const Dataset& dataset) {
   return size;
 }
 
-absl::Status Damaged(std::string_view what) {
+absl::Status Damaged(const std::string& what) {
   return absl::InvalidArgumentError(
       absl::StrCat("these bytes are no encoded dataset: ", what));
 }
@@ -188,8 +188,7 @@ absl::Status ValidateDataset(const Dataset& dataset) {
   for (size_t i = 0; i < dataset.traces.size(); ++i) {
     const Trace& trace = dataset.traces[i];
     if (!(trace.dt > 0) || !std::isfinite(trace.dt)) {
-      violations.Add("trace ", i, " has the time step ",
-                     ShortestText(trace.dt),
+      violations.Add("trace ", i, " has the time step ", ShortestText(trace.dt),
                      " second; it must be finite and above 0");
     }
     if (!(trace.weight > 0) || !std::isfinite(trace.weight)) {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+
 #include "worker/core/units/dimension.h"
 
 namespace somafit {

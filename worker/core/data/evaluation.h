@@ -8,7 +8,7 @@
 namespace somafit {
 
 enum class SampleStatus : uint8_t {
-  kDrawn = 0,      // recorded, not yet simulated
+  kDrawn = 0,  // recorded, not yet simulated
   kOk = 1,
   kNonfinite = 2,  // simulated; an error is NaN or infinite
   kFailed = 3,     // could not be simulated, see `reason`
@@ -20,7 +20,7 @@ std::string_view SampleStatusName(SampleStatus status);  // "drawn", "ok", ...
 // number.
 struct Evaluation {
   SampleStatus status = SampleStatus::kDrawn;
-  double total_error = 0;            // what the optimizer sees: normalized
+  double total_error = 0;             // what the optimizer sees: normalized
   std::vector<double> output_errors;  // per output, in its own SI units
   std::vector<double> output_errors_normalized;  // per output
   std::vector<double> trace_errors;  // [output][trace], own SI units

@@ -18,7 +18,7 @@ struct NamedText {
 // A model: immutable, addressed by the SHA-256 of EncodeModelSource.
 struct ModelSource {
   std::string equations;
-  std::string method;  // "" chooses
+  std::string method;                     // "" chooses
   std::vector<NamedText> constants;       // name, quantity
   std::vector<NamedText> initial_values;  // state, expression; in this order
 };

@@ -17,7 +17,7 @@ namespace {
 constexpr size_t kMaxTerms = 32;
 constexpr size_t kMaxExpandedValues = 400'000;
 // Values looked at, over all states of a model.
-constexpr int64_t kMaxWork = 200'000'000;
+constexpr int64_t kMaxWork = 60'000'000;
 
 struct Term {
   double power;
@@ -26,7 +26,8 @@ struct Term {
 // A sum of coefficient * x^power, by ascending power; empty is 0.
 using Polynomial = std::vector<Term>;
 
-// All that a value is made of, operands first. Takes what it costs off `budget`.
+// All that a value is made of, operands first. Takes what it costs off
+// `budget`.
 std::vector<ValueId> Reachable(const ProgramBuilder& builder, ValueId root,
                                int64_t& budget) {
   std::vector<bool> seen(root + 1, false);
@@ -70,8 +71,8 @@ class Expansion {
         has_state = has_state || (operand >= 0 && depends[operand]);
       }
       depends[id] = has_state;
-      Polynomial result = has_state ? ExpandValue(id, value, known, depends)
-                                    : Atom(id);
+      Polynomial result =
+          has_state ? ExpandValue(id, value, known, depends) : Atom(id);
       if (result.size() > kMaxTerms || builder_.size() > limit) {
         return std::nullopt;
       }
@@ -90,16 +91,14 @@ class Expansion {
     return builder_.IsConstant(id, 0.0) || builder_.IsConstant(id, -0.0);
   }
 
-  Polynomial ExpandValue(
-      ValueId id, const Value& value,
-      const std::unordered_map<ValueId, Polynomial>& known,
-      const std::unordered_map<ValueId, bool>& depends) {
+  Polynomial ExpandValue(ValueId id, const Value& value,
+                         const std::unordered_map<ValueId, Polynomial>& known,
+                         const std::unordered_map<ValueId, bool>& depends) {
     if (id == state_) return {{1.0, builder_.Constant(1.0)}};
     switch (value.op) {
       case Op::kNegate:
-        return Map(known.at(value.a), [this](ValueId c) {
-          return builder_.Fold(Op::kNegate, c);
-        });
+        return Map(known.at(value.a),
+                   [this](ValueId c) { return builder_.Fold(Op::kNegate, c); });
       case Op::kAdd:
       case Op::kSubtract:
         return Sum(known.at(value.a), known.at(value.b), value.op);
@@ -159,8 +158,7 @@ class Expansion {
       Polynomial row;
       for (const Term& right : b) {
         Push(row, left.power + right.power,
-             builder_.Fold(Op::kMultiply, left.coefficient,
-                           right.coefficient));
+             builder_.Fold(Op::kMultiply, left.coefficient, right.coefficient));
       }
       result = Sum(result, row, Op::kAdd);
       if (result.size() > kMaxTerms) break;
@@ -168,8 +166,8 @@ class Expansion {
     return result;
   }
 
-  Polynomial Quotient(const Polynomial& a, const Polynomial& b,
-                      ValueId divisor, bool divisor_has_state) {
+  Polynomial Quotient(const Polynomial& a, const Polynomial& b, ValueId divisor,
+                      bool divisor_has_state) {
     // One term divides term by term; a sum stays whole, as a number of its own.
     double power = 0;
     if (divisor_has_state && b.size() == 1) {
@@ -225,8 +223,7 @@ std::string PowerText(const std::string& name, double power) {
 
 class Stepper {
  public:
-  Stepper(const Model& model, ProgramBuilder& builder,
-          Diagnostics& diagnostics)
+  Stepper(const Model& model, ProgramBuilder& builder, Diagnostics& diagnostics)
       : model_(model), builder_(builder), diagnostics_(diagnostics) {}
 
   // -1 after an error.
@@ -234,7 +231,8 @@ class Stepper {
     const ModelVariable& variable = model_.states[index];
     const ValueId x = builder_.State(static_cast<int32_t>(index));
     const auto [h, rest] = FactorStep(builder_, derivative);
-    const std::optional<Polynomial> terms = Expansion(builder_, x, budget_).Expand(rest);
+    const std::optional<Polynomial> terms =
+        Expansion(builder_, x, budget_).Expand(rest);
     if (!terms.has_value()) {
       return Refuse(variable, "the right-hand side is too long when expanded",
                     "Write it as A*x + B, or name parts of it as "
@@ -272,21 +270,20 @@ class Stepper {
     if (frozen) Warn(variable);
     ValueId slope = builder_.Fold(Op::kMultiply, a, x);
     if (b >= 0) slope = builder_.Fold(Op::kAdd, slope, b);
-    const ValueId growth = builder_.Fold(
-        Op::kExprel, builder_.Fold(Op::kMultiply, a, h));
+    const ValueId growth =
+        builder_.Fold(Op::kExprel, builder_.Fold(Op::kMultiply, a, h));
     const ValueId span = builder_.Fold(Op::kMultiply, h, growth);
     return builder_.Fold(Op::kAdd, x,
                          builder_.Fold(Op::kMultiply, slope, span));
   }
 
  private:
-  ValueId Refuse(const ModelVariable& variable, std::string_view reason,
+  ValueId Refuse(const ModelVariable& variable, const std::string& reason,
                  std::string hint) {
-    diagnostics_.Error(
-        "E_METHOD", model_.equations, variable.name_span,
-        absl::StrCat("exponential_euler cannot integrate d", variable.name,
-                     "/dt: ", reason),
-        std::move(hint));
+    diagnostics_.Error("E_METHOD", model_.equations, variable.name_span,
+                       absl::StrCat("exponential_euler cannot integrate d",
+                                    variable.name, "/dt: ", reason),
+                       std::move(hint));
     return -1;
   }
 

@@ -16,8 +16,8 @@ namespace somafit {
 //
 // An x inside a function or in a sum below a fraction bar counts as part of A
 // and B, with a warning (W_FROZEN_NONLINEAR). Any power of x but 0 and 1 is
-// E_METHOD, and so is x inside functions only: the method would not be exact for
-// the linear part.
+// E_METHOD, and so is x inside functions only: the method would not be exact
+// for the linear part.
 //
 // `derivatives` and the result have one value a state. nullopt after errors,
 // which are reported at the definitions.

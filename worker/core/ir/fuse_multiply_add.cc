@@ -21,40 +21,42 @@ std::vector<int> CountUses(const Program& program) {
 
 Program FuseMultiplyAdd(Program program) {
   const std::vector<int> uses = CountUses(program);
-  const auto fusible = [&](ValueId id) {
-    return program.values[id].op == Op::kMultiply && uses[id] == 1;
-  };
-  Program fused = Rebuild(
-      program, [&](ValueId, const Value& value,
-                   const std::vector<ValueId>& renamed,
-                   ProgramBuilder& builder) {
-        const auto fma = [&](const Value& product, ValueId addend) {
-          return builder.Emit(Op::kFma, renamed[product.a], renamed[product.b],
-                              addend);
-        };
-        if (value.op == Op::kAdd && fusible(value.a)) {
-          return fma(program.values[value.a], renamed[value.b]);
-        }
-        if (value.op == Op::kAdd && fusible(value.b)) {
-          return fma(program.values[value.b], renamed[value.a]);
-        }
-        if (value.op == Op::kSubtract && fusible(value.a)) {
-          return fma(program.values[value.a],
-                     builder.Fold(Op::kNegate, renamed[value.b]));
-        }
-        if (value.op == Op::kSubtract && fusible(value.b)) {
-          const Value& product = program.values[value.b];
-          // Of the two factors the one that changes less often is negated.
-          ValueId negated = renamed[product.a];
-          ValueId other = renamed[product.b];
-          if (builder.rate(other) < builder.rate(negated)) {
-            std::swap(negated, other);
-          }
-          negated = builder.Fold(Op::kNegate, negated);
-          return builder.Emit(Op::kFma, negated, other, renamed[value.a]);
-        }
-        return builder.Copy(value, renamed, /*fold=*/false);
-      });
+  const std::vector<Rate> rates = Rates(program);
+  Program fused = Rebuild(program, [&](ValueId id, const Value& value,
+                                       const std::vector<ValueId>& renamed,
+                                       ProgramBuilder& builder) {
+    const auto fma = [&](const Value& product, ValueId addend) {
+      return builder.Emit(Op::kFma, renamed[product.a], renamed[product.b],
+                          addend);
+    };
+    // A product known before the first step stays out of the steps.
+    const auto fusible = [&](ValueId operand) {
+      return program.values[operand].op == Op::kMultiply &&
+             uses[operand] == 1 && rates[operand] == rates[id];
+    };
+    if (value.op == Op::kAdd && fusible(value.a)) {
+      return fma(program.values[value.a], renamed[value.b]);
+    }
+    if (value.op == Op::kAdd && fusible(value.b)) {
+      return fma(program.values[value.b], renamed[value.a]);
+    }
+    if (value.op == Op::kSubtract && fusible(value.a)) {
+      return fma(program.values[value.a],
+                 builder.Fold(Op::kNegate, renamed[value.b]));
+    }
+    if (value.op == Op::kSubtract && fusible(value.b)) {
+      const Value& product = program.values[value.b];
+      // Of the two factors the one that changes less often is negated.
+      ValueId negated = renamed[product.a];
+      ValueId other = renamed[product.b];
+      if (builder.rate(other) < builder.rate(negated)) {
+        std::swap(negated, other);
+      }
+      negated = builder.Fold(Op::kNegate, negated);
+      return builder.Emit(Op::kFma, negated, other, renamed[value.a]);
+    }
+    return builder.Copy(value, renamed, /*fold=*/false);
+  });
   // The products that went into fused operations are still there.
   return DropDeadValues(std::move(fused));
 }

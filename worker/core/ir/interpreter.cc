@@ -108,8 +108,8 @@ class Scheduler {
       return operand < 0 ? 0 : schedule_.row_of[operand];
     };
     (rates_[id] == Rate::kPerStep ? schedule_.every_step : schedule_.once)
-        .push_back({value.op, row, row_of(value.a), row_of(value.b),
-                    row_of(value.c)});
+        .push_back(
+            {value.op, row, row_of(value.a), row_of(value.b), row_of(value.c)});
     Release(id, value);
   }
 
@@ -193,9 +193,7 @@ class Machine {
  private:
   double* Row(size_t row) { return rows_.data() + row * stride_; }
 
-  void Fill(size_t row, double value) {
-    std::fill_n(Row(row), stride_, value);
-  }
+  void Fill(size_t row, double value) { std::fill_n(Row(row), stride_, value); }
 
   void Keep(const std::vector<ValueId>& ids) {
     for (size_t i = 0; i < ids.size(); ++i) {

@@ -16,8 +16,8 @@ namespace somafit {
 namespace {
 
 constexpr int kMaxExponent = 1024;
-// Nodes lowered for one model; subexpressions count again for each initial value
-// that uses them.
+// Nodes lowered for one model; subexpressions count again for each initial
+// value that uses them.
 constexpr size_t kMaxLoweredNodes = 2'000'000;
 constexpr ValueId kNotLowered = -2;  // -1: failed
 constexpr std::string_view kMethod = "exponential_euler";
@@ -30,10 +30,11 @@ template <typename... F>
 Overloaded(F...) -> Overloaded<F...>;
 
 const std::map<std::string, Op, std::less<>>& Functions() {
-  static const auto* const functions = new std::map<std::string, Op, std::less<>>{
-      {"abs", Op::kAbs},     {"sqrt", Op::kSqrt},     {"exp", Op::kExp},
-      {"expm1", Op::kExpm1}, {"exprel", Op::kExprel},
-  };
+  static const auto* const functions =
+      new std::map<std::string, Op, std::less<>>{
+          {"abs", Op::kAbs},     {"sqrt", Op::kSqrt},     {"exp", Op::kExp},
+          {"expm1", Op::kExpm1}, {"exprel", Op::kExprel},
+      };
   return *functions;
 }
 
@@ -107,12 +108,13 @@ class Lowering {
     std::vector<bool> needed(model_.subexpressions.size(), false);
     MarkNeeded(expression, needed);
     for (size_t i = needed.size(); i-- > 0;) {
-      if (needed[i] && subexpressions_[i] == kNotLowered) MarkNeeded(model_.subexpressions[i].right_side, needed);
+      if (needed[i] && subexpressions_[i] == kNotLowered)
+        MarkNeeded(model_.subexpressions[i].right_side, needed);
     }
     for (size_t i = 0; i < needed.size(); ++i) {
       if (!needed[i] || subexpressions_[i] != kNotLowered) continue;
-      subexpressions_[i] = LowerExpression(
-          model_.subexpressions[i].right_side, model_.equations);
+      subexpressions_[i] = LowerExpression(model_.subexpressions[i].right_side,
+                                           model_.equations);
     }
   }
 
@@ -135,7 +137,8 @@ class Lowering {
     const std::vector<bool> used = UsedNodes(expression);
     std::vector<ValueId> values(expression.nodes.size(), -1);
     for (NodeId id = 0; id <= expression.root; ++id) {
-      if (used[id]) values[id] = LowerNode(expression.nodes[id], values, source);
+      if (used[id])
+        values[id] = LowerNode(expression.nodes[id], values, source);
     }
     return values[expression.root];
   }
@@ -216,22 +219,12 @@ class Lowering {
         return Operation(Op::kDivide, left, right);
       case BinaryOperator::kPower:
         return LowerPower(left, right, node, source);
-      case BinaryOperator::kFloorDivide:
-      case BinaryOperator::kModulo:
-        if (IsConstant(left) && IsConstant(right)) {
-          const double a = builder_.value(left).constant;
-          const double b = builder_.value(right).constant;
-          const double quotient = std::floor(a / b);
-          return builder_.Constant(form.op == BinaryOperator::kFloorDivide
-                                       ? quotient
-                                       : a - b * quotient);
-        }
-        break;
       default:
         break;
     }
-    return Unsupported(source, node.operator_span,
-                       absl::StrCat("\"", OperatorText(form.op), "\""));
+    return Unsupported(
+        source, node.operator_span,
+        absl::StrCat("\"", std::string(OperatorText(form.op)), "\""));
   }
 
   ValueId LowerPower(ValueId base, ValueId exponent, const Node& node,
@@ -301,7 +294,8 @@ class Lowering {
     return builder_.Emit(op, a, b);
   }
 
-  ValueId Unsupported(const Source& source, Span span, std::string_view what) {
+  ValueId Unsupported(const Source& source, Span span,
+                      const std::string& what) {
     diagnostics_.Error(
         "E_UNSUPPORTED", source, span,
         absl::StrCat(what, " cannot be simulated by this version"),
@@ -359,11 +353,10 @@ void CheckAndShow(std::string_view stage, const Program& program,
 
 bool CheckMethod(const Model& model, Diagnostics& diagnostics) {
   if (model.method.empty() || model.method == kMethod) return true;
-  diagnostics.FieldError(
-      "E_METHOD", "model.method",
-      absl::StrCat("method \"", model.method,
-                   "\" is not available in this version"),
-      "Use exponential_euler, or leave the method out.");
+  diagnostics.FieldError("E_METHOD", "model.method",
+                         absl::StrCat("method \"", model.method,
+                                      "\" is not available in this version"),
+                         "Use exponential_euler, or leave the method out.");
   return false;
 }
 
@@ -375,10 +368,10 @@ std::optional<Program> CompileProgram(const Model& model, double dt,
                                       const ProgramObserver& observer) {
   if (!CheckMethod(model, diagnostics)) return std::nullopt;
   if (!(dt > 0) || !std::isfinite(dt)) {
-    diagnostics.FieldError("E_OPTION", "dt",
-                           absl::StrCat("time step ", ShortestText(dt),
-                                        " second is not above 0"),
-                           "Give a time step such as 0.01*ms.");
+    diagnostics.FieldError(
+        "E_OPTION", "dt",
+        absl::StrCat("time step ", ShortestText(dt), " second is not above 0"),
+        "Give a time step such as 0.01*ms.");
     return std::nullopt;
   }
   ProgramBuilder builder(Names(model, dt, outputs));

@@ -5,8 +5,8 @@
 namespace somafit {
 
 // Each pass takes a verified Program and returns a verified one that computes
-// the same values, up to rounding where it says so. They are listed in the order
-// in which they run.
+// the same values, up to rounding where it says so. They are listed in the
+// order in which they run.
 
 // Replaces every operation on constants by its value, x*1, x/1, --x by x, and
 // x+0 where that changes no bit of any finite result; moves negations outwards
@@ -18,8 +18,8 @@ Program FoldConstants(Program program);
 Program InvertInvariantDivisors(Program program);
 
 // Forms a*b + c, a*b - c and c - a*b as fused multiply-adds where the product
-// has no other use, and drops dead values. Up to rounding: the result is the
-// more exact one.
+// has no other use and is computed as often as the sum, and drops dead values.
+// Up to rounding: the result is the more exact one.
 Program FuseMultiplyAdd(Program program);
 
 // Removes what no result depends on.

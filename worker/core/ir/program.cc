@@ -25,17 +25,29 @@ struct OpFacts {
 };
 
 constexpr std::array<OpFacts, 16> kOps = {{
-    {"constant", 0}, {"parameter", 0}, {"state", 0},  {"input", 0},
-    {"time", 0},     {"negate", 1},    {"abs", 1},    {"sqrt", 1},
-    {"exp", 1},      {"expm1", 1},     {"exprel", 1}, {"add", 2},
-    {"subtract", 2}, {"multiply", 2},  {"divide", 2}, {"fma", 3},
+    {"constant", 0},
+    {"parameter", 0},
+    {"state", 0},
+    {"input", 0},
+    {"time", 0},
+    {"negate", 1},
+    {"abs", 1},
+    {"sqrt", 1},
+    {"exp", 1},
+    {"expm1", 1},
+    {"exprel", 1},
+    {"add", 2},
+    {"subtract", 2},
+    {"multiply", 2},
+    {"divide", 2},
+    {"fma", 3},
 }};
 
 std::array<ValueId, 3> Operands(const Value& value) {
   return {value.a, value.b, value.c};
 }
 
-absl::Status Broken(size_t id, std::string_view what) {
+absl::Status Broken(size_t id, const std::string& what) {
   return absl::InternalError(absl::StrCat("program value %", id, " ", what));
 }
 
@@ -70,11 +82,10 @@ absl::Status VerifyValue(const Program& program, size_t id) {
     }
   }
   const size_t limit = IndexLimit(program, value.op);
-  if (limit == 0 ? value.index != 0 ||
-                       value.op == Op::kParameter ||
-                       value.op == Op::kState || value.op == Op::kInput
-                 : value.index < 0 ||
-                       static_cast<size_t>(value.index) >= limit) {
+  if (limit == 0
+          ? value.index != 0 || value.op == Op::kParameter ||
+                value.op == Op::kState || value.op == Op::kInput
+          : value.index < 0 || static_cast<size_t>(value.index) >= limit) {
     return Broken(id, "has an index out of range");
   }
   if (value.op != Op::kConstant &&
@@ -84,7 +95,7 @@ absl::Status VerifyValue(const Program& program, size_t id) {
   return absl::OkStatus();
 }
 
-absl::Status VerifyResults(const Program& program, std::string_view what,
+absl::Status VerifyResults(const Program& program, const std::string& what,
                            const std::vector<ValueId>& ids, size_t expected) {
   if (ids.size() != expected) {
     return absl::InternalError(absl::StrCat("program has ", ids.size(), " ",
@@ -182,14 +193,14 @@ std::string PrintProgram(const Program& program) {
   std::string text = absl::StrCat("dt ", ShortestText(program.dt), "\n");
   for (size_t id = 0; id < program.values.size(); ++id) {
     const Value& value = program.values[id];
-    absl::StrAppend(&text, "%", id, " = ", OpName(value.op),
+    absl::StrAppend(&text, "%", id, " = ", std::string(OpName(value.op)),
                     LeafText(program, value));
     for (const ValueId operand : Operands(value)) {
       if (operand >= 0) absl::StrAppend(&text, " %", operand);
     }
     text += "\n";
   }
-  const auto print_results = [&text](std::string_view what,
+  const auto print_results = [&text](const std::string& what,
                                      const std::vector<std::string>& names,
                                      const std::vector<ValueId>& ids) {
     for (size_t i = 0; i < ids.size(); ++i) {

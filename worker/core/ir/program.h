@@ -17,9 +17,17 @@ enum class Op : uint8_t {
   kState,      // `index` into Program::states: at the start of the step
   kInput,      // `index` into Program::inputs: input sample of this step
   kTime,       // t = step * dt [s]
-  kNegate, kAbs, kSqrt, kExp, kExpm1, kExprel,  // of a
-  kAdd, kSubtract, kMultiply, kDivide,          // a op b
-  kFma,                                         // a * b + c, rounded once
+  kNegate,
+  kAbs,
+  kSqrt,
+  kExp,
+  kExpm1,
+  kExprel,  // of a
+  kAdd,
+  kSubtract,
+  kMultiply,
+  kDivide,  // a op b
+  kFma,     // a * b + c, rounded once
 };
 std::string_view OpName(Op op);  // "fma"
 int OpArity(Op op);
@@ -47,8 +55,9 @@ struct Program {
   std::vector<std::string> inputs;
   std::vector<std::string> outputs;
   std::vector<Value> values;
-  std::vector<ValueId> initial;  // per state; uses constants and parameters only
-  std::vector<ValueId> next;     // per state: its value at the next step
+  std::vector<ValueId>
+      initial;                // per state; uses constants and parameters only
+  std::vector<ValueId> next;  // per state: its value at the next step
   std::vector<ValueId> observed;  // per output, before the update of the step
 };
 

@@ -65,8 +65,7 @@ bool ProgramBuilder::IsConstant(ValueId id, double number) const {
 }
 
 ValueId ProgramBuilder::Emit(Op op, ValueId a, ValueId b, ValueId c) {
-  const bool commutes =
-      op == Op::kAdd || op == Op::kMultiply || op == Op::kFma;
+  const bool commutes = op == Op::kAdd || op == Op::kMultiply || op == Op::kFma;
   if (commutes && a > b) std::swap(a, b);
   return Insert({.op = op, .a = a, .b = b, .c = c});
 }

@@ -19,6 +19,7 @@
 #include "worker/core/lang/model.h"
 #include "worker/core/lang/names.h"
 #include "worker/core/lang/parser.h"
+#include "worker/core/lang/shadow.h"
 #include "worker/core/units/unit.h"
 
 namespace somafit {
@@ -60,7 +61,7 @@ class ModelCompiler {
     ReadConstants();
     Define();
     DefineInputs();
-    WarnOfShadows();
+    WarnOfShadows(model_, source_.constants, block_, diagnostics_);
     CheckRightSides();
     CheckOutputs();
     Assemble();
@@ -217,41 +218,6 @@ class ModelCompiler {
       variables_.emplace(
           input.name, Variable{{Meaning::Kind::kInput, 0, 0, input.dimension}});
       model_.inputs.push_back(input);
-    }
-  }
-
-  void WarnOfShadows() {
-    for (const NamedText& constant : source_.constants) {
-      const auto own = model_.constants.find(constant.name);
-      if (own == model_.constants.end()) continue;
-      std::string winner;
-      if (variables_.count(constant.name) > 0) {
-        winner = "the model's variable";
-      } else if (constant.name == "t" || constant.name == "dt") {
-        winner = "the language's symbol";
-      } else if (FindFunction(constant.name) != nullptr) {
-        winner = "the function";
-      } else if (const auto other = FindDefaultConstant(constant.name);
-                 other && (other->value != own->second.value ||
-                           !(other->dimension == own->second.dimension))) {
-        winner = FindUnit(constant.name) ? "the unit" : "the default constant";
-      }
-      if (winner.empty()) continue;
-      diagnostics_.Add(
-          Severity::kWarning, "W_SHADOW",
-          {absl::StrCat("model.constants.", constant.name), constant.text},
-          {0, constant.text.size()},
-          absl::StrCat("the constant ", Quoted(constant.name),
-                       " has no effect: ", winner, " of this name wins"));
-    }
-    for (const Definition& definition : block_.definitions) {
-      if (!FindUnit(definition.name) || IsReservedUnitName(definition.name)) {
-        continue;
-      }
-      diagnostics_.Add(Severity::kWarning, "W_SHADOW", model_.equations,
-                       definition.name_span,
-                       absl::StrCat("the variable ", Quoted(definition.name),
-                                    " hides the unit of this name"));
     }
   }
 
@@ -507,6 +473,7 @@ std::optional<Model> CompileModel(const ModelSource& source,
                                   Diagnostics& diagnostics) {
   Diagnostics found;
   Model model = ModelCompiler(source, inputs, outputs, found).Compile();
+  found.SortByPlace();
   diagnostics.Append(found);
   if (found.HasErrors()) return std::nullopt;
   return model;

@@ -1,6 +1,8 @@
 #include "worker/core/lang/diagnostic.h"
 
 #include <algorithm>
+#include <map>
+#include <tuple>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -109,6 +111,18 @@ void Diagnostics::FieldError(std::string code, std::string field,
 
 void Diagnostics::Append(const Diagnostics& other) {
   for (const Diagnostic& diagnostic : other.all_) Keep(diagnostic);
+}
+
+void Diagnostics::SortByPlace() {
+  std::map<std::string, size_t> ranks;
+  for (const Diagnostic& each : all_) ranks.emplace(each.field, ranks.size());
+  // The line that says that there are more stays last.
+  const auto end = full() ? all_.end() - 1 : all_.end();
+  std::stable_sort(
+      all_.begin(), end, [&ranks](const Diagnostic& a, const Diagnostic& b) {
+        return std::tuple(ranks[a.field], a.begin.line, a.begin.column) <
+               std::tuple(ranks[b.field], b.begin.line, b.begin.column);
+      });
 }
 
 bool Diagnostics::HasErrors() const {

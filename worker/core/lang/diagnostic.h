@@ -38,6 +38,8 @@ class Diagnostics {
   void FieldError(std::string code, std::string field, std::string message,
                   std::string hint = "");
   void Append(const Diagnostics& other);
+  // Puts those of one field in the order of the text, else keeps the order.
+  void SortByPlace();
 
   bool HasErrors() const;
   // Nothing more is kept: whoever looks for mistakes may stop.

@@ -126,9 +126,8 @@ class Checker {
             "use differences in kelvin, or add 273.15*kelvin");
       return;
     }
-    std::vector<std::string> known = scope_.candidates();
-    known.insert(known.end(), DefaultNames().begin(), DefaultNames().end());
-    const std::string nearest = NearestWord(name, known);
+    std::string nearest = NearestWord(name, scope_.candidates());
+    if (nearest.empty()) nearest = NearestWord(name, DefaultNames());
     Error("E_UNRESOLVED", node().operator_span,
           absl::StrCat(Quoted(name), " is unknown"),
           nearest.empty() ? "" : absl::StrCat("did you mean `", nearest, "`?"));
@@ -171,8 +170,9 @@ class Checker {
         fact.dimension = CheckPower(binary, left, right);
         break;
       default:
-        return Unsupported(absl::StrCat("`", std::string(OperatorText(binary.op)), "`"),
-                           fact.unsupported);
+        return Unsupported(
+            absl::StrCat("`", std::string(OperatorText(binary.op)), "`"),
+            fact.unsupported);
     }
     if (fact.dimension && left.value && right.value) {
       fact.value = Evaluate(binary.op, *left.value, *right.value);
@@ -336,14 +336,18 @@ bool CheckDimension(const Expression& expression, const Dimension& found,
                     const Source& source, Diagnostics& diagnostics) {
   if (found == wanted) return true;
   const std::string text = Quoted(PrintExpression(expression));
+  std::string hint = HintForMismatch(text, found, subject, wanted);
+  if (found == wanted * kTimeDimension) {
+    hint = "did you forget to divide by a time constant?";
+  } else if (wanted.IsNone()) {
+    hint =
+        absl::StrCat("divide by the unit, e.g. `/(", UnitFormula(found), ")`");
+  }
   diagnostics.Error(
       "E_DIM", source, expression.nodes[expression.root].span,
       absl::StrCat(text, " has the unit ", ReadableDimension(found), " but ",
                    subject, " needs ", ReadableDimension(wanted)),
-      found.IsNone() || !wanted.IsNone()
-          ? HintForMismatch(text, found, subject, wanted)
-          : absl::StrCat("divide by the unit, e.g. `/(", UnitFormula(found),
-                         ")`"));
+      std::move(hint));
   return false;
 }
 

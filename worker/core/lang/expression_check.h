@@ -30,7 +30,7 @@ struct Scope {
   const Source& source;
   std::string place;  // "in the definition of `dv/dt`", or ""
   std::function<Binding(const std::string&)> find;
-  // Names that a misspelt one may have meant, beside DefaultNames().
+  // Names that a misspelt one may have meant, rather than DefaultNames().
   std::function<std::vector<std::string>()> candidates;
 };
 

@@ -175,7 +175,8 @@ size_t ReadUnknown(std::string_view rest, Token& token) {
   for (const Lookalike& each : kLookalikes) {
     if (rest.substr(0, each.bytes.size()) != each.bytes) continue;
     token.error = "this character is not ASCII";
-    token.hint = absl::StrCat("write `", std::string(each.meaning), "` instead");
+    token.hint =
+        absl::StrCat("write `", std::string(each.meaning), "` instead");
     if (each.meaning == "a blank") token.hint = "write an ordinary blank";
     return each.bytes.size();
   }

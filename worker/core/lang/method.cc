@@ -33,8 +33,9 @@ std::string ReadMethod(const std::string& text, Diagnostics& diagnostics) {
   const std::string name =
       absl::AsciiStrToLower(std::string(absl::StripAsciiWhitespace(text)));
   if (name.empty() || Contains(kAvailable, name)) return name;
-  const std::string known =
-      absl::StrCat("known: ", absl::StrJoin(kAvailable, ", "));
+  const std::vector<std::string> names(std::begin(kAvailable),
+                                       std::end(kAvailable));
+  const std::string known = absl::StrCat("known: ", absl::StrJoin(names, ", "));
   if (Contains(kFuture, name)) {
     diagnostics.FieldError(
         "E_METHOD", kField,
@@ -45,8 +46,6 @@ std::string ReadMethod(const std::string& text, Diagnostics& diagnostics) {
                            "the method `independent` is deprecated",
                            "use exact");
   } else {
-    std::vector<std::string> names(std::begin(kAvailable),
-                                   std::end(kAvailable));
     const std::string nearest = NearestWord(name, names);
     diagnostics.FieldError(
         "E_METHOD", kField,

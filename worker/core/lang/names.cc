@@ -29,10 +29,9 @@ bool Contains(const std::string_view (&names)[n], std::string_view name) {
 
 bool IsTargetName(std::string_view name,
                   const std::vector<std::string>& outputs) {
-  return std::any_of(outputs.begin(), outputs.end(),
-                     [name](const std::string& output) {
-                       return name == output + "_target";
-                     });
+  return std::any_of(
+      outputs.begin(), outputs.end(),
+      [name](const std::string& output) { return name == output + "_target"; });
 }
 
 // The names that fitting wires data with.

@@ -302,12 +302,16 @@ class BlockParser {
         flag += c;
         span.end = at_ + 1;
       } else {
+        const std::string_view list =
+            text_.substr(open.begin, at_ - open.begin);
+        if (list.find('\n') != std::string_view::npos) break;
         Error({at_, at_ + 1}, absl::StrCat(Quoted(text_.substr(at_, 1)),
                                            " cannot stand in a list of flags"));
         return false;
       }
     }
     Error(open, "the list of flags is never closed");
+    at_ = open.end;
     return false;
   }
 

@@ -11,8 +11,7 @@ namespace somafit {
 extern const MetricEntry kMse;
 
 const std::vector<const MetricEntry*>& AllMetrics() {
-  static const auto* const metrics =
-      new std::vector<const MetricEntry*>{&kMse};
+  static const auto* const metrics = new std::vector<const MetricEntry*>{&kMse};
   return *metrics;
 }
 
@@ -34,17 +33,16 @@ absl::Status ValidateMetricConfig(const MetricConfig& config, size_t n_steps) {
           "0 leave steps out");
     }
     if (weights.size() != n_steps) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("t_weights has ", weights.size(),
-                       " numbers, but the trace has ", n_steps,
-                       " steps; give one weight per step"));
+      return absl::InvalidArgumentError(absl::StrCat(
+          "t_weights has ", weights.size(), " numbers, but the trace has ",
+          n_steps, " steps; give one weight per step"));
     }
     bool any = false;
     for (size_t k = 0; k < weights.size(); ++k) {
       if (!(weights[k] >= 0) || !std::isfinite(weights[k])) {
-        return absl::InvalidArgumentError(absl::StrCat(
-            "t_weights is ", ShortestText(weights[k]), " at step ", k,
-            "; weights are finite and not negative"));
+        return absl::InvalidArgumentError(
+            absl::StrCat("t_weights is ", ShortestText(weights[k]), " at step ",
+                         k, "; weights are finite and not negative"));
       }
       any = any || weights[k] > 0;
     }
@@ -56,11 +54,11 @@ absl::Status ValidateMetricConfig(const MetricConfig& config, size_t n_steps) {
   }
   // Compared as doubles: the quotient may be too large for an integer.
   if (!(std::nearbyint(t_start / config.dt) < static_cast<double>(n_steps))) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "t_start = ", ShortestText(t_start),
-        " second lies beyond the trace, which lasts ",
-        ShortestText(static_cast<double>(n_steps) * config.dt),
-        " second; choose an earlier one"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("t_start = ", ShortestText(t_start),
+                     " second lies beyond the trace, which lasts ",
+                     ShortestText(static_cast<double>(n_steps) * config.dt),
+                     " second; choose an earlier one"));
   }
   return absl::OkStatus();
 }

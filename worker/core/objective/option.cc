@@ -35,7 +35,7 @@ std::optional<double> ReadValue(const Source& source, const OptionSpec& spec,
   }
   diagnostics.Error(
       "E_DIM", source, {0, source.text.size()},
-      absl::StrCat(spec.name, " has the unit ",
+      absl::StrCat(std::string(spec.name), " has the unit ",
                    ReadableDimension(quantity->dimension),
                    ", but the output has ", ReadableDimension(output)),
       "Give it in the output's unit, or as a plain number.");
@@ -96,10 +96,10 @@ OptionValues ReadOptions(const std::vector<NamedText>& given,
       continue;
     }
     if (!seen.insert(name).second) {
-      diagnostics.FieldError("E_OPTION", source.field,
-                             absl::StrCat("option \"", name,
-                                          "\" is given twice"),
-                             "Give it once.");
+      diagnostics.FieldError(
+          "E_OPTION", source.field,
+          absl::StrCat("option \"", name, "\" is given twice"),
+          "Give it once.");
       continue;
     }
     const std::optional<double> value =
@@ -107,10 +107,10 @@ OptionValues ReadOptions(const std::vector<NamedText>& given,
     if (!value.has_value()) continue;
     const std::string mistake = RangeMistake(*value, *spec);
     if (!mistake.empty()) {
-      diagnostics.Error("E_OPTION", source, {0, text.size()},
-                        absl::StrCat(name, " = ", ShortestText(*value), " ",
-                                     mistake),
-                        std::string(spec->summary));
+      diagnostics.Error(
+          "E_OPTION", source, {0, text.size()},
+          absl::StrCat(name, " = ", ShortestText(*value), " ", mistake),
+          std::string(spec->summary));
       continue;
     }
     values[name] = *value;

@@ -362,7 +362,8 @@ std::string ReadableDimension(const Dimension& dimension) {
 
 std::string UnitFormula(const Dimension& dimension) {
   if (dimension.IsNone()) return "1";
-  if (const auto quotient = FindQuotient(dimension)) {
+  const std::optional<Quotient> quotient = FindQuotient(dimension);
+  if (quotient && (quotient->power == 1 || CountBases(dimension) > 1)) {
     return QuotientText(*quotient, "**");
   }
   std::string text;
@@ -406,8 +407,8 @@ Unit DisplayUnit(const Dimension& dimension, double magnitude) {
       prefix_name = prefix.name;
     }
   }
-  std::string name =
-      PowerText(std::string(prefix_name).append(top.symbol), quotient->power, "^");
+  std::string name = PowerText(std::string(prefix_name).append(top.symbol),
+                               quotient->power, "^");
   if (quotient->bottom != nullptr) {
     absl::StrAppend(
         &name, "/",

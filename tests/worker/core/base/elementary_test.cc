@@ -46,8 +46,8 @@ const std::vector<Function>& Functions() {
 double UlpsOff(double value, long double exact) {
   const double rounded = std::fabs(static_cast<double>(exact));
   const double next = std::nextafter(rounded, kInf);
-  const double ulp =
-      std::isfinite(next) ? next - rounded : rounded - std::nextafter(rounded, 0);
+  const double ulp = std::isfinite(next) ? next - rounded
+                                         : rounded - std::nextafter(rounded, 0);
   return static_cast<double>(
       std::fabs(static_cast<long double>(value) - exact) /
       static_cast<long double>(ulp));
@@ -60,8 +60,8 @@ std::vector<double> Points(double low, double high) {
   for (int i = 0; i < 500'000; ++i) {
     points.push_back(low + (high - low) * random.Uniform());
     points.push_back(3 * (random.Uniform() - 0.5));
-    const double edge = (std::floor(80 * random.Uniform()) - 40 + 0.5) *
-                        0.693147180559945309;
+    const double edge =
+        (std::floor(80 * random.Uniform()) - 40 + 0.5) * 0.693147180559945309;
     points.push_back(edge + 1e-3 * (random.Uniform() - 0.5));
     points.push_back((random.Uniform() - 0.5) *
                      std::exp(-40 * random.Uniform()));

@@ -1,0 +1,139 @@
+#include "client/cli/arguments.h"
+
+#include <cstdio>
+#include <filesystem>
+#include <iostream>
+
+#include "absl/strings/str_cat.h"
+#include "client/lib/yaml_spec.h"
+#include "worker/core/base/status.h"
+
+namespace somafit {
+
+void AddServerOptions(CLI::App* command, ServerOptions* options) {
+  command
+      ->add_option("--endpoint", options->endpoint,
+                   "The file that somafit-server wrote; default: "
+                   "$SOMAFIT_ENDPOINT")
+      ->type_name("FILE");
+}
+
+absl::StatusOr<FitClient> Connect(const ServerOptions& options) {
+  SOMAFIT_ASSIGN_OR_RETURN(KnownEndpoint known, FindEndpoint(options.endpoint));
+  if (!known.warning.empty()) std::cerr << known.warning << std::endl;
+  return FitClient(std::move(known));
+}
+
+void AddSpecOptions(CLI::App* command, SpecOptions* options) {
+  command
+      ->add_option("file", options->file,
+                   "The fit as YAML, like "
+                   "client/examples/hodgkin_huxley/fit.yaml")
+      ->required()
+      ->type_name("FILE.yaml");
+  command
+      ->add_option("--name", options->name,
+                   "The fit's name; default: chosen, like "
+                   "\"hodgkin_huxley-1\"")
+      ->type_name("NAME");
+  command
+      ->add_option("--seed", options->seed,
+                   "Same seed, same samples; default: the file's, or 0")
+      ->type_name("NUMBER");
+  command
+      ->add_option("--set", options->sets,
+                   "Replaces a value of the file: --set stop.rounds=3 "
+                   "(repeatable)")
+      ->type_name("KEY=VALUE")
+      ->take_all()
+      ->allow_extra_args(false);
+}
+
+std::string FolderOf(const std::string& file) {
+  return std::filesystem::path(file).parent_path().string();
+}
+
+absl::StatusOr<v1::FitSpec> ReadSpec(const SpecOptions& options) {
+  SOMAFIT_ASSIGN_OR_RETURN(v1::FitSpec spec,
+                           ReadFitSpec(options.file, options.sets));
+  if (options.seed) spec.set_seed(*options.seed);
+  if (!options.name.empty()) {
+    SOMAFIT_ASSIGN_OR_RETURN(const std::string name,
+                             FitResourceName(options.name));
+    spec.set_name(std::string(ShortFitName(name)));
+  }
+  if (spec.name().empty() && spec.label().empty()) {
+    spec.set_label(LabelOfFile(options.file));
+  }
+  return spec;
+}
+
+void AddSampleOptions(CLI::App* command, SampleOptions* options) {
+  command->add_option("--format", options->format, "How to print")
+      ->type_name("table|csv|json")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"table", "csv", "json"}));
+  command->add_flag("--no-units", options->no_units,
+                    "Plain SI numbers (csv always has these)");
+  command
+      ->add_option("-o,--output", options->output,
+                   "Write to a file, which appears when it is complete")
+      ->type_name("FILE");
+}
+
+absl::Status WriteSamples(FitClient* client, const v1::Fit& fit,
+                          std::optional<int32_t> stage,
+                          const SampleOptions& options) {
+  const SampleFormat format = options.format == "csv"    ? SampleFormat::kCsv
+                              : options.format == "json" ? SampleFormat::kJson
+                                                         : SampleFormat::kTable;
+  std::optional<NewFile> file;
+  absl::Status printed;
+  SampleWriter::Sink sink = [&](absl::string_view text) {
+    if (printed.ok()) printed = Print(text);
+  };
+  if (!options.output.empty()) {
+    SOMAFIT_ASSIGN_OR_RETURN(NewFile created, NewFile::Create(options.output));
+    file.emplace(std::move(created));
+    sink = [&](absl::string_view text) { file->Write(text); };
+  }
+  SampleWriter writer(format, !options.no_units, fit, std::move(sink));
+  writer.Begin();
+  SOMAFIT_RETURN_IF_ERROR(client->ForEachSampleBlock(
+      fit.name(), stage, [&](const v1::SampleBlock& block) {
+        const absl::Status added = writer.Add(block);
+        return added.ok() ? printed : added;
+      }));
+  writer.End();
+  SOMAFIT_RETURN_IF_ERROR(printed);
+  return file ? file->Commit() : Print("");
+}
+
+void AddFitName(CLI::App* command, std::string* name) {
+  command->add_option("name", *name, "The fit, with or without \"fits/\"")
+      ->required()
+      ->type_name("NAME");
+}
+
+void WarnWithoutWorkers(FitClient* client, const std::string& endpoint_path) {
+  int64_t alive = 0;
+  const absl::Status status =
+      client->ForEachWorker([&](const v1::WorkerStatus& worker) {
+        if (worker.state() != "lost") ++alive;
+      });
+  if (status.ok() && alive == 0) {
+    std::cerr << "no worker is connected; start one with: somafit-worker "
+                 "--endpoint "
+              << endpoint_path << std::endl;
+  }
+}
+
+absl::Status Print(absl::string_view text) {
+  const bool written =
+      std::fwrite(text.data(), 1, text.size(), stdout) == text.size() &&
+      (!text.empty() || std::fflush(stdout) == 0);
+  if (written) return absl::OkStatus();
+  return absl::InternalError("cannot write the output; is the disk full?");
+}
+
+}  // namespace somafit

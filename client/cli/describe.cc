@@ -1,0 +1,66 @@
+#include <cmath>
+#include <memory>
+
+#include "absl/strings/str_cat.h"
+#include "client/cli/arguments.h"
+#include "client/cli/exit_code.h"
+#include "worker/core/base/number.h"
+#include "worker/core/base/status.h"
+
+namespace somafit {
+namespace {
+
+struct DescribeOptions {
+  ServerOptions server;
+  std::string family;
+};
+
+std::string OptionText(const v1::OptionDescription& option) {
+  std::string text = absl::StrCat("    ", option.name(), " (", option.kind());
+  if (std::isfinite(option.default_value())) {
+    absl::StrAppend(&text, ", default ", ShortestText(option.default_value()));
+  }
+  const bool from = std::isfinite(option.minimum());
+  const bool to = std::isfinite(option.maximum());
+  if (from || to) {
+    absl::StrAppend(&text, ",",
+                    from ? absl::StrCat(" from ", ShortestText(option.minimum()))
+                         : "",
+                    to ? absl::StrCat(" to ", ShortestText(option.maximum()))
+                       : "");
+  }
+  return absl::StrCat(text, "): ", option.summary(), "\n");
+}
+
+absl::StatusOr<int> Describe(const DescribeOptions& options) {
+  SOMAFIT_ASSIGN_OR_RETURN(FitClient client, Connect(options.server));
+  SOMAFIT_ASSIGN_OR_RETURN(const v1::DescribeFamilyResponse family,
+                           client.DescribeFamily(options.family));
+  std::string text;
+  for (const v1::MemberDescription& member : family.members()) {
+    absl::StrAppend(&text, member.name(), ": ", member.summary(), "\n");
+    for (const v1::OptionDescription& option : member.options()) {
+      text += OptionText(option);
+    }
+  }
+  SOMAFIT_RETURN_IF_ERROR(Print(text));
+  SOMAFIT_RETURN_IF_ERROR(Print(""));
+  return kSuccess;
+}
+
+}  // namespace
+
+void AddDescribe(CLI::App& app, Action* action) {
+  auto options = std::make_shared<DescribeOptions>();
+  CLI::App* command = app.add_subcommand(
+      "describe", "Lists optimizers or metrics and their options");
+  command->add_option("family", options->family, "What to list")
+      ->required()
+      ->type_name("optimizers|metrics")
+      ->check(CLI::IsMember({"optimizers", "metrics"}));
+  AddServerOptions(command, &options->server);
+  command->footer("\nExample:\n  somafit describe optimizers");
+  command->callback([=] { *action = [=] { return Describe(*options); }; });
+}
+
+}  // namespace somafit

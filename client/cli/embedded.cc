@@ -1,0 +1,162 @@
+#include "client/cli/embedded.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <thread>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "client/lib/text_file.h"
+#include "worker/core/base/status.h"
+
+namespace somafit {
+namespace {
+
+using std::chrono::steady_clock;
+
+constexpr auto kStartTime = std::chrono::seconds(30);
+constexpr double kWorkerStopSeconds = 5;
+constexpr double kServerStopSeconds = 10;
+constexpr size_t kMaxLogBytes = size_t{64} << 20;
+constexpr size_t kShownLines = 15;
+
+// Interrupted: a stop signal is pending (they are blocked).
+bool StopAsked() {
+  sigset_t pending;
+  sigpending(&pending);
+  return sigismember(&pending, SIGINT) || sigismember(&pending, SIGTERM) ||
+         sigismember(&pending, SIGHUP);
+}
+
+absl::StatusOr<std::string> PrivateFolder() {
+  // A socket's path has at most 107 bytes.
+  constexpr size_t kMaxFolder = 80;
+  const char* variable = std::getenv("TMPDIR");
+  std::string base = variable == nullptr || *variable == '\0' ? "/tmp" : variable;
+  if (base.size() > kMaxFolder) base = "/tmp";
+  std::string folder = absl::StrCat(base, "/somafit-XXXXXX");
+  if (mkdtemp(folder.data()) == nullptr) {
+    return absl::InternalError(absl::StrCat("cannot make a folder in ", base,
+                                            ": ", std::strerror(errno),
+                                            "; set TMPDIR to another one"));
+  }
+  return folder;
+}
+
+absl::StatusOr<std::string> ProgramBeside(const std::string& name) {
+  std::error_code error;
+  const std::filesystem::path self =
+      std::filesystem::read_symlink("/proc/self/exe", error);
+  if (error) {
+    return absl::InternalError(
+        absl::StrCat("cannot find my own program: ", error.message()));
+  }
+  return (self.parent_path() / name).string();
+}
+
+absl::Status Broken(absl::string_view program, const std::string& how,
+                    const std::string& log) {
+  std::string tail = "(its log is empty)";
+  const absl::StatusOr<std::string> text = ReadFile(log, kMaxLogBytes);
+  if (text.ok() && !text->empty()) {
+    std::vector<std::string> lines = absl::StrSplit(*text, '\n');
+    while (!lines.empty() && lines.back().empty()) lines.pop_back();
+    const size_t first =
+        lines.size() > kShownLines ? lines.size() - kShownLines : 0;
+    tail = absl::StrJoin(lines.begin() + first, lines.end(), "\n");
+  }
+  return absl::AbortedError(
+      absl::StrCat(program, " ended by itself with ", how, ":\n", tail));
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Embedded>> Embedded::Start(
+    const EmbeddedOptions& options) {
+  SOMAFIT_ASSIGN_OR_RETURN(std::string folder, PrivateFolder());
+  std::unique_ptr<Embedded> embedded(
+      new Embedded(std::move(folder), options.keep));
+  SOMAFIT_RETURN_IF_ERROR(embedded->StartServer(options));
+  SOMAFIT_RETURN_IF_ERROR(embedded->StartWorkers(options));
+  return embedded;
+}
+
+absl::Status Embedded::StartServer(const EmbeddedOptions& options) {
+  const std::string endpoint = folder_ + "/endpoint";
+  SOMAFIT_ASSIGN_OR_RETURN(const std::string program,
+                           ProgramBeside("somafit-server"));
+  SOMAFIT_ASSIGN_OR_RETURN(
+      ChildProcess server,
+      ChildProcess::Start(program,
+                          {"--listen", absl::StrCat("unix:", folder_, "/socket"),
+                           "--db", options.database, "--endpoint", endpoint},
+                          folder_ + "/server.log"));
+  server_.emplace(std::move(server));
+  const auto deadline = steady_clock::now() + kStartTime;
+  while (access(endpoint.c_str(), R_OK) != 0) {
+    SOMAFIT_RETURN_IF_ERROR(Health());
+    if (StopAsked()) return absl::CancelledError("interrupted");
+    if (steady_clock::now() > deadline) {
+      return absl::DeadlineExceededError(absl::StrCat(
+          "somafit-server does not answer after 30 s; its database is ",
+          options.database));
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  SOMAFIT_ASSIGN_OR_RETURN(endpoint_, ReadEndpointFile(endpoint));
+  return absl::OkStatus();
+}
+
+absl::Status Embedded::StartWorkers(const EmbeddedOptions& options) {
+  SOMAFIT_ASSIGN_OR_RETURN(const std::string program,
+                           ProgramBeside("somafit-worker"));
+  for (int i = 0; i < options.workers; ++i) {
+    SOMAFIT_ASSIGN_OR_RETURN(
+        ChildProcess worker,
+        ChildProcess::Start(program,
+                            {"--endpoint", endpoint_.path, "--threads",
+                             absl::StrCat(options.threads), "--name",
+                             absl::StrCat("run-", i)},
+                            absl::StrCat(folder_, "/worker-", i, ".log")));
+    workers_.push_back(std::move(worker));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Embedded::Health() {
+  if (server_) {
+    if (const std::optional<std::string> how = server_->Ended()) {
+      return Broken("somafit-server", *how, server_->log());
+    }
+  }
+  for (ChildProcess& worker : workers_) {
+    if (const std::optional<std::string> how = worker.Ended()) {
+      return Broken("somafit-worker", *how, worker.log());
+    }
+  }
+  return absl::OkStatus();
+}
+
+Embedded::~Embedded() {
+  // Workers first, while there is somebody to give their tasks back to.
+  for (ChildProcess& worker : workers_) worker.Terminate();
+  for (ChildProcess& worker : workers_) worker.WaitOrKill(kWorkerStopSeconds);
+  if (server_) {
+    server_->Terminate();
+    server_->WaitOrKill(kServerStopSeconds);
+  }
+  if (keep_) return;
+  std::error_code ignored;
+  std::filesystem::remove_all(folder_, ignored);
+}
+
+}  // namespace somafit

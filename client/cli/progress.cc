@@ -1,0 +1,99 @@
+#include "client/cli/progress.h"
+
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+
+#include "absl/strings/str_cat.h"
+#include "client/cli/arguments.h"
+#include "client/lib/display.h"
+
+namespace somafit {
+namespace {
+
+constexpr int kBarCells = 20;
+
+size_t TerminalWidth() {
+  winsize size = {};
+  if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) {
+    return 79;
+  }
+  return size.ws_col - 1;
+}
+
+}  // namespace
+
+Progress::Progress(const v1::Fit& fit, bool terminal)
+    : fit_(fit),
+      terminal_(terminal),
+      start_(std::chrono::steady_clock::now()),
+      rounds_(fit.rounds()),
+      samples_(fit.samples_done()) {
+  if (fit.has_best_sample()) {
+    best_ = QuantityText(fit.best_error(), fit.total_error());
+  }
+}
+
+void Progress::OnRound(const v1::RoundEvent& round) {
+  const std::lock_guard lock(mutex_);
+  rounds_ = round.round() + 1;
+  samples_ += round.samples().sample_size();
+  if (round.best_sample() >= 0) {
+    best_ = QuantityText(round.best_error(), fit_.total_error());
+  }
+  if (terminal_) {
+    Draw();
+  } else {
+    (void)Print(absl::StrCat(RoundText(fit_, round), "\n"));
+    (void)Print("");
+  }
+}
+
+void Progress::Tick() {
+  const std::lock_guard lock(mutex_);
+  if (terminal_) Draw();
+}
+
+void Progress::End() {
+  const std::lock_guard lock(mutex_);
+  if (drawn_) (void)Print("\n");
+  drawn_ = false;
+}
+
+std::string Progress::Line(double elapsed_s, size_t width) const {
+  const v1::StopSpec& stop = fit_.spec().stop();
+  std::string line;
+  double share = -1;
+  if (stop.has_rounds()) {
+    share = static_cast<double>(rounds_) / std::max<int64_t>(1, stop.rounds());
+  }
+  if (stop.has_evaluations()) {
+    share = std::max(share, static_cast<double>(samples_) /
+                                std::max<int64_t>(1, stop.evaluations()));
+  }
+  if (share >= 0) {
+    const int full = static_cast<int>(std::min(share, 1.0) * kBarCells);
+    line = absl::StrCat("[", std::string(full, '#'),
+                        std::string(kBarCells - full, '-'), "] ");
+  }
+  absl::StrAppend(&line, rounds_);
+  if (stop.has_rounds()) absl::StrAppend(&line, "/", stop.rounds());
+  absl::StrAppend(&line, " rounds  ", samples_);
+  if (stop.has_evaluations()) absl::StrAppend(&line, "/", stop.evaluations());
+  absl::StrAppend(&line, " samples  ", DurationText(elapsed_s));
+  if (!best_.empty()) absl::StrAppend(&line, "  best ", best_);
+  return line.substr(0, width);
+}
+
+void Progress::Draw() {
+  const double elapsed = std::chrono::duration<double>(
+                             std::chrono::steady_clock::now() - start_)
+                             .count();
+  (void)Print(absl::StrCat("\r", Line(elapsed, TerminalWidth()), "\x1b[K"));
+  (void)Print("");
+  drawn_ = true;
+}
+
+}  // namespace somafit

@@ -1,0 +1,179 @@
+#include "client/lib/display.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/strip.h"
+#include "client/lib/client.h"
+#include "worker/core/base/number.h"
+
+namespace somafit {
+
+std::string NumberText(double value) {
+  if (std::isnan(value)) return "-";
+  const double size = std::abs(value);
+  if (size >= 1000 && size < 1e6) return absl::StrFormat("%.0f", value);
+  return RoundedText(value, 3);
+}
+
+std::string DisplayUnitText(const v1::Variable& variable) {
+  return variable.display_unit() == "1" ? "" : variable.display_unit();
+}
+
+double DisplayScale(const v1::Variable& variable) {
+  const double scale = variable.display_scale();
+  return std::isfinite(scale) && scale > 0 ? scale : 1;
+}
+
+std::string QuantityText(double si, const v1::Variable& variable) {
+  const std::string number = NumberText(si / DisplayScale(variable));
+  const std::string unit = DisplayUnitText(variable);
+  return unit.empty() ? number : absl::StrCat(number, " ", unit);
+}
+
+v1::Variable OutputErrorVariable(const v1::Fit& fit, int output) {
+  const v1::Variable& of = fit.outputs(output);
+  v1::Variable variable;
+  variable.set_name(absl::StrCat(of.name(), "_error"));
+  variable.set_display_scale(1);
+  bool squares = true;
+  for (const v1::MetricSpec& metric : fit.spec().metrics()) {
+    if (metric.output() == of.name()) {
+      squares = metric.metric().empty() || metric.metric() == "mse";
+    }
+  }
+  if (squares && !DisplayUnitText(of).empty()) {
+    variable.set_display_unit(absl::StrCat(of.display_unit(), "^2"));
+    variable.set_display_scale(DisplayScale(of) * DisplayScale(of));
+    variable.set_si_unit(absl::StrCat(of.si_unit(), "^2"));
+  }
+  return variable;
+}
+
+std::string DurationText(double seconds) {
+  if (!(seconds >= 0)) seconds = 0;
+  if (seconds < 60) return absl::StrFormat("%.1f s", seconds);
+  const int64_t whole = static_cast<int64_t>(std::min(seconds, 1e15));
+  if (whole < 3600) {
+    return absl::StrFormat("%d:%02d min", whole / 60, whole % 60);
+  }
+  return absl::StrFormat("%d:%02d:%02d h", whole / 3600, whole / 60 % 60,
+                         whole % 60);
+}
+
+std::string RoundText(const v1::Fit& fit, const v1::RoundEvent& round) {
+  std::string text = absl::StrCat("Round ", round.round(), ": ");
+  if (round.stage() != 0) {
+    text = absl::StrCat("Stage ", round.stage(), ", round ", round.round(),
+                        ": ");
+  }
+  if (round.best_sample() < 0) {
+    absl::StrAppend(&text, "no sample has an error yet");
+  } else {
+    absl::StrAppend(&text, "best error ",
+                    QuantityText(round.best_error(), fit.total_error()),
+                    " (sample ", round.best_sample(), ")  ",
+                    ParametersText(fit, round.best_parameters()));
+  }
+  if (const int n = round.samples().sample_size(); n > 0) {
+    absl::StrAppend(&text, "   ", round.samples().sample(n - 1) + 1,
+                    " samples");
+  }
+  if (round.gated()) {
+    absl::StrAppend(&text, "   waits for: somafit ack ",
+                    ShortFitName(fit.name()), " --continue or --stop");
+  }
+  return text;
+}
+
+std::string StateSentence(v1::FitState state, absl::string_view reason) {
+  const std::string because =
+      reason.empty() ? "." : absl::StrCat(" (", reason, ").");
+  switch (state) {
+    case v1::FIT_STATE_RUNNING:
+      return absl::StrCat("The fit is running", because);
+    case v1::FIT_STATE_GATED:
+      return absl::StrCat("The fit waits for an answer", because);
+    case v1::FIT_STATE_PAUSED:
+      return absl::StrCat("The fit is paused", because);
+    case v1::FIT_STATE_SUCCEEDED:
+      return absl::StrCat("The fit succeeded", because);
+    case v1::FIT_STATE_CANCELLED:
+      return absl::StrCat("The fit was cancelled", because);
+    case v1::FIT_STATE_FAILED:
+      return absl::StrCat("The fit failed", because);
+    default:
+      return absl::StrCat("The fit is in the state ", StateText(state),
+                          because);
+  }
+}
+
+std::string JsonText(absl::string_view text) {
+  std::string result = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') {
+      result += '\\';
+      result += c;
+    } else if (static_cast<unsigned char>(c) < 0x20) {
+      absl::StrAppendFormat(&result, "\\u%04x", static_cast<int>(c));
+    } else {
+      result += c;
+    }
+  }
+  return result + "\"";
+}
+
+std::string JsonNumber(double value) {
+  return std::isfinite(value) ? ShortestText(value) : "null";
+}
+
+std::string StatusText(v1::SampleStatus status) {
+  const std::string name = v1::SampleStatus_Name(status);
+  return absl::AsciiStrToLower(absl::StripPrefix(name, "SAMPLE_STATUS_"));
+}
+
+std::string EventJson(const v1::Fit& fit, const v1::FitEvent& event) {
+  std::string text = absl::StrCat("{\"seq\": ", event.seq(),
+                                  ", \"time_us\": ", event.time_us());
+  if (event.has_state()) {
+    absl::StrAppend(&text, ", \"state\": ",
+                    JsonText(StateText(event.state().state())),
+                    ", \"reason\": ", JsonText(event.state().reason()));
+  }
+  if (event.has_round()) {
+    const v1::RoundEvent& round = event.round();
+    absl::StrAppend(&text, ", \"stage\": ", round.stage(),
+                    ", \"round\": ", round.round(),
+                    ", \"gated\": ", round.gated() ? "true" : "false");
+    if (round.best_sample() >= 0) {
+      absl::StrAppend(&text, ", \"best_sample\": ", round.best_sample(),
+                      ", \"best_error\": ", JsonNumber(round.best_error()),
+                      ", \"best_parameters\": {");
+      for (int i = 0;
+           i < std::min(fit.parameters_size(), round.best_parameters_size());
+           ++i) {
+        absl::StrAppend(&text, i > 0 ? ", " : "",
+                        JsonText(fit.parameters(i).name()), ": ",
+                        JsonNumber(round.best_parameters(i)));
+      }
+      absl::StrAppend(&text, "}");
+    }
+    absl::StrAppend(&text, ", \"samples\": [");
+    const v1::SampleBlock& block = round.samples();
+    for (int i = 0; i < block.sample_size(); ++i) {
+      absl::StrAppend(&text, i > 0 ? ", " : "", block.sample(i));
+    }
+    absl::StrAppend(&text, "], \"total_error\": [");
+    for (int i = 0; i < block.total_error_size(); ++i) {
+      absl::StrAppend(&text, i > 0 ? ", " : "",
+                      JsonNumber(block.total_error(i)));
+    }
+    absl::StrAppend(&text, "]");
+  }
+  return text + "}";
+}
+
+}  // namespace somafit

@@ -1,0 +1,118 @@
+#include "server/rpc/planning.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <optional>
+
+#include "absl/strings/str_cat.h"
+#include "server/rpc/arguments.h"
+#include "server/rpc/view.h"
+#include "worker/core/base/number.h"
+#include "worker/core/base/status.h"
+
+namespace somafit {
+namespace {
+
+// A message has at most 16 MiB; the rest is for what surrounds the numbers.
+constexpr size_t kMaxRoundBytes = size_t{15} << 20;
+
+}  // namespace
+
+absl::StatusOr<FitPlan> PlanOf(const FitSpec& spec,
+                               const std::string& model_hash,
+                               DatasetShelf& datasets) {
+  SOMAFIT_ASSIGN_OR_RETURN(const auto dataset, datasets.Decoded(spec.dataset));
+  Diagnostics diagnostics;
+  std::optional<FitPlan> plan =
+      ResolvePlan(spec, model_hash, *dataset, diagnostics);
+  SOMAFIT_RETURN_IF_ERROR(ToStatusWithDetails(diagnostics));
+  if (!plan) return absl::InternalError("no plan and no diagnostics");
+  return *std::move(plan);
+}
+
+absl::Status CheckMessageSizes(const FitPlan& plan, int64_t n_samples,
+                               const std::string& field) {
+  const size_t one = SampleBytes(plan.space.size(), plan.outputs.size());
+  const auto most = static_cast<int64_t>(kMaxRoundBytes / one);
+  if (n_samples > most) {
+    return BadField(
+        field,
+        absl::StrCat("is ", n_samples, "; with ", plan.space.size(),
+                     " parameters and ", plan.outputs.size(),
+                     " outputs a round of at most ", most,
+                     " samples fits into one message of 16 MiB"),
+        "ROUND_TOO_LARGE");
+  }
+  const size_t errors = plan.outputs.size() * plan.n_traces;
+  if (errors * 8 > kMaxRoundBytes / 2) {
+    return BadField("dataset",
+                    absl::StrCat("has ", plan.outputs.size(), " outputs and ",
+                                 plan.n_traces,
+                                 " traces; at most ", kMaxRoundBytes / 16,
+                                 " errors per sample fit into one message"),
+                    "DATASET_TOO_LARGE");
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<std::vector<double>>> PointsOf(
+    const v1::EvaluatePointsRequest& request, const FitPlan& plan) {
+  const size_t n = plan.space.size();
+  std::map<std::string, size_t> columns;  // name -> column of the request
+  for (int i = 0; i < request.parameters_size(); ++i) {
+    if (!columns.emplace(request.parameters(i), i).second) {
+      return BadField("parameters",
+                      absl::StrCat("\"", request.parameters(i),
+                                   "\" is given twice; give each once"));
+    }
+  }
+  std::vector<size_t> order;
+  std::vector<std::string> names;
+  for (const Parameter& parameter : plan.space.parameters()) {
+    names.push_back(parameter.name);
+    const auto found = columns.find(parameter.name);
+    if (found == columns.end()) {
+      return BadField("parameters",
+                      absl::StrCat("\"", parameter.name,
+                                   "\" is missing; give each parameter of the "
+                                   "fit once"));
+    }
+    order.push_back(found->second);
+  }
+  for (const auto& [name, column] : columns) {
+    if (std::find(names.begin(), names.end(), name) != names.end()) continue;
+    const std::string near = NearestWord(name, names);
+    return BadField("parameters",
+                    absl::StrCat("\"", name, "\" is not a parameter of the fit",
+                                 near.empty()
+                                     ? "; remove it"
+                                     : absl::StrCat("; did you mean \"", near,
+                                                    "\"?")));
+  }
+  const auto given = static_cast<size_t>(request.points_size());
+  if (given == 0 || given % n != 0) {
+    return BadField("points",
+                    absl::StrCat("has ", given,
+                                 " numbers; give a positive multiple of ", n,
+                                 ", one row a point"),
+                    "SHAPE_MISMATCH");
+  }
+  std::vector<std::vector<double>> points(given / n, std::vector<double>(n));
+  for (size_t i = 0; i < points.size(); ++i) {
+    for (size_t k = 0; k < n; ++k) {
+      const double value =
+          request.points(static_cast<int>(i * n + order[k]));
+      if (!std::isfinite(value)) {
+        return BadField("points",
+                        absl::StrCat("point ", i, " has ", names[k], " = ",
+                                     ShortestText(value),
+                                     "; points are finite numbers in SI"));
+      }
+      points[i][k] = value;
+    }
+  }
+  return points;
+}
+
+}  // namespace somafit

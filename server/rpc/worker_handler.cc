@@ -1,0 +1,326 @@
+#include "server/rpc/worker_handler.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include <spdlog/spdlog.h>
+
+#include "absl/strings/str_cat.h"
+#include "proto/convert/evaluation.h"
+#include "proto/convert/spec.h"
+#include "proto/convert/status.h"
+#include "server/rpc/arguments.h"
+#include "server/rpc/streams.h"
+#include "server/rpc/view.h"
+#include "worker/core/base/status.h"
+
+namespace somafit {
+namespace {
+
+constexpr int kMaxTasks = 16;       // of one LeaseTasks
+constexpr int kMaxLeases = 10'000;  // of one request
+constexpr size_t kMaxFailure = 4096;
+
+// Text that people will see: short, without control characters.
+absl::Status CheckShown(const std::string& field, const std::string& text) {
+  if (text.size() > 255) {
+    return BadField(field, absl::StrCat("has ", text.size(),
+                                        " bytes; at most 255 are allowed"));
+  }
+  for (const char c : text) {
+    if (static_cast<unsigned char>(c) < ' ' || c == 127) {
+      return BadField(field, "contains a control character; remove it");
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckSession(const std::string& session) {
+  if (session.empty()) {
+    return BadField("session", "is missing; give what Register returned");
+  }
+  return CheckShown("session", session);
+}
+
+absl::StatusOr<std::vector<std::string>> LeasesOf(
+    const google::protobuf::RepeatedPtrField<std::string>& leases) {
+  if (leases.size() > kMaxLeases) {
+    return BadField("leases", absl::StrCat("has ", leases.size(),
+                                           " entries; at most ", kMaxLeases,
+                                           " are allowed"));
+  }
+  for (const std::string& lease : leases) {
+    SOMAFIT_RETURN_IF_ERROR(CheckShown("leases", lease));
+  }
+  return std::vector<std::string>(leases.begin(), leases.end());
+}
+
+// NotFound from a call by session means that the session is not known.
+absl::Status OfSession(const absl::Status& status) {
+  return absl::IsNotFound(status) ? WithReason(status, "SESSION_UNKNOWN")
+                                  : status;
+}
+
+// A call that waits for tasks, and stops waiting when the worker is gone.
+class LeaseCall final : public grpc::ServerUnaryReactor {
+ public:
+  LeaseCall(ServerParts& parts, grpc::CallbackServerContext* context,
+            const v1::LeaseTasksRequest& request,
+            v1::LeaseTasksResponse* response)
+      : parts_(parts),
+        context_(context),
+        response_(response),
+        begin_(std::chrono::steady_clock::now()),
+        ticket_(parts.leases.NewTicket()),
+        session_(request.session()) {}
+
+  void Begin(int max_tasks) {
+    parts_.leases.Wait(
+        ticket_, session_, max_tasks,
+        [this](absl::StatusOr<std::vector<TaskGrant>> grants) {
+          Answer(std::move(grants));
+        });
+  }
+  void Refuse(const absl::Status& status) { FinishWith(status); }
+
+  void OnCancel() override {
+    parts_.replies.Post([&leases = parts_.leases, ticket = ticket_] {
+      leases.Cancel(ticket);
+    });
+  }
+  void OnDone() override { delete this; }
+
+ private:
+  void Answer(absl::StatusOr<std::vector<TaskGrant>> grants) {
+    if (!grants.ok()) return FinishWith(OfSession(grants.status()));
+    std::vector<std::string> leases;
+    for (const TaskGrant& grant : *grants) {
+      *response_->add_tasks() = ToProto(grant);
+      leases.push_back(grant.lease);
+    }
+    if (!leases.empty() && context_->IsCancelled()) {
+      // Nobody will get these; do not let them wait for their lease to end.
+      parts_.strand.Decide(
+          [&](Coordinator& coordinator, Now now, Effects& effects) {
+            (void)coordinator.Release(session_, leases, now, effects);
+          },
+          nullptr);
+    }
+    FinishWith(absl::OkStatus());
+  }
+  void FinishWith(const absl::Status& status) {
+    LogCall("LeaseTasks", "", status, begin_);
+    Finish(Sendable(status));
+  }
+
+  ServerParts& parts_;
+  grpc::CallbackServerContext* context_;
+  v1::LeaseTasksResponse* response_;
+  const std::chrono::steady_clock::time_point begin_;
+  const uint64_t ticket_;
+  const std::string session_;
+};
+
+}  // namespace
+
+WorkerHandler::Unary* WorkerHandler::Register(
+    Context* context, const v1::RegisterRequest* request,
+    v1::RegisterResponse* response) {
+  const auto begin = [&](const CallPtr& call) -> absl::Status {
+    SOMAFIT_RETURN_IF_ERROR(CheckShown("name", request->name()));
+    SOMAFIT_RETURN_IF_ERROR(CheckShown("host", request->host()));
+    SOMAFIT_RETURN_IF_ERROR(CheckShown("version", request->version()));
+    if (request->name().empty()) {
+      return BadField("name", "is missing; give a name for people to see");
+    }
+    if (request->threads() < 1 || request->threads() > 65'536) {
+      return BadField("threads", absl::StrCat("is ", request->threads(),
+                                              "; give 1 to 65536"));
+    }
+    const WorkerHello hello{.name = request->name(),
+                            .host = request->host(),
+                            .version = request->version(),
+                            .threads = request->threads(),
+                            .numerics_version = request->numerics_version()};
+    AnswerRead(
+        parts_, call,
+        [&hello](Coordinator& coordinator, Now now) {
+          return coordinator.Register(hello, now);
+        },
+        [response, hello](const absl::StatusOr<Coordinator::Session>& made) {
+          if (!made.ok()) {
+            spdlog::warn("event=worker_refused worker=\"{}\" host=\"{}\" "
+                         "reason=\"{}\"",
+                         hello.name, hello.host,
+                         std::string(made.status().message()));
+            return made.status();
+          }
+          spdlog::info("event=worker_registered worker=\"{}\" host=\"{}\" "
+                       "threads={} version=\"{}\"",
+                       hello.name, hello.host, hello.threads, hello.version);
+          response->set_session(made->session);
+          response->set_lease_seconds(made->lease_s);
+          return absl::OkStatus();
+        });
+    return absl::OkStatus();
+  };
+  return BeginCall(parts_, "Register", context, "", begin);
+}
+
+WorkerHandler::Unary* WorkerHandler::LeaseTasks(
+    Context* context, const v1::LeaseTasksRequest* request,
+    v1::LeaseTasksResponse* response) {
+  auto* call = new LeaseCall(parts_, context, *request, response);
+  absl::Status status = parts_.access.Check(*context);
+  if (status.ok()) status = CheckSession(request->session());
+  if (status.ok() && request->max_tasks() < 1) {
+    status = BadField("max_tasks", absl::StrCat("is ", request->max_tasks(),
+                                                "; give at least 1"));
+  }
+  if (!status.ok()) {
+    call->Refuse(status);
+  } else {
+    call->Begin(std::min(request->max_tasks(), kMaxTasks));
+  }
+  return call;
+}
+
+WorkerHandler::Unary* WorkerHandler::Heartbeat(
+    Context* context, const v1::HeartbeatRequest* request,
+    v1::HeartbeatResponse* response) {
+  const auto begin = [&](const CallPtr& call) -> absl::Status {
+    SOMAFIT_RETURN_IF_ERROR(CheckSession(request->session()));
+    SOMAFIT_ASSIGN_OR_RETURN(const std::vector<std::string> leases,
+                             LeasesOf(request->leases()));
+    auto ended = std::make_shared<absl::StatusOr<std::vector<std::string>>>(
+        absl::InternalError("not decided"));
+    parts_.strand.Decide(
+        [&](Coordinator& coordinator, Now now, Effects& effects) {
+          *ended = coordinator.Heartbeat(request->session(), leases, now,
+                                         effects);
+        },
+        [call, ended, response] {
+          if (ended->ok()) {
+            for (std::string& lease : **ended) {
+              response->add_ended(std::move(lease));
+            }
+          }
+          call->Finish(OfSession(ended->status()));
+        });
+    return absl::OkStatus();
+  };
+  return BeginCall(parts_, "Heartbeat", context, "", begin);
+}
+
+absl::StatusOr<Coordinator::Report> WorkerHandler::ReadReport(
+    const v1::ReportResultsRequest& request) {
+  Coordinator::Report report;
+  SOMAFIT_RETURN_IF_ERROR(CheckSession(request.session()));
+  SOMAFIT_RETURN_IF_ERROR(CheckShown("lease", request.lease()));
+  SOMAFIT_ASSIGN_OR_RETURN(report.fit, FitNameOf(request.fit(), "fit"));
+  if (request.results().empty() == request.failure().empty()) {
+    return BadField("results",
+                    request.failure().empty()
+                        ? "is empty; give results, or say in \"failure\" why "
+                          "there are none"
+                        : "is given beside \"failure\"; give one of them");
+  }
+  if (request.microseconds() < 0) {
+    return BadField("microseconds", absl::StrCat("is ", request.microseconds(),
+                                                 "; give 0 or more"));
+  }
+  report.session = request.session();
+  report.lease = request.lease();
+  report.microseconds = request.microseconds();
+  report.failure = request.failure().substr(0, kMaxFailure);
+  absl::StatusOr<Coordinator::ResultShape> shape = absl::NotFoundError("");
+  parts_.strand.Peek([&](Coordinator& coordinator, RequestLog&) {
+    shape = coordinator.ShapeOf(report.fit);
+  });
+  SOMAFIT_RETURN_IF_ERROR(shape.status());
+  report.samples.reserve(request.results_size());
+  for (const v1::SampleResult& result : request.results()) {
+    absl::StatusOr<Evaluation> evaluation =
+        FromProto(result, shape->n_outputs, shape->n_traces);
+    if (!evaluation.ok()) {
+      return BadField("results", std::string(evaluation.status().message()),
+                      "SHAPE_MISMATCH");
+    }
+    report.samples.push_back({result.sample(), *std::move(evaluation)});
+  }
+  return report;
+}
+
+WorkerHandler::Unary* WorkerHandler::ReportResults(
+    Context* context, const v1::ReportResultsRequest* request,
+    v1::ReportResultsResponse* response) {
+  const auto begin = [&](const CallPtr& call) -> absl::Status {
+    SOMAFIT_ASSIGN_OR_RETURN(const Coordinator::Report report,
+                             ReadReport(*request));
+    auto repeated = std::make_shared<absl::StatusOr<int64_t>>(
+        absl::InternalError("not decided"));
+    parts_.strand.Decide(
+        [&](Coordinator& coordinator, Now now, Effects& effects) {
+          *repeated = coordinator.ReportResults(report, now, effects);
+        },
+        [call, repeated, request, response] {
+          if (repeated->ok()) {
+            response->set_already_recorded(**repeated);
+            spdlog::debug("event=reported fit={} samples={} repeated={} "
+                          "us={} lease={}",
+                          request->fit(), request->results_size(), **repeated,
+                          request->microseconds(), request->lease());
+          }
+          call->Finish(repeated->status());
+        });
+    return absl::OkStatus();
+  };
+  return BeginCall(parts_, "ReportResults", context, "", begin);
+}
+
+WorkerHandler::Unary* WorkerHandler::ReleaseTasks(
+    Context* context, const v1::ReleaseTasksRequest* request,
+    v1::ReleaseTasksResponse*) {
+  const auto begin = [&](const CallPtr& call) -> absl::Status {
+    SOMAFIT_RETURN_IF_ERROR(CheckSession(request->session()));
+    SOMAFIT_ASSIGN_OR_RETURN(const std::vector<std::string> leases,
+                             LeasesOf(request->leases()));
+    auto released = std::make_shared<absl::Status>();
+    parts_.strand.Decide(
+        [&](Coordinator& coordinator, Now now, Effects& effects) {
+          *released =
+              coordinator.Release(request->session(), leases, now, effects);
+        },
+        [call, released] { call->Finish(OfSession(*released)); });
+    return absl::OkStatus();
+  };
+  return BeginCall(parts_, "ReleaseTasks", context, "", begin);
+}
+
+WorkerHandler::Unary* WorkerHandler::GetModel(
+    Context* context, const v1::GetModelRequest* request, v1::Model* response) {
+  const auto begin = [&](const CallPtr& call) -> absl::Status {
+    if (!IsSha256Hex(request->model())) {
+      return BadField("model", "is not a SHA-256 of 64 hexadecimal digits");
+    }
+    parts_.slow.Post([this, call, response, hash = request->model()] {
+      const absl::StatusOr<ModelSource> model = parts_.store.LoadModel(hash);
+      if (model.ok()) *response = ToProto(*model);
+      call->Finish(model.status());
+    });
+    return absl::OkStatus();
+  };
+  return BeginCall(parts_, "GetModel", context, "", begin);
+}
+
+grpc::ServerWriteReactor<v1::DatasetChunk>* WorkerHandler::GetDataset(
+    Context* context, const v1::GetDatasetRequest* request) {
+  absl::Status status = parts_.access.Check(*context);
+  absl::StatusOr<std::string> hash = DatasetHashOf(request->dataset());
+  if (status.ok()) status = hash.status();
+  if (!status.ok()) return new RefusedWriter<v1::DatasetChunk>(Sendable(status));
+  return new DownloadStream(parts_.datasets, parts_.slow, *std::move(hash));
+}
+
+}  // namespace somafit

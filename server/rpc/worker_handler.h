@@ -1,0 +1,38 @@
+#pragma once
+
+#include "server/rpc/parts.h"
+#include "somafit/v1/worker_service.grpc.pb.h"
+
+namespace somafit {
+
+// WorkerService: checks what comes in, asks the coordinator, answers when it is
+// durable.
+class WorkerHandler final : public v1::WorkerService::CallbackService {
+ public:
+  explicit WorkerHandler(ServerParts& parts) : parts_(parts) {}
+
+  using Context = grpc::CallbackServerContext;
+  using Unary = grpc::ServerUnaryReactor;
+
+  Unary* Register(Context*, const v1::RegisterRequest*,
+                  v1::RegisterResponse*) override;
+  Unary* LeaseTasks(Context*, const v1::LeaseTasksRequest*,
+                    v1::LeaseTasksResponse*) override;
+  Unary* Heartbeat(Context*, const v1::HeartbeatRequest*,
+                   v1::HeartbeatResponse*) override;
+  Unary* ReportResults(Context*, const v1::ReportResultsRequest*,
+                       v1::ReportResultsResponse*) override;
+  Unary* ReleaseTasks(Context*, const v1::ReleaseTasksRequest*,
+                      v1::ReleaseTasksResponse*) override;
+  Unary* GetModel(Context*, const v1::GetModelRequest*, v1::Model*) override;
+  grpc::ServerWriteReactor<v1::DatasetChunk>* GetDataset(
+      Context*, const v1::GetDatasetRequest*) override;
+
+ private:
+  absl::StatusOr<Coordinator::Report> ReadReport(
+      const v1::ReportResultsRequest& request);
+
+  ServerParts& parts_;
+};
+
+}  // namespace somafit

@@ -1,0 +1,366 @@
+#include "server/store/writer.h"
+
+#include <utility>
+#include <variant>
+
+#include "absl/strings/str_cat.h"
+#include "server/store/database.h"
+#include "server/store/encoding.h"
+#include "server/store/reader.h"
+#include "worker/core/base/status.h"
+
+namespace somafit {
+namespace {
+
+constexpr size_t kMostFitStatements = 256;
+// Repeats of older requests are taken as new ones.
+constexpr int64_t kRequestLifetimeUs = int64_t{7} * 24 * 3600 * 1'000'000;
+
+}  // namespace
+
+absl::StatusOr<Statement*> Writer::Prepared(const char* sql) {
+  std::unique_ptr<Statement>& statement = prepared_[sql];
+  if (statement == nullptr) {
+    SOMAFIT_ASSIGN_OR_RETURN(Statement made, Statement::Prepare(db_, sql));
+    statement = std::make_unique<Statement>(std::move(made));
+  }
+  statement->Reset();
+  return statement.get();
+}
+
+absl::StatusOr<Writer::FitStatements*> Writer::StatementsOf(int64_t fit) {
+  const auto found = fits_.find(fit);
+  if (found != fits_.end()) return found->second.get();
+  if (fits_.size() >= kMostFitStatements) fits_.clear();
+  SOMAFIT_ASSIGN_OR_RETURN(const FitTable table, ReadFitTable(db_, fit));
+  SOMAFIT_ASSIGN_OR_RETURN(Statement insert,
+                           Statement::Prepare(db_, InsertDrawnSql(table)));
+  SOMAFIT_ASSIGN_OR_RETURN(Statement record,
+                           Statement::Prepare(db_, RecordResultSql(table)));
+  auto made = std::make_unique<FitStatements>(FitStatements{
+      table.parameter_columns.size(), std::move(insert), std::move(record),
+      table.name});
+  return (fits_[fit] = std::move(made)).get();
+}
+
+absl::Status Writer::Apply(const WriteSet& writes) {
+  for (const Write& write : writes) {
+    SOMAFIT_RETURN_IF_ERROR(std::visit(
+        [this](const auto& record) { return Apply(record); }, write));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Writer::Apply(const DatasetRow& dataset) {
+  SOMAFIT_ASSIGN_OR_RETURN(
+      Statement* const insert,
+      Prepared("INSERT INTO datasets(hash, size, bytes) VALUES (?, ?, ?) "
+               "ON CONFLICT DO NOTHING"));
+  insert->BindText(dataset.hash).Bind(dataset.size);
+  if (dataset.bytes) {
+    insert->BindBlob(*dataset.bytes);
+  } else {
+    insert->BindNull();
+  }
+  return insert->Run();
+}
+
+absl::Status Writer::Apply(const ModelRecord& model) {
+  SOMAFIT_ASSIGN_OR_RETURN(const std::string source, EncodeModel(model.source));
+  SOMAFIT_ASSIGN_OR_RETURN(
+      Statement* const insert,
+      Prepared("INSERT INTO models(hash, source) VALUES (?, ?) "
+               "ON CONFLICT DO NOTHING"));
+  return insert->BindText(model.hash).BindText(source).Run();
+}
+
+absl::Status Writer::Apply(const NewFit& created) {
+  const FitRecord& fit = created.fit;
+  SOMAFIT_ASSIGN_OR_RETURN(const std::string spec, EncodeSpec(fit.spec));
+  SOMAFIT_ASSIGN_OR_RETURN(
+      Statement* const insert,
+      Prepared("INSERT INTO fits(id, name, spec, model, error_dimension, "
+               "n_traces, create_time_us, numerics_version, state, reason, "
+               "resume_reason, stage, n_stages, rounds, next_sample, "
+               "samples_done, samples_failed, best_parameters, elapsed_s, "
+               "last_seq) VALUES (?, ?, ?, ?, ?, ?, ?, ?, '', '', '', 0, 0, "
+               "0, 0, 0, 0, x'', 0, 0)"));
+  SOMAFIT_RETURN_IF_ERROR(insert->Bind(fit.id)
+                              .BindText(fit.name)
+                              .BindText(spec)
+                              .BindText(fit.model_hash)
+                              .BindText(EncodeDimension(fit.error_dimension))
+                              .Bind(static_cast<int64_t>(fit.n_traces))
+                              .Bind(fit.create_time_us)
+                              .Bind(fit.numerics_version)
+                              .Run());
+  std::vector<std::string> parameters;
+  for (const Parameter& p : fit.parameters) parameters.push_back(p.name);
+  std::vector<std::string> outputs;
+  for (const Channel& o : fit.outputs) outputs.push_back(o.name);
+  const FitTable table = NameFitTable(fit.name, parameters, outputs);
+  SOMAFIT_ASSIGN_OR_RETURN(
+      Statement* const variable,
+      Prepared("INSERT INTO variables(fit, kind, position, name, dimension, "
+               "lower, upper, value_column, normalized_column) "
+               "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"));
+  for (size_t i = 0; i < fit.parameters.size(); ++i) {
+    const Parameter& parameter = fit.parameters[i];
+    SOMAFIT_RETURN_IF_ERROR(variable->Bind(fit.id)
+                                .BindText("parameter")
+                                .Bind(static_cast<int64_t>(i))
+                                .BindText(parameter.name)
+                                .BindText(EncodeDimension(parameter.dimension))
+                                .BindReal(parameter.lower)
+                                .BindReal(parameter.upper)
+                                .BindText(table.parameter_columns[i])
+                                .BindNull()
+                                .Run());
+  }
+  for (size_t i = 0; i < fit.outputs.size(); ++i) {
+    const Channel& output = fit.outputs[i];
+    SOMAFIT_RETURN_IF_ERROR(variable->Bind(fit.id)
+                                .BindText("output")
+                                .Bind(static_cast<int64_t>(i))
+                                .BindText(output.name)
+                                .BindText(EncodeDimension(output.dimension))
+                                .BindNull()
+                                .BindNull()
+                                .BindText(table.error_columns[i])
+                                .BindText(table.normalized_columns[i])
+                                .Run());
+  }
+  SOMAFIT_RETURN_IF_ERROR(Execute(db_, CreateTableSql(table)));
+  return Apply(UpdatedFit{fit});
+}
+
+absl::Status Writer::Apply(const UpdatedFit& updated) {
+  const FitRecord& fit = updated.fit;
+  SOMAFIT_ASSIGN_OR_RETURN(
+      Statement* const update,
+      Prepared("UPDATE fits SET state=?, reason=?, resume_state=?, "
+               "resume_reason=?, stage=?, n_stages=?, rounds=?, next_sample=?, "
+               "samples_done=?, samples_failed=?, best_sample=?, "
+               "best_parameters=?, best_error=?, elapsed_s=?, last_seq=? "
+               "WHERE id=?"));
+  update->BindText(FitStateName(fit.state)).BindText(fit.reason);
+  if (fit.resume_state) {
+    update->BindText(FitStateName(*fit.resume_state));
+  } else {
+    update->BindNull();
+  }
+  update->BindText(fit.resume_reason)
+      .Bind(fit.stage)
+      .Bind(fit.n_stages)
+      .Bind(fit.rounds)
+      .Bind(fit.next_sample)
+      .Bind(fit.samples_done)
+      .Bind(fit.samples_failed);
+  if (fit.best_sample) {
+    update->Bind(*fit.best_sample);
+  } else {
+    update->BindNull();
+  }
+  return update->BindBlob(EncodeDoubles(fit.best_parameters))
+      .BindReal(fit.best_error)
+      .BindReal(fit.elapsed_s)
+      .Bind(fit.last_seq)
+      .Bind(fit.id)
+      .Run();
+}
+
+absl::Status Writer::Apply(const DeletedFit& deleted) {
+  fits_.erase(deleted.fit);
+  for (const char* sql :
+       {"DELETE FROM variables WHERE fit=?", "DELETE FROM stages WHERE fit=?",
+        "DELETE FROM rounds WHERE fit=?", "DELETE FROM events WHERE fit=?",
+        "DELETE FROM fits WHERE id=?"}) {
+    SOMAFIT_ASSIGN_OR_RETURN(Statement* const statement, Prepared(sql));
+    SOMAFIT_RETURN_IF_ERROR(statement->Bind(deleted.fit).Run());
+  }
+  return Execute(db_, "DROP TABLE " + QuotedIdentifier("fit_" + deleted.name));
+}
+
+absl::Status Writer::Apply(const StageRecord& stage) {
+  SOMAFIT_ASSIGN_OR_RETURN(
+      Statement* const insert,
+      Prepared("INSERT INTO stages(fit, stage, kind, rounds, snapshot) "
+               "VALUES (?, ?, ?, ?, ?) ON CONFLICT(fit, stage) DO UPDATE SET "
+               "rounds=excluded.rounds, snapshot=excluded.snapshot"));
+  SOMAFIT_RETURN_IF_ERROR(insert->Bind(stage.fit)
+                              .Bind(stage.stage)
+                              .BindText(StageKindName(stage.kind))
+                              .Bind(stage.rounds)
+                              .BindBlob(stage.snapshot)
+                              .Run());
+  SOMAFIT_ASSIGN_OR_RETURN(
+      Statement* const end,
+      Prepared("UPDATE rounds SET ended=1 WHERE fit=? AND stage=? AND "
+               "round=?"));
+  return end->Bind(stage.fit).Bind(stage.stage).Bind(stage.rounds - 1).Run();
+}
+
+absl::Status Writer::Apply(const RoundRecord& round) {
+  SOMAFIT_ASSIGN_OR_RETURN(
+      Statement* const insert,
+      Prepared("INSERT INTO rounds(fit, stage, round, first_sample, n_samples, "
+               "ended) VALUES (?, ?, ?, ?, ?, 0)"));
+  SOMAFIT_RETURN_IF_ERROR(insert->Bind(round.fit)
+                              .Bind(round.stage)
+                              .Bind(round.round)
+                              .Bind(round.first_sample)
+                              .Bind(static_cast<int64_t>(round.points.size()))
+                              .Run());
+  SOMAFIT_ASSIGN_OR_RETURN(FitStatements* const fit, StatementsOf(round.fit));
+  for (size_t i = 0; i < round.points.size(); ++i) {
+    if (round.points[i].size() != fit->n_parameters) {
+      return absl::InternalError(
+          absl::StrCat("a point of table ", fit->table, " has ",
+                       round.points[i].size(), " values"));
+    }
+    Statement& row = fit->insert_drawn;
+    row.Bind(round.first_sample + static_cast<int64_t>(i))
+        .Bind(round.stage)
+        .Bind(round.round);
+    for (const double value : round.points[i]) row.BindReal(value);
+    if (i < round.unit_points.size()) {
+      row.BindBlob(EncodeDoubles(round.unit_points[i]));
+    } else {
+      row.BindNull();
+    }
+    SOMAFIT_RETURN_IF_ERROR(row.Run());
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Writer::Apply(const ResultsRecord& results) {
+  if (results.samples.empty()) return absl::OkStatus();
+  SOMAFIT_ASSIGN_OR_RETURN(FitStatements* const fit, StatementsOf(results.fit));
+  const int64_t share = results.microseconds /
+                        static_cast<int64_t>(results.samples.size());
+  for (const RecordedSample& sample : results.samples) {
+    const Evaluation& evaluation = sample.evaluation;
+    Statement& row = fit->record_result;
+    row.BindText(SampleStatusName(evaluation.status))
+        .BindReal(evaluation.total_error);
+    for (const double error : evaluation.output_errors) row.BindReal(error);
+    for (const double error : evaluation.output_errors_normalized) {
+      row.BindReal(error);
+    }
+    row.BindBlob(EncodeDoubles(evaluation.trace_errors))
+        .BindText(results.worker)
+        .Bind(share)
+        .Bind(results.numerics_version);
+    if (evaluation.reason.empty()) {
+      row.BindNull();
+    } else {
+      row.BindText(evaluation.reason);
+    }
+    SOMAFIT_RETURN_IF_ERROR(row.Bind(sample.sample).Run());
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Writer::Apply(const CancelledSamples& cancelled) {
+  SOMAFIT_ASSIGN_OR_RETURN(FitStatements* const fit,
+                           StatementsOf(cancelled.fit));
+  SOMAFIT_ASSIGN_OR_RETURN(
+      Statement cancel,
+      Statement::Prepare(
+          db_, absl::StrCat("UPDATE ", QuotedIdentifier(fit->table),
+                            " SET status='cancelled' WHERE sample>=? AND "
+                            "sample<? AND status='drawn'")));
+  SOMAFIT_ASSIGN_OR_RETURN(
+      Statement* const open,
+      Prepared("SELECT first_sample, n_samples FROM rounds "
+               "WHERE fit=? AND ended=0"));
+  open->Bind(cancelled.fit);
+  while (true) {
+    SOMAFIT_ASSIGN_OR_RETURN(const bool more, open->Step());
+    if (!more) break;
+    const int64_t first = open->ReadInteger();
+    SOMAFIT_RETURN_IF_ERROR(
+        cancel.Bind(first).Bind(first + open->ReadInteger()).Run());
+  }
+  open->Reset();
+  SOMAFIT_ASSIGN_OR_RETURN(
+      Statement* const end,
+      Prepared("UPDATE rounds SET ended=1 WHERE fit=? AND ended=0"));
+  return end->Bind(cancelled.fit).Run();
+}
+
+absl::Status Writer::Apply(const EventRecord& event) {
+  if (event.kind == EventRecord::Kind::kState) {
+    SOMAFIT_ASSIGN_OR_RETURN(
+        Statement* const insert,
+        Prepared("INSERT INTO events(fit, seq, time_us, kind, state, reason) "
+                 "VALUES (?, ?, ?, 'state', ?, ?)"));
+    return insert->Bind(event.fit)
+        .Bind(event.seq)
+        .Bind(event.time_us)
+        .BindText(FitStateName(event.state))
+        .BindText(event.reason)
+        .Run();
+  }
+  SOMAFIT_ASSIGN_OR_RETURN(
+      Statement* const insert,
+      Prepared("INSERT INTO events(fit, seq, time_us, kind, stage, round, "
+               "first_sample, n_samples, best_sample, best_parameters, "
+               "best_error, gated) "
+               "VALUES (?, ?, ?, 'round', ?, ?, ?, ?, ?, ?, ?, ?)"));
+  return insert->Bind(event.fit)
+      .Bind(event.seq)
+      .Bind(event.time_us)
+      .Bind(event.stage)
+      .Bind(event.round)
+      .Bind(event.first_sample)
+      .Bind(event.n_samples)
+      .Bind(event.best_sample)
+      .BindBlob(EncodeDoubles(event.best_parameters))
+      .BindReal(event.best_error)
+      .Bind(event.gated ? 1 : 0)
+      .Run();
+}
+
+absl::Status Writer::Apply(const RequestRecord& request) {
+  SOMAFIT_ASSIGN_OR_RETURN(
+      Statement* const insert,
+      Prepared("INSERT INTO requests(request_id, method, body_hash, response, "
+               "time_us) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"));
+  SOMAFIT_RETURN_IF_ERROR(insert->BindText(request.request_id)
+                              .BindText(request.method)
+                              .BindText(request.body_hash)
+                              .BindBlob(request.response)
+                              .Bind(request.time_us)
+                              .Run());
+  SOMAFIT_ASSIGN_OR_RETURN(Statement* const expire,
+                           Prepared("DELETE FROM requests WHERE time_us<?"));
+  return expire->Bind(request.time_us - kRequestLifetimeUs).Run();
+}
+
+size_t ApproximateBytes(const WriteSet& writes) {
+  size_t bytes = 0;
+  for (const Write& write : writes) {
+    bytes += 256;
+    if (const auto* round = std::get_if<RoundRecord>(&write)) {
+      if (!round->points.empty()) {
+        bytes += round->points.size() * (64 + 16 * round->points[0].size());
+      }
+    } else if (const auto* results = std::get_if<ResultsRecord>(&write)) {
+      for (const RecordedSample& sample : results->samples) {
+        const Evaluation& e = sample.evaluation;
+        bytes += 64 + e.reason.size() +
+                 8 * (e.trace_errors.size() + 2 * e.output_errors.size());
+      }
+    } else if (const auto* stage = std::get_if<StageRecord>(&write)) {
+      bytes += stage->snapshot.size();
+    } else if (const auto* request = std::get_if<RequestRecord>(&write)) {
+      bytes += request->response.size();
+    } else if (const auto* model = std::get_if<ModelRecord>(&write)) {
+      bytes += model->source.equations.size();
+    }
+  }
+  return bytes;
+}
+
+}  // namespace somafit

@@ -1,0 +1,128 @@
+// Runs the program itself, without a server.
+
+#include <sys/wait.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/client/scratch_folder.h"
+
+namespace somafit {
+namespace {
+
+using ::testing::HasSubstr;
+
+struct Outcome {
+  int status = -1;
+  std::string text;  // stdout and stderr
+};
+
+Outcome RunProgram(const std::string& arguments) {
+  const std::string command = "env -u SOMAFIT_ENDPOINT " SOMAFIT_PROGRAM " " +
+                              arguments + " 2>&1 </dev/null";
+  FILE* pipe = popen(command.c_str(), "r");
+  Outcome outcome;
+  char piece[4096];
+  while (const size_t n = fread(piece, 1, sizeof(piece), pipe)) {
+    outcome.text.append(piece, n);
+  }
+  const int status = pclose(pipe);
+  outcome.status = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  return outcome;
+}
+
+TEST(CliTest, EveryCommandHasHelpWithAnExample) {
+  for (const std::string command :
+       {"", "submit", "watch", "results", "evaluate", "list", "show", "pause",
+        "resume", "cancel", "delete", "ack", "workers", "describe", "run"}) {
+    const Outcome outcome = RunProgram(command + " --help");
+    EXPECT_EQ(outcome.status, 0) << command;
+    EXPECT_THAT(outcome.text, HasSubstr("  somafit " + command));
+  }
+  EXPECT_THAT(RunProgram("--help").text, HasSubstr("Exit status: 0 success"));
+  EXPECT_THAT(RunProgram("--version").text, HasSubstr("somafit 0."));
+}
+
+TEST(CliTest, ExitStatusAndMessageOfMistakes) {
+  const ScratchFolder folder;
+  const std::string good = folder.Write(
+      "good.yaml",
+      "dt: 1*ms\nmodel: {equations: 'dv/dt = -v/ms : volt'}\n"
+      "data: {outputs: {v: {file: v.csv, unit: mV}}}\nstop: {rounds: 1}\n");
+  const std::string bad = folder.Write("bad.yaml", "seed: x\nstep: 1\n");
+  const std::string closed =
+      folder.Write("closed", R"({"address": "127.0.0.1:1", "token": "t"})");
+  std::filesystem::permissions(closed, std::filesystem::perms(0600));
+  const std::string open = folder.Write("open", R"({"address": "127.0.0.1:1", "token": "t"})");
+  std::filesystem::permissions(open, std::filesystem::perms(0644));
+  const std::string broken = folder.Write("broken", "{");
+  const std::string points = folder.Write("points.csv", "g\n1\n");
+  struct Case {
+    std::string arguments;
+    int status;
+    std::string message;
+  };
+  const std::vector<Case> cases = {
+      {"", 2, "subcommand is required"},
+      {"frobnicate", 2, "frobnicate"},
+      {"list --frobnicate", 2, "--frobnicate"},
+      {"list", 2, "give --endpoint FILE or set SOMAFIT_ENDPOINT"},
+      {"list --endpoint " + folder.Path("none"), 3, "there is no endpoint file"},
+      {"list --endpoint " + broken, 2, "not an endpoint file"},
+      {"list --endpoint " + closed, 3,
+       "no coordinator answers at 127.0.0.1:1 (from " + closed +
+           "); start one with: somafit-server"},
+      {"list --endpoint " + open, 3, "warning: " + open + " holds a token"},
+      {"submit", 2, "file is required"},
+      {"submit " + folder.Path("none.yaml"), 4, "none.yaml: No such file"},
+      {"submit " + bad, 2,
+       "bad.yaml:1:7: \"seed\" must be a whole number from 0 on, not \"x\""},
+      {"submit " + bad, 2, "bad.yaml:2:1: unknown key \"step\""},
+      {"submit " + good + " --set stop.round=1", 2,
+       "--set stop.round=1: unknown key \"round\" in \"stop\""},
+      {"submit " + good + " --seed x", 2, "seed"},
+      {"submit " + good + " --name Bad", 2, "\"Bad\" cannot be a fit's name"},
+      {"submit " + good + " --endpoint " + closed, 2, "v.csv: No such file"},
+      {"watch 'fits/a b'", 2, "cannot be a fit's name"},
+      {"watch a --format xml", 2, "--format"},
+      {"watch a --endpoint " + closed, 3, "no coordinator answers"},
+      {"results a --stage x", 2, "neither a number from 0 nor \"all\""},
+      {"results a --format xml", 2, "--format"},
+      {"evaluate a", 2, "--params is required"},
+      {"evaluate a --params " + folder.Path("none.csv"), 4, "none.csv"},
+      {"evaluate a --params " + points + " --endpoint " + closed, 3,
+       "no coordinator answers"},
+      {"delete a", 2, "add --yes"},
+      {"ack a", 2, "either --continue or --stop"},
+      {"ack a --continue --stop", 2, "either --continue or --stop"},
+      {"describe birds", 2, "birds"},
+      {"run " + good, 4, "v.csv: No such file"},
+      {"run " + good + " --db " + folder.Path("no/such.db"), 2,
+       "there is no folder"},
+      {"run " + good + " --workers 0", 2, "--workers"},
+      {"run " + good + " --set gate.enabled=true", 2, "gate.enabled"},
+  };
+  for (const Case& each : cases) {
+    SCOPED_TRACE(each.arguments);
+    const Outcome outcome = RunProgram(each.arguments);
+    EXPECT_EQ(outcome.status, each.status) << outcome.text;
+    EXPECT_THAT(outcome.text, HasSubstr(each.message));
+  }
+}
+
+TEST(CliTest, ARunThatFailsLeavesNothing) {
+  const ScratchFolder folder;
+  folder.Write("v.csv", "x\n");
+  const std::string file = folder.Write(
+      "fit.yaml", "dt: 1*ms\ndata: {outputs: {v: {file: v.csv, unit: mV}}}\n");
+  EXPECT_EQ(RunProgram("run " + file).status, 2);
+  EXPECT_FALSE(std::filesystem::exists(folder.Path("fit.db")));
+}
+
+}  // namespace
+}  // namespace somafit

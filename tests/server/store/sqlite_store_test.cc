@@ -1,0 +1,318 @@
+#include "server/store/sqlite_store.h"
+
+#include <atomic>
+#include <chrono>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <future>
+#include <sstream>
+
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "absl/strings/str_cat.h"
+#include "proto/convert/digest.h"
+#include "server/store/schema.h"
+#include "server/store/statement.h"
+#include "tests/server/study/example_fit.h"
+#include "tests/suites/store_suite.h"
+
+namespace somafit {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+std::unique_ptr<Store> MustOpen(const std::string& path,
+                                SqliteStoreOptions options = {}) {
+  auto store = SqliteStore::Open(path, std::move(options));
+  EXPECT_TRUE(store.ok()) << store.status();
+  return store.ok() ? *std::move(store) : nullptr;
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Sqlite, StoreSuite,
+    ::testing::Values(
+        StoreCase{"shared",
+                  [](const std::string& path) { return MustOpen(path); }},
+        StoreCase{"exclusive",
+                  [](const std::string& path) {
+                    return MustOpen(path, {.allow_network_fs = true,
+                                           .exclusive = true,
+                                           .after_commit = {}});
+                  }}),
+    [](const auto& info) { return info.param.name; });
+
+class SqliteStoreTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    std::string pattern = ::testing::TempDir() + "/somafit-sqlite-XXXXXX";
+    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
+    folder_ = pattern;
+    path_ = folder_ + "/fits.db";
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+
+  // Runs SQL on the file as another program would.
+  void Sql(const std::string& sql) {
+    auto db = Database();
+    sqlite3* raw = nullptr;
+    ASSERT_EQ(sqlite3_open(path_.c_str(), &raw), SQLITE_OK);
+    db.reset(raw);
+    const absl::Status status = Execute(raw, sql);
+    ASSERT_TRUE(status.ok()) << status;
+  }
+  std::string Text(const std::string& sql) {
+    sqlite3* raw = nullptr;
+    EXPECT_EQ(sqlite3_open(path_.c_str(), &raw), SQLITE_OK);
+    Database db(raw);
+    auto statement = Statement::Prepare(raw, sql);
+    EXPECT_TRUE(statement.ok()) << statement.status();
+    EXPECT_TRUE(statement->Step().ok());
+    return statement->ReadText();
+  }
+  std::string Bytes(const std::string& path) {
+    std::ifstream file(path, std::ios::binary);
+    std::stringstream bytes;
+    bytes << file.rdbuf();
+    return bytes.str();
+  }
+  static void Commit(Store& store, WriteSet writes) {
+    std::promise<void> committed;
+    store.Submit(std::move(writes), [&] { committed.set_value(); });
+    committed.get_future().get();
+  }
+
+  std::string folder_, path_;
+};
+
+TEST_F(SqliteStoreTest, TheFileIsForItsOwnerOnly) {
+  MustOpen(path_);
+  struct stat status = {};
+  ASSERT_EQ(stat(path_.c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 0777, 0600u);
+}
+
+TEST_F(SqliteStoreTest, RefusesASecondCoordinator) {
+  const auto store = MustOpen(path_);
+  const auto second = SqliteStore::Open(path_);
+  EXPECT_EQ(second.status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(second.status().message()),
+              HasSubstr("another coordinator has " + path_));
+}
+
+TEST_F(SqliteStoreTest, RefusesForeignFilesAndLeavesThemAlone) {
+  struct Case {
+    std::string words;
+    std::function<void()> make;
+  };
+  const std::vector<Case> cases = {
+      {"is not a database",
+       [&] { std::ofstream(path_) << std::string(5000, 'x'); }},
+      {"is not a database", [&] { std::ofstream(path_) << "short"; }},
+      {"of another program", [&] { Sql("CREATE TABLE t(x)"); }},
+      {absl::StrCat("has schema version ", SchemaVersion() + 1,
+                    ", this server knows up to ", SchemaVersion()),
+       [&] {
+         MustOpen(path_);
+         Sql(absl::StrCat("PRAGMA user_version=", SchemaVersion() + 1,
+                          ";PRAGMA wal_checkpoint(TRUNCATE)"));
+       }},
+  };
+  for (const Case& c : cases) {
+    std::filesystem::remove(path_);
+    c.make();
+    const std::string before = Bytes(path_);
+    const auto store = SqliteStore::Open(path_);
+    EXPECT_EQ(store.status().code(), absl::StatusCode::kFailedPrecondition);
+    EXPECT_THAT(std::string(store.status().message()), HasSubstr(c.words));
+    EXPECT_TRUE(Bytes(path_) == before) << c.words;
+  }
+}
+
+TEST_F(SqliteStoreTest, MigratesStepByStepAndNeverHalfway) {
+  MustOpen(path_);
+  const auto opened = OpenDatabase(path_);
+  ASSERT_TRUE(opened.ok());
+  sqlite3* const db = opened->get();
+  std::vector<Migration> migrations = AllMigrations();
+  const int last = SchemaVersion();
+  migrations.push_back({last + 1, "CREATE TABLE later(x INTEGER) STRICT"});
+  migrations.push_back(
+      {last + 2, "CREATE TABLE more(x INTEGER) STRICT; CREATE TABLE fits(x)"});
+  EXPECT_FALSE(Migrate(db, path_, migrations).ok());
+  EXPECT_EQ(Text("PRAGMA user_version"), absl::StrCat(last + 1));
+  EXPECT_EQ(Text("SELECT group_concat(name) FROM sqlite_schema WHERE name IN "
+                 "('later', 'more')"),
+            "later");
+  migrations.back().sql = "CREATE TABLE more(x INTEGER) STRICT";
+  EXPECT_TRUE(Migrate(db, path_, migrations).ok());
+  EXPECT_TRUE(Migrate(db, path_, migrations).ok());
+  EXPECT_EQ(Text("PRAGMA user_version"), absl::StrCat(last + 2));
+}
+
+TEST_F(SqliteStoreTest, SamplesAreATableOfPlainColumns) {
+  const auto store = MustOpen(path_);
+  FitRecord fit;
+  fit.id = 1;
+  fit.name = "a-b";
+  fit.spec.dataset = std::string(64, 'd');
+  fit.parameters = {{"Sample", kNoDimension, 0, 1},
+                    {"g\"l", kNoDimension, 0, 1},
+                    {"v_error", kNoDimension, 0, 1},
+                    {"sample_", kNoDimension, 0, 1}};
+  fit.outputs = {{"v", kNoDimension}};
+  RoundRecord round{.fit = 1,
+                    .stage = 0,
+                    .round = 0,
+                    .first_sample = 0,
+                    .points = {{1, 2, 3, 4}},
+                    .unit_points = {{5, 6, 7, 8}}};
+  Evaluation evaluation{.status = SampleStatus::kOk,
+                        .total_error = 9,
+                        .output_errors = {10},
+                        .output_errors_normalized = {11},
+                        .trace_errors = {12},
+                        .reason = ""};
+  Commit(*store, {NewFit{fit}, round,
+                  ResultsRecord{1, "w", 50, 3, {{0, evaluation}}}});
+  EXPECT_EQ(Text("SELECT group_concat(name) FROM "
+                 "pragma_table_info('fit_a-b')"),
+            "sample,stage,round,status,Sample_,g\"l,v_error,sample__,"
+            "total_error,v_error_,v_error_normalized,trace_errors,worker,"
+            "microseconds,numerics_version,reason,unit_point");
+  EXPECT_EQ(Text("SELECT Sample_||' '||\"g\"\"l\"||' '||v_error||' '||sample__"
+                 "||' '||total_error||' '||v_error_||' '||v_error_normalized||"
+                 "' '||hex(trace_errors)||' '||worker||' '||microseconds||' '||"
+                 "numerics_version||' '||status FROM \"fit_a-b\""),
+            "1.0 2.0 3.0 4.0 9.0 10.0 11.0 0000000000002840 w 50 3 ok");
+  const auto rows = store->ReadSamples(fit, std::nullopt, -1, 1);
+  ASSERT_TRUE(rows.ok());
+  EXPECT_THAT((*rows)[0].parameters, ElementsAre(1, 2, 3, 4));
+  EXPECT_THAT((*rows)[0].output_errors, ElementsAre(10));
+}
+
+TEST_F(SqliteStoreTest, TellsOfEachCommitBeforeItsCallback) {
+  std::vector<std::string> order;
+  SqliteStoreOptions options;
+  options.after_commit = [&](const WriteSet& writes) {
+    order.push_back(absl::StrCat("commit", writes.size()));
+  };
+  const auto store = MustOpen(path_, std::move(options));
+  store->Submit({EventRecord{.fit = 1, .seq = 1}},
+                [&] { order.push_back("first"); });
+  Commit(*store, {});
+  EXPECT_THAT(order, ElementsAre("commit1", "first", "commit0"));
+}
+
+TEST_F(SqliteStoreTest, NoticesDamagedDatasets) {
+  const std::string bytes(2'000'000, 'x');
+  const std::string hash = Sha256Hex(bytes);
+  const auto store = MustOpen(path_);
+  ASSERT_TRUE(store->PutDataset(hash, bytes).ok());
+  const std::string file = path_ + ".blobs/" + hash;
+  ASSERT_TRUE(std::filesystem::exists(file));
+  std::fstream(file, std::ios::in | std::ios::out).seekp(1000).put('y');
+  EXPECT_EQ(store->LoadDataset(hash).status().code(),
+            absl::StatusCode::kDataLoss);
+  std::filesystem::remove(file);
+  EXPECT_EQ(store->LoadDataset(hash).status().code(),
+            absl::StatusCode::kDataLoss);
+}
+
+TEST_F(SqliteStoreTest, TheLogIsFoldedIntoTheFile) {
+  {
+    const auto store = MustOpen(path_);
+    const std::string snapshot(4'000'000, 's');
+    for (int i = 0; i < 20; ++i) {
+      Commit(*store,
+             {StageRecord{1, 0, StageKind::kOptimize, i, snapshot}});
+    }
+    EXPECT_LT(std::filesystem::file_size(path_ + "-wal"), 64u << 20);
+  }
+  EXPECT_FALSE(std::filesystem::exists(path_ + "-wal") &&
+               std::filesystem::file_size(path_ + "-wal") > 0);
+}
+
+// Drawing must never be what a round waits for.
+TEST_F(SqliteStoreTest, DrawsManySamplesASecond) {
+  const auto store = MustOpen(path_);
+  FitRecord fit = FitRun::NewRecord(1, "f", ExamplePlan("f"), {});
+  Commit(*store, {NewFit{fit}});
+  RoundRecord round{.fit = 1,
+                    .stage = 0,
+                    .round = 0,
+                    .first_sample = 0,
+                    .points = {},
+                    .unit_points = {}};
+  round.points.assign(100'000, {1e-9, 1.5});
+  round.unit_points.assign(100'000, {0.25, 0.5});
+  const auto begin = std::chrono::steady_clock::now();
+  Commit(*store, {round});
+  const double seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - begin)
+          .count();
+  RecordProperty("rows_per_second", absl::StrCat(100'000 / seconds));
+  std::printf("%.0f rows/s\n", 100'000 / seconds);
+  // An order below what it does on one idle core.
+  EXPECT_LT(seconds, 10);
+}
+
+// A child writes and says so; it is killed; all it said must be there.
+TEST_F(SqliteStoreTest, WhatWasAcknowledgedSurvivesAKill) {
+  int64_t acknowledged = 0;
+  for (int attempt = 0; attempt < 5; ++attempt) {
+    int channel[2];
+    ASSERT_EQ(pipe(channel), 0);
+    const pid_t child = fork();
+    ASSERT_GE(child, 0);
+    if (child == 0) {
+      close(channel[0]);
+      auto store = SqliteStore::Open(path_);
+      if (!store.ok()) _exit(3);
+      if (acknowledged == 0) Commit(**store, {NewFit{FitRun::NewRecord(
+                                                 1, "f", ExamplePlan("f"), {})}});
+      for (int64_t seq = acknowledged + 1;; ++seq) {
+        (*store)->Submit({EventRecord{.fit = 1, .seq = seq}},
+                         [seq, out = channel[1]] {
+                           if (write(out, &seq, sizeof seq) != sizeof seq) {
+                             _exit(4);
+                           }
+                         });
+        if (seq % 64 == 0) Commit(**store, {});
+      }
+    }
+    close(channel[1]);
+    usleep(60'000 * static_cast<useconds_t>(attempt + 1));
+    kill(child, SIGKILL);
+    int status = 0;
+    ASSERT_EQ(waitpid(child, &status, 0), child);
+    ASSERT_TRUE(WIFSIGNALED(status)) << status;
+    int64_t seq = 0;
+    while (read(channel[0], &seq, sizeof seq) == sizeof seq) {
+      EXPECT_EQ(seq, acknowledged + 1);
+      acknowledged = seq;
+    }
+    close(channel[0]);
+    const auto store = MustOpen(path_);
+    const auto events = store->ReadEvents(1, 0, 1'000'000);
+    ASSERT_TRUE(events.ok());
+    ASSERT_GE(events->size(), static_cast<size_t>(acknowledged));
+    for (size_t i = 0; i < events->size(); ++i) {
+      ASSERT_EQ((*events)[i].seq, static_cast<int64_t>(i) + 1);
+    }
+    // What was committed and not acknowledged stays as well.
+    acknowledged = static_cast<int64_t>(events->size());
+  }
+  EXPECT_GT(acknowledged, 0);
+  EXPECT_EQ(Text("PRAGMA integrity_check"), "ok");
+}
+
+}  // namespace
+}  // namespace somafit

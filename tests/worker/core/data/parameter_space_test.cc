@@ -1,0 +1,31 @@
+#include "worker/core/data/parameter_space.h"
+
+#include <gtest/gtest.h>
+
+namespace somafit {
+namespace {
+
+TEST(ParameterSpaceTest, MapsTheCubeOntoTheBox) {
+  const ParameterSpace space(
+      {{"a", kNoDimension, 2e-12, 2e-7}, {"b", kNoDimension, -3, 0.1}});
+  EXPECT_EQ(space.ToSi(std::vector<double>{0, 0}),
+            (std::vector<double>{2e-12, -3}));
+  EXPECT_EQ(space.ToSi(std::vector<double>{1, 1}),
+            (std::vector<double>{2e-7, 0.1}));
+  const std::vector<double> middle = space.ToSi(std::vector<double>{0.5, 0.5});
+  EXPECT_DOUBLE_EQ(middle[0], 1.00001e-7);
+  EXPECT_DOUBLE_EQ(middle[1], -1.45);
+}
+
+TEST(ParameterSpaceTest, NeverLeavesTheBox) {
+  const ParameterSpace space({{"a", kNoDimension, 0.1, 0.3}});
+  for (int i = 0; i <= 1000; ++i) {
+    const double x = space.ToSi(std::vector<double>{i / 1000.0})[0];
+    EXPECT_GE(x, 0.1);
+    EXPECT_LE(x, 0.3);
+  }
+  EXPECT_EQ(space.ToSi(std::vector<double>{1.5})[0], 0.3);
+}
+
+}  // namespace
+}  // namespace somafit

@@ -1,0 +1,219 @@
+#include "worker/sim/batch.h"
+
+#include <atomic>
+#include <bit>
+#include <cmath>
+#include <limits>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "worker/core/base/random.h"
+#include "worker/sim/simulate.h"
+
+namespace somafit {
+namespace {
+
+using testing::HasSubstr;
+
+constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+
+// dv/dt = (I - g v)/tau, and w = 2 v; traces of different length and weight.
+ModelSource Source() {
+  return {"dv/dt = (I - g*v)/tau : 1\nw = 2*v : 1\ntau : second\ng : 1",
+          "",
+          {},
+          {{"v", "g"}}};
+}
+
+std::shared_ptr<Dataset> Data() {
+  auto dataset = std::make_shared<Dataset>();
+  dataset->inputs = {{"I", kNoDimension}};
+  dataset->outputs = {{"v", kNoDimension}, {"w", kNoDimension}};
+  RandomStream random(5, StreamPurpose::kExample, 0, 0);
+  for (size_t i = 0; i < 3; ++i) {
+    Trace trace;
+    trace.dt = 1e-3;
+    trace.weight = static_cast<double>(i + 1);
+    trace.inputs.resize(1);
+    trace.targets.resize(2);
+    for (size_t k = 0; k < 20 + 10 * i; ++k) {
+      trace.inputs[0].push_back(random.Uniform());
+      trace.targets[0].push_back(random.Uniform());
+      trace.targets[1].push_back(k % 3 == 0 ? kNaN : random.Uniform());
+    }
+    dataset->traces.push_back(std::move(trace));
+  }
+  return dataset;
+}
+
+// Points are (g, tau): not the model's order.
+Experiment Make(std::shared_ptr<const Dataset> dataset,
+                std::vector<MetricSpec> metrics = {}) {
+  auto experiment = MakeExperiment(Source(), std::move(dataset), 1e-3,
+                                   {"g", "tau"}, std::move(metrics));
+  EXPECT_TRUE(experiment.ok()) << experiment.status();
+  return *std::move(experiment);
+}
+
+std::vector<std::vector<double>> Points(size_t n) {
+  RandomStream random(6, StreamPurpose::kExample, 0, 0);
+  std::vector<std::vector<double>> points;
+  for (size_t i = 0; i < n; ++i) {
+    points.push_back({3 * random.Uniform(), 1e-3 + 0.02 * random.Uniform()});
+  }
+  return points;
+}
+
+bool SameBits(const std::vector<double>& a, const std::vector<double>& b) {
+  if (a.size() != b.size()) return false;
+  for (size_t i = 0; i < a.size(); ++i) {
+    if (std::isnan(a[i]) && std::isnan(b[i])) continue;
+    if (std::bit_cast<uint64_t>(a[i]) != std::bit_cast<uint64_t>(b[i])) {
+      return false;
+    }
+  }
+  return true;
+}
+
+void ExpectSame(const Evaluation& a, const Evaluation& b) {
+  EXPECT_EQ(a.status, b.status);
+  EXPECT_TRUE(SameBits({a.total_error}, {b.total_error}));
+  EXPECT_TRUE(SameBits(a.output_errors, b.output_errors));
+  EXPECT_TRUE(SameBits(a.output_errors_normalized, b.output_errors_normalized));
+  EXPECT_TRUE(SameBits(a.trace_errors, b.trace_errors));
+}
+
+TEST(EvaluateBatchTest, APointsResultDependsOnThatPointAlone) {
+  const Experiment experiment = Make(Data());
+  const auto points = Points(71);
+  const auto all = EvaluateBatch(experiment, points, 1);
+  ASSERT_TRUE(all.ok());
+  for (int threads = 2; threads <= 4; ++threads) {
+    const auto again = EvaluateBatch(experiment, points, threads);
+    ASSERT_TRUE(again.ok());
+    for (size_t i = 0; i < points.size(); ++i)
+      ExpectSame((*again)[i], (*all)[i]);
+  }
+  const std::vector<std::vector<double>> reversed(points.rbegin(),
+                                                  points.rend());
+  const auto backwards = EvaluateBatch(experiment, reversed, 2);
+  ASSERT_TRUE(backwards.ok());
+  for (size_t i = 0; i < points.size(); ++i) {
+    ExpectSame((*backwards)[points.size() - 1 - i], (*all)[i]);
+  }
+  for (const size_t cut : {1, 5, 33}) {
+    for (size_t first = 0; first < points.size(); first += cut) {
+      const size_t n = std::min(cut, points.size() - first);
+      const auto part =
+          EvaluateBatch(experiment, std::span(points).subspan(first, n), 1);
+      ASSERT_TRUE(part.ok());
+      for (size_t i = 0; i < n; ++i) ExpectSame((*part)[i], (*all)[first + i]);
+    }
+  }
+}
+
+TEST(EvaluateBatchTest, AggregatesAsDefined) {
+  const auto dataset = Data();
+  MetricSpec w;
+  w.output = "w";
+  w.options = {{"normalization", "2"}};
+  const Experiment experiment = Make(dataset, {w});
+  const std::vector<std::vector<double>> points = {{1.5, 5e-3}};
+  const auto result = EvaluateBatch(experiment, points, 1);
+  ASSERT_TRUE(result.ok());
+  const Evaluation& evaluation = (*result)[0];
+  const auto traces = Simulate(experiment.program, *dataset, points[0]);
+  ASSERT_TRUE(traces.ok());
+  double output_errors[2] = {0, 0};
+  for (size_t o = 0; o < 2; ++o) {
+    for (size_t t = 0; t < 3; ++t) {
+      double sum = 0, count = 0;
+      const auto& target = dataset->traces[t].targets[o];
+      for (size_t k = 0; k < target.size(); ++k) {
+        if (std::isnan(target[k])) continue;
+        sum += std::pow((*traces)[t][o][k] - target[k], 2);
+        ++count;
+      }
+      EXPECT_NEAR(evaluation.trace_errors[o * 3 + t], sum / count, 1e-14);
+      output_errors[o] += dataset->traces[t].weight * sum / count / 6;
+    }
+    EXPECT_NEAR(evaluation.output_errors[o], output_errors[o], 1e-14);
+  }
+  EXPECT_NEAR(evaluation.output_errors_normalized[0], output_errors[0], 1e-14);
+  EXPECT_NEAR(evaluation.output_errors_normalized[1], output_errors[1] / 4,
+              1e-14);
+  EXPECT_NEAR(evaluation.total_error, output_errors[0] + output_errors[1] / 4,
+              1e-14);
+  EXPECT_EQ(evaluation.status, SampleStatus::kOk);
+}
+
+TEST(EvaluateBatchTest, LeavesOutTracesInWhichNothingCounts) {
+  const auto dataset = Data();
+  for (double& x : dataset->traces[1].targets[0]) x = kNaN;
+  const Experiment experiment = Make(dataset);
+  const auto result = EvaluateBatch(experiment, Points(1), 1);
+  ASSERT_TRUE(result.ok());
+  const Evaluation& e = (*result)[0];
+  EXPECT_TRUE(std::isnan(e.trace_errors[1]));
+  EXPECT_DOUBLE_EQ(e.output_errors[0],
+                   (e.trace_errors[0] + 3 * e.trace_errors[2]) / 4);
+}
+
+TEST(EvaluateBatchTest, KeepsPointsWithoutANumber) {
+  const Experiment experiment = Make(Data());
+  std::vector<std::vector<double>> points = Points(3);
+  const auto before = EvaluateBatch(experiment, points, 1);
+  points[1] = {-1e6, 1e-3};  // grows without bound
+  const auto result = EvaluateBatch(experiment, points, 1);
+  ASSERT_TRUE(result.ok());
+  EXPECT_EQ((*result)[1].status, SampleStatus::kNonfinite);
+  EXPECT_FALSE(std::isfinite((*result)[1].total_error));
+  ExpectSame((*result)[0], (*before)[0]);
+  ExpectSame((*result)[2], (*before)[2]);
+}
+
+TEST(EvaluateBatchTest, StopsWhenCancelled) {
+  const Experiment experiment = Make(Data());
+  std::atomic<int> asked = 0;
+  const auto result =
+      EvaluateBatch(experiment, Points(200), 3, [&] { return ++asked > 4; });
+  EXPECT_EQ(result.status().code(), absl::StatusCode::kCancelled);
+}
+
+TEST(EvaluateBatchTest, RefusesPointsOfTheWrongLength) {
+  const Experiment experiment = Make(Data());
+  const std::vector<std::vector<double>> points = {{1, 1e-3}, {1}};
+  const auto result = EvaluateBatch(experiment, points, 1);
+  EXPECT_EQ(result.status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_TRUE(EvaluateBatch(experiment, {}, 4)->empty());
+}
+
+TEST(MakeExperimentTest, SaysWhatIsWrong) {
+  struct Case {
+    std::vector<std::string> parameters;
+    double dt;
+    MetricSpec metric;
+    const char* message;
+  };
+  const std::vector<std::string> ok = {"tau", "g"};
+  for (const Case& c : std::vector<Case>{
+           {{"tau"}, 1e-3, {"v", "", {}, {}}, "{tau}"},
+           {{"tau", "g", "g"}, 1e-3, {"v", "", {}, {}}, "each of the model's"},
+           {ok, 2e-3, {"v", "", {}, {}}, "sampled every 0.001"},
+           {ok, 1e-3, {"u", "", {}, {}}, "no output \"u\""},
+           {ok, 1e-3, {"v", "rmse", {}, {}}, "unknown metric \"rmse\""},
+           {ok, 1e-3, {"v", "mse", {{"x", "1"}}, {}}, "unknown option"},
+           {ok, 1e-3, {"v", "mse", {{"t_start", "25*ms"}}, {}}, "trace 0"},
+           {ok, 1e-3, {"v", "mse", {}, {1, 2}}, "has 2 numbers"},
+       }) {
+    const auto experiment =
+        MakeExperiment(Source(), Data(), c.dt, c.parameters, {c.metric});
+    EXPECT_EQ(experiment.status().code(), absl::StatusCode::kInvalidArgument);
+    EXPECT_THAT(std::string(experiment.status().message()),
+                HasSubstr(c.message));
+  }
+}
+
+}  // namespace
+}  // namespace somafit

@@ -1,0 +1,243 @@
+#include "worker/agent/agent.h"
+
+#include <algorithm>
+#include <thread>
+#include <utility>
+
+#include <spdlog/spdlog.h>
+
+#include "worker/core/base/fault.h"
+#include "worker/core/base/status.h"
+
+namespace somafit {
+namespace {
+
+// Reports that wait to be sent; then the next task waits for them.
+constexpr size_t kMaxReports = 4;
+constexpr size_t kMaxFailure = 2000;
+constexpr double kMaxHeartbeat = 10;  // [s]
+
+}  // namespace
+
+Agent::Agent(AgentOptions options, Connect connect)
+    : options_(std::move(options)),
+      connect_(std::move(connect)),
+      bench_(options_.identity.threads),
+      idle_since_(Clock::now()) {}
+
+Agent::~Agent() = default;
+
+absl::Status Agent::Run() {
+  std::thread reporting([this] { SendReports(); });
+  std::thread beating([this] { SendHeartbeats(); });
+  Work();
+  {
+    std::lock_guard lock(mutex_);
+    working_ = false;
+  }
+  changed_.notify_all();
+  reporting.join();
+  beating.join();
+  std::lock_guard lock(mutex_);
+  return failure_;
+}
+
+void Agent::Stop() {
+  std::shared_ptr<CoordinatorPort> port;
+  {
+    std::lock_guard lock(mutex_);
+    if (stopped_at_) return;
+    stopped_at_ = Clock::now();
+    if (link_) port = link_->port;
+  }
+  changed_.notify_all();
+  if (port != nullptr) port->StopWaiting();
+}
+
+void Agent::Fail(const absl::Status& status) {
+  {
+    std::lock_guard lock(mutex_);
+    if (failure_.ok()) failure_ = status;
+  }
+  Stop();
+}
+
+void Agent::Work() {
+  while (!stopping()) {
+    const absl::StatusOr<Link> link = Connected(Patience::kUntilStop);
+    if (!link.ok()) return;
+    const absl::StatusOr<std::vector<AssignedTask>> tasks =
+        link->port->Lease(link->session.session, 1);
+    if (!tasks.ok()) {
+      // Whatever was leased by an answer that did not arrive ends with the
+      // session, so a failed call always begins a new one.
+      if (!stopping()) Lost(*link, tasks.status());
+      continue;
+    }
+    if (tasks->empty()) continue;
+    {
+      std::lock_guard lock(mutex_);
+      idle_ = false;
+      for (const AssignedTask& task : *tasks) held_[task.lease] = link->number;
+    }
+    for (const AssignedTask& task : *tasks) Do(task, *link);
+    std::lock_guard lock(mutex_);
+    idle_ = true;
+    idle_since_ = Clock::now();
+  }
+}
+
+bool Agent::Unwanted(const std::string& lease) const {
+  std::lock_guard lock(mutex_);
+  return ended_.contains(lease) || PatienceEnded(Patience::kUntilGraceEnds);
+}
+
+void Agent::LetGo(const std::string& lease) {
+  std::lock_guard lock(mutex_);
+  held_.erase(lease);
+  ended_.erase(lease);
+}
+
+absl::StatusOr<std::shared_ptr<const Experiment>> Agent::Prepare(
+    const AssignedTask& task, Link link) {
+  while (true) {
+    auto experiment = bench_.Prepare(task, *link.port);
+    if (experiment.ok() || IsTheTasksFault(experiment.status())) {
+      return experiment;
+    }
+    Lost(link, experiment.status());
+    SOMAFIT_ASSIGN_OR_RETURN(link, Connected(Patience::kUntilStop));
+  }
+}
+
+void Agent::Do(const AssignedTask& task, const Link& link) {
+  const auto begin = Clock::now();
+  const auto experiment = Prepare(task, link);
+  absl::StatusOr<std::vector<Evaluation>> found = std::vector<Evaluation>();
+  if (!experiment.ok()) {
+    found = experiment.status();
+  } else {
+    FaultPoint("worker_mid_task");
+    found = bench_.Evaluate(**experiment, task, [this, &task] {
+      return Unwanted(task.lease);
+    });
+  }
+  if (absl::IsCancelled(found.status())) {
+    const bool release = stopping();
+    LetGo(task.lease);
+    spdlog::info("event=task_dropped fit={} first={} reason={}", task.fit,
+                 task.first_sample, release ? "stopping" : "ended");
+    // Best effort: otherwise the lease ends by itself.
+    if (release) {
+      (void)link.port->Release(link.session.session, {task.lease});
+    }
+    return;
+  }
+  TaskReport report{.lease = task.lease,
+                    .fit = task.fit,
+                    .first_sample = task.first_sample,
+                    .evaluations = {},
+                    .failure = "",
+                    .microseconds =
+                        std::chrono::duration_cast<std::chrono::microseconds>(
+                            Clock::now() - begin)
+                            .count()};
+  if (found.ok()) {
+    report.evaluations = *std::move(found);
+  } else {
+    report.failure = std::string(found.status().message()).substr(
+        0, kMaxFailure);
+    if (report.failure.empty()) report.failure = found.status().ToString();
+    spdlog::warn("event=task_failed fit={} first={} reason=\"{}\"", task.fit,
+                 task.first_sample, report.failure);
+  }
+  spdlog::debug("event=task_done fit={} round={} first={} samples={} us={}",
+                task.fit, task.round, task.first_sample, task.points.size(),
+                report.microseconds);
+  Enqueue(std::move(report));
+}
+
+void Agent::Enqueue(TaskReport report) {
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [this] { return reports_.size() < kMaxReports; });
+  reports_.push_back(std::move(report));
+  changed_.notify_all();
+}
+
+void Agent::SendReports() {
+  std::unique_lock lock(mutex_);
+  while (true) {
+    changed_.wait(lock, [this] { return !working_ || !reports_.empty(); });
+    if (reports_.empty()) return;
+    const TaskReport report = std::move(reports_.front());
+    lock.unlock();
+    Send(report);
+    LetGo(report.lease);
+    lock.lock();
+    reports_.pop_front();
+    changed_.notify_all();
+  }
+}
+
+void Agent::Send(const TaskReport& report) {
+  while (true) {
+    const absl::StatusOr<Link> link = Connected(Patience::kUntilGraceEnds);
+    if (!link.ok()) {
+      spdlog::warn("event=report_dropped fit={} first={} reason=stopping",
+                   report.fit, report.first_sample);
+      return;
+    }
+    FaultPoint("worker_before_report");
+    const absl::Status status =
+        link->port->Report(link->session.session, report);
+    if (status.ok()) return FaultPoint("worker_after_report");
+    if (IsTheTasksFault(status)) {
+      // The fit is gone, or does not want these: nobody ever will.
+      spdlog::warn("event=report_refused fit={} first={} reason=\"{}\"",
+                   report.fit, report.first_sample, std::string(status.message()));
+      return;
+    }
+    Lost(*link, status);
+  }
+}
+
+void Agent::SendHeartbeats() {
+  std::unique_lock lock(mutex_);
+  while (working_ || !reports_.empty()) {
+    const double every_s =
+        link_ ? std::min(link_->session.lease_s / 3, kMaxHeartbeat) : 0.5;
+    const auto period = std::chrono::duration<double>(std::min(every_s, 1.0));
+    double waited_s = 0;
+    while (waited_s < every_s && (working_ || !reports_.empty())) {
+      changed_.wait_for(lock, period, [this] {
+        return !working_ && reports_.empty();
+      });
+      waited_s += period.count();
+      if (idle_ && options_.idle_exit_s && !stopped_at_ &&
+          Clock::now() - idle_since_ >
+              std::chrono::duration<double>(*options_.idle_exit_s)) {
+        lock.unlock();
+        spdlog::info("event=idle_exit after_s={}", *options_.idle_exit_s);
+        Stop();
+        lock.lock();
+      }
+    }
+    if (!link_) continue;
+    const Link link = *link_;
+    std::vector<std::string> leases;
+    for (const auto& [lease, number] : held_) {
+      if (number == link.number) leases.push_back(lease);
+    }
+    lock.unlock();
+    // A failure shows in the other threads' calls, which deal with it: what is
+    // being computed stays wanted until somebody says otherwise.
+    const auto ended = link.port->Heartbeat(link.session.session, leases);
+    lock.lock();
+    if (!ended.ok()) continue;
+    for (const std::string& lease : *ended) {
+      if (held_.contains(lease)) ended_.insert(lease);
+    }
+  }
+}
+
+}  // namespace somafit

@@ -1,0 +1,111 @@
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "worker/agent/coordinator_port.h"
+#include "worker/agent/workbench.h"
+
+namespace somafit {
+
+struct AgentOptions {
+  WorkerIdentity identity;
+  std::optional<double> idle_exit_s;  // stop when there was no task for so long
+  double grace_s = 5;  // of a task under way, and of reports, after Stop
+  double first_retry_s = 0.05;
+  double last_retry_s = 5;
+  // How long a token that worked may be refused: the endpoint file may be about
+  // to be replaced.
+  double token_patience_s = 60;
+};
+
+// Reads where the coordinator is, anew each time.
+using Connect =
+    std::function<absl::StatusOr<std::shared_ptr<CoordinatorPort>>()>;
+
+// The worker's loop: lease, simulate, report. One thread leases and simulates
+// (on more of them), one reports, one sends heartbeats. A coordinator that is
+// away is waited for, and what was computed meanwhile is reported when it is
+// back.
+class Agent {
+ public:
+  Agent(AgentOptions options, Connect connect);
+  ~Agent();
+
+  // Works until Stop, idleness, or an error that waiting does not cure: the
+  // coordinator refuses this worker (FailedPrecondition) or its token
+  // (Unauthenticated). Call once.
+  absl::Status Run();
+
+  // Leases no more, finishes or releases what is held, and makes Run return.
+  // Thread-safe.
+  void Stop();
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  // A connection with a session; valid until somebody finds it lost.
+  struct Link {
+    std::shared_ptr<CoordinatorPort> port;
+    WorkerSession session;
+    int number = 0;
+  };
+  enum class Patience { kUntilStop, kUntilGraceEnds };
+
+  // The link, or a new one, however long that takes. Cancelled when patience
+  // ends.
+  absl::StatusOr<Link> Connected(Patience patience);
+  absl::StatusOr<Link> TryToConnect();
+  // What a failed attempt means: Ok to try again, else the end.
+  absl::Status Judge(const absl::Status& failure);
+  void Lost(const Link& link, const absl::Status& why);
+  // False when patience has ended.
+  bool Pause(double seconds, Patience patience);
+  bool PatienceEnded(Patience patience) const;  // with the lock
+  bool stopping() const;
+  void Fail(const absl::Status& status);
+
+  void Work();
+  void Do(const AssignedTask& task, const Link& link);
+  absl::StatusOr<std::shared_ptr<const Experiment>> Prepare(
+      const AssignedTask& task, Link link);
+  bool Unwanted(const std::string& lease) const;
+  void LetGo(const std::string& lease);
+
+  void Enqueue(TaskReport report);
+  void SendReports();
+  void Send(const TaskReport& report);
+  void SendHeartbeats();
+
+  const AgentOptions options_;
+  const Connect connect_;
+  Workbench bench_;  // of the thread that works
+
+  std::mutex connect_mutex_;  // held while connecting; before mutex_
+  bool ever_connected_ = false;
+  std::optional<Clock::time_point> refused_since_;
+
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  std::optional<Link> link_;
+  int links_ = 0;
+  std::map<std::string, int> held_;  // lease -> number of its link
+  std::set<std::string> ended_;      // leases among held_ to be given up
+  std::deque<TaskReport> reports_;
+  bool working_ = true;  // Work has not returned
+  bool idle_ = true;
+  Clock::time_point idle_since_;
+  std::optional<Clock::time_point> stopped_at_;
+  absl::Status failure_;
+};
+
+}  // namespace somafit

@@ -1,0 +1,79 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "worker/core/data/evaluation.h"
+#include "worker/core/data/fit_spec.h"
+
+namespace somafit {
+
+// A slice of a round, as a worker gets it.
+struct AssignedTask {
+  std::string lease;
+  std::string fit;  // "fits/NAME"
+  int32_t stage = 0;
+  int64_t round = 0;
+  int64_t first_sample = 0;
+  std::vector<std::vector<double>> points;  // SI
+  std::string model_hash;
+  std::string dataset_hash;
+  double dt = 0;  // [s]
+  std::vector<std::string> parameters;
+  std::vector<MetricSpec> metrics;
+};
+
+// What a worker found: evaluations of first_sample, first_sample + 1, ..., or
+// why there are none.
+struct TaskReport {
+  std::string lease;
+  std::string fit;
+  int64_t first_sample = 0;
+  std::vector<Evaluation> evaluations;
+  std::string failure;
+  int64_t microseconds = 0;
+};
+
+struct WorkerIdentity {
+  std::string name, host, version;
+  int threads = 1;
+};
+
+struct WorkerSession {
+  std::string session;
+  double lease_s = 30;
+};
+
+// The coordinator as a worker sees it, over one connection.
+//
+// Unavailable and DeadlineExceeded: not reached, try again over a new
+// connection. Unauthenticated: the token is wrong. NotFound from a call by
+// session: register again. Thread-safe.
+class CoordinatorPort {
+ public:
+  virtual ~CoordinatorPort() = default;
+
+  virtual absl::StatusOr<WorkerSession> Register(
+      const WorkerIdentity& identity) = 0;
+  // Waits for work for some time; none if there was none. Cancelled after
+  // StopWaiting.
+  virtual absl::StatusOr<std::vector<AssignedTask>> Lease(
+      const std::string& session, int max_tasks) = 0;
+  // Ends a Lease under way, and all later ones at once.
+  virtual void StopWaiting() = 0;
+  // Extends the session's leases; returns those of `leases` that have ended.
+  virtual absl::StatusOr<std::vector<std::string>> Heartbeat(
+      const std::string& session, const std::vector<std::string>& leases) = 0;
+  // Returns once everything is durable.
+  virtual absl::Status Report(const std::string& session,
+                              const TaskReport& report) = 0;
+  virtual absl::Status Release(const std::string& session,
+                               const std::vector<std::string>& leases) = 0;
+  // Both verify the hash (DataLoss).
+  virtual absl::StatusOr<ModelSource> FetchModel(const std::string& hash) = 0;
+  virtual absl::StatusOr<std::string> FetchDataset(const std::string& hash) = 0;
+};
+
+}  // namespace somafit

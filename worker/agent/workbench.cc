@@ -1,0 +1,108 @@
+#include "worker/agent/workbench.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "worker/core/base/number.h"
+#include "worker/core/base/status.h"
+#include "worker/sim/batch.h"
+
+namespace somafit {
+namespace {
+
+constexpr size_t kKeptDatasetBytes = size_t{1} << 30;
+constexpr size_t kKeptExperiments = 16;
+
+// Equal for tasks that are simulated and compared in the same way. Every text
+// goes in with its length, so that no two experiments have one key.
+std::string KeyOf(const AssignedTask& task) {
+  std::string key;
+  const auto add = [&key](std::string_view text) {
+    absl::StrAppend(&key, text.size(), ":");
+    key += text;
+  };
+  add(task.model_hash);
+  add(task.dataset_hash);
+  add(ShortestText(task.dt));
+  add(absl::StrCat(task.parameters.size()));
+  for (const std::string& name : task.parameters) add(name);
+  for (const MetricSpec& metric : task.metrics) {
+    add(metric.output);
+    add(metric.metric);
+    add(absl::StrCat(metric.options.size()));
+    for (const NamedText& option : metric.options) {
+      add(option.name);
+      add(option.text);
+    }
+    add(std::string_view(
+        reinterpret_cast<const char*>(metric.t_weights.data()),
+        metric.t_weights.size() * sizeof(double)));
+  }
+  return key;
+}
+
+}  // namespace
+
+bool IsTheTasksFault(const absl::Status& status) {
+  return absl::IsInvalidArgument(status) || absl::IsNotFound(status) ||
+         absl::IsDataLoss(status) || absl::IsFailedPrecondition(status) ||
+         absl::IsInternal(status) || absl::IsResourceExhausted(status);
+}
+
+absl::StatusOr<std::shared_ptr<const Dataset>> Workbench::DatasetOf(
+    const std::string& hash, CoordinatorPort& coordinator) {
+  for (auto it = datasets_.begin(); it != datasets_.end(); ++it) {
+    if (it->hash != hash) continue;
+    datasets_.splice(datasets_.begin(), datasets_, it);
+    return datasets_.front().dataset;
+  }
+  SOMAFIT_ASSIGN_OR_RETURN(const std::string bytes,
+                           coordinator.FetchDataset(hash));
+  SOMAFIT_ASSIGN_OR_RETURN(Dataset decoded, DecodeDataset(bytes));
+  auto dataset = std::make_shared<const Dataset>(std::move(decoded));
+  datasets_.push_front({hash, dataset, bytes.size()});
+  size_t total = 0;
+  for (auto it = datasets_.begin(); it != datasets_.end();) {
+    total += it->bytes;
+    const bool over = total > kKeptDatasetBytes && it != datasets_.begin();
+    it = over ? datasets_.erase(it) : std::next(it);
+  }
+  return dataset;
+}
+
+absl::StatusOr<std::shared_ptr<const Experiment>> Workbench::Prepare(
+    const AssignedTask& task, CoordinatorPort& coordinator) {
+  std::string key = KeyOf(task);
+  for (auto it = experiments_.begin(); it != experiments_.end(); ++it) {
+    if (it->key != key) continue;
+    experiments_.splice(experiments_.begin(), experiments_, it);
+    return experiments_.front().experiment;
+  }
+  SOMAFIT_ASSIGN_OR_RETURN(const ModelSource model,
+                           coordinator.FetchModel(task.model_hash));
+  SOMAFIT_ASSIGN_OR_RETURN(auto dataset,
+                           DatasetOf(task.dataset_hash, coordinator));
+  SOMAFIT_ASSIGN_OR_RETURN(
+      Experiment made, MakeExperiment(model, std::move(dataset), task.dt,
+                                      task.parameters, task.metrics));
+  auto experiment = std::make_shared<const Experiment>(std::move(made));
+  experiments_.push_front({std::move(key), experiment});
+  if (experiments_.size() > kKeptExperiments) experiments_.pop_back();
+  // An experiment holds its dataset: with that let go, it has to go as well.
+  std::erase_if(experiments_, [this](const KeptExperiment& kept) {
+    return std::none_of(datasets_.begin(), datasets_.end(),
+                        [&kept](const KeptDataset& live) {
+                          return live.dataset == kept.experiment->dataset;
+                        });
+  });
+  return experiment;
+}
+
+absl::StatusOr<std::vector<Evaluation>> Workbench::Evaluate(
+    const Experiment& experiment, const AssignedTask& task,
+    const std::function<bool()>& cancelled) const {
+  return EvaluateBatch(experiment, task.points, threads_, cancelled);
+}
+
+}  // namespace somafit

@@ -1,0 +1,57 @@
+#pragma once
+
+#include <functional>
+#include <list>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "worker/agent/coordinator_port.h"
+#include "worker/core/data/dataset.h"
+#include "worker/sim/experiment.h"
+
+namespace somafit {
+
+// Evaluates tasks; keeps what was fetched, decoded and compiled for the next
+// ones.
+//
+// Thread-compatible.
+class Workbench {
+ public:
+  explicit Workbench(int threads) : threads_(threads) {}
+
+  // The experiment of `task`, ready to run. Errors of the coordinator's are
+  // returned as they are; IsTheTasksFault tells them from the task's own.
+  absl::StatusOr<std::shared_ptr<const Experiment>> Prepare(
+      const AssignedTask& task, CoordinatorPort& coordinator);
+
+  // Cancelled once `cancelled` is true.
+  absl::StatusOr<std::vector<Evaluation>> Evaluate(
+      const Experiment& experiment, const AssignedTask& task,
+      const std::function<bool()>& cancelled) const;
+
+ private:
+  absl::StatusOr<std::shared_ptr<const Dataset>> DatasetOf(
+      const std::string& hash, CoordinatorPort& coordinator);
+
+  struct KeptDataset {
+    std::string hash;
+    std::shared_ptr<const Dataset> dataset;
+    size_t bytes;
+  };
+  struct KeptExperiment {
+    std::string key;
+    std::shared_ptr<const Experiment> experiment;
+  };
+
+  const int threads_;
+  // Latest first.
+  std::list<KeptDataset> datasets_;
+  std::list<KeptExperiment> experiments_;
+};
+
+// Whether an error would come back with the next coordinator or connection.
+bool IsTheTasksFault(const absl::Status& status);
+
+}  // namespace somafit
