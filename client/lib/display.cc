@@ -161,17 +161,36 @@ std::string EventJson(const v1::Fit& fit, const v1::FitEvent& event) {
       }
       absl::StrAppend(&text, "}");
     }
-    absl::StrAppend(&text, ", \"samples\": [");
     const v1::SampleBlock& block = round.samples();
-    for (int i = 0; i < block.sample_size(); ++i) {
+    const int n = block.sample_size();
+    absl::StrAppend(&text, ", \"samples\": [");
+    for (int i = 0; i < n; ++i) {
       absl::StrAppend(&text, i > 0 ? ", " : "", block.sample(i));
     }
-    absl::StrAppend(&text, "], \"total_error\": [");
-    for (int i = 0; i < block.total_error_size(); ++i) {
-      absl::StrAppend(&text, i > 0 ? ", " : "",
-                      JsonNumber(block.total_error(i)));
-    }
     absl::StrAppend(&text, "]");
+    // Column `c` of a row-major matrix of `width` columns.
+    const auto column = [&](const std::string& name, const auto& values, int c,
+                            int width) {
+      absl::StrAppend(&text, c > 0 ? ", " : "", JsonText(name), ": [");
+      for (int i = 0; i < n && i * width + c < values.size(); ++i) {
+        absl::StrAppend(&text, i > 0 ? ", " : "",
+                        JsonNumber(values.Get(i * width + c)));
+      }
+      absl::StrAppend(&text, "]");
+    };
+    absl::StrAppend(&text, ", \"parameters\": {");
+    for (int c = 0; c < fit.parameters_size(); ++c) {
+      column(fit.parameters(c).name(), block.parameters(), c,
+             fit.parameters_size());
+    }
+    absl::StrAppend(&text, "}, ");
+    column("total_error", block.total_error(), 0, 1);
+    absl::StrAppend(&text, ", \"output_errors\": {");
+    for (int c = 0; c < fit.outputs_size(); ++c) {
+      column(fit.outputs(c).name(), block.output_error(), c,
+             fit.outputs_size());
+    }
+    absl::StrAppend(&text, "}");
   }
   return text + "}";
 }

@@ -36,14 +36,17 @@ class WatchTest(unittest.TestCase):
             ).stdout.strip().split("\n")]
             seqs = [int(event["seq"]) for event in seen + rest]
             self.assertEqual(seqs, list(range(1, len(seqs) + 1)))
-            found = [int(event["round"].get("round", 0))
-                     for event in seen + rest if "round" in event]
+            found = [event["round"] for event in seen + rest if "round" in event]
             self.assertEqual(found, list(range(300)))
-            # Every sample of every round is in its event.
-            samples = [int(n) for event in seen + rest if "round" in event
-                       for n in event["round"]["samples"]["sample"]]
-            self.assertEqual(samples, list(range(300 * 20)))
-            self.assertEqual(len(rows(cluster.csv(fit))), 300 * 20)
+            # Every sample of every round is in its event, as it is in the table.
+            events = [(n, p, e) for event in seen + rest if "round" in event
+                      for n, p, e in zip(event["samples"],
+                                         event["parameters"]["g"],
+                                         event["total_error"])]
+            self.assertEqual(events, [
+                (int(row["sample"]), float(row["g"]), float(row["total_error"]))
+                for row in rows(cluster.csv(fit))])
+            self.assertEqual(len(events), 300 * 20)
 
     def test_watch_survives_a_killed_coordinator(self):
         with Cluster() as cluster:

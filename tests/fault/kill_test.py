@@ -30,9 +30,9 @@ def undisturbed(threads):
         for count in threads:
             cluster.start_worker(count)
         cluster.somafit("watch", fit)
-        listed = json.loads(
-            cluster.somafit("workers", "--format", "json").stdout)
-        return cluster.csv(fit), [int(w["tasks_done"]) for w in listed]
+        listed = cluster.somafit("workers").stdout.strip().split("\n")
+        tasks = listed[0].split().index("TASKS")
+        return cluster.csv(fit), [int(w.split()[tasks]) for w in listed[1:]]
 
 
 class Killing(Cluster):

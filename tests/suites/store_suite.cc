@@ -77,6 +77,13 @@ RecordedSample Result(int64_t sample, double error) {
   return {sample, evaluation};
 }
 
+EventRecord Event(int64_t fit, int64_t seq) {
+  EventRecord event;
+  event.fit = fit;
+  event.seq = seq;
+  return event;
+}
+
 ResultsRecord Results(int64_t fit, std::vector<RecordedSample> samples) {
   return {.fit = fit,
           .worker = "worker",
@@ -303,8 +310,9 @@ TEST_P(StoreSuite, PagesSamplesByStage) {
   auto numbers = [&](std::optional<int32_t> stage, int64_t after,
                      int64_t limit) {
     std::string text;
-    for (const SampleRow& row :
-         *store_->ReadSamples(fit, stage, after, limit)) {
+    const auto rows = store_->ReadSamples(fit, stage, after, limit);
+    if (!rows.ok()) return rows.status().ToString();
+    for (const SampleRow& row : *rows) {
       absl::StrAppend(&text, row.sample, ":", row.stage, ":", row.round, " ");
     }
     return text;
@@ -319,7 +327,7 @@ TEST_P(StoreSuite, PagesSamplesByStage) {
 TEST_P(StoreSuite, DeletesAFitAndReusesItsNameNotItsId) {
   const FitRecord fit = ExampleFit(1, "f");
   Commit({NewFit{fit}, StageRecord{1, 0, StageKind::kOptimize, 0, ""},
-          ExampleRound(1, 0, 0, 4), EventRecord{.fit = 1, .seq = 1}});
+          ExampleRound(1, 0, 0, 4), Event(1, 1)});
   Commit({DeletedFit{1, "f"}});
   EXPECT_TRUE(store_->LoadFits()->empty());
   EXPECT_TRUE(absl::IsNotFound(
@@ -334,10 +342,12 @@ TEST_P(StoreSuite, DeletesAFitAndReusesItsNameNotItsId) {
 
 TEST_P(StoreSuite, ReadsEventsBySequenceNumber) {
   Commit({NewFit{ExampleFit(1, "f")}});
-  EventRecord state{.fit = 1, .seq = 1, .time_us = 77};
+  EventRecord state = Event(1, 1);
+  state.time_us = 77;
   state.state = FitState::kPaused;
   state.reason = "USER";
-  EventRecord round{.fit = 1, .seq = 2, .time_us = 78};
+  EventRecord round = Event(1, 2);
+  round.time_us = 78;
   round.kind = EventRecord::Kind::kRound;
   round.stage = 1;
   round.round = 2;
@@ -347,7 +357,7 @@ TEST_P(StoreSuite, ReadsEventsBySequenceNumber) {
   round.best_parameters = {1.0 / 3};
   round.best_error = 0.1;
   round.gated = true;
-  Commit({state, round, EventRecord{.fit = 2, .seq = 1}});
+  Commit({state, round, Event(2, 1)});
   const auto events = store_->ReadEvents(1, 0, 9);
   ASSERT_TRUE(events.ok()) << events.status();
   ASSERT_EQ(events->size(), 2u);
@@ -418,7 +428,7 @@ TEST_P(StoreSuite, CallsBackInTheOrderOfSubmission) {
   std::promise<void> last;
   for (int i = 0; i < kSets; ++i) {
     WriteSet writes;
-    if (i % 3 != 0) writes.push_back(EventRecord{.fit = 1, .seq = i + 1});
+    if (i % 3 != 0) writes.push_back(Event(1, i + 1));
     store_->Submit(std::move(writes), [&order, &last, i] {
       order.push_back(i);
       if (i == kSets - 1) last.set_value();
@@ -428,7 +438,9 @@ TEST_P(StoreSuite, CallsBackInTheOrderOfSubmission) {
   ASSERT_EQ(order.size(), static_cast<size_t>(kSets));
   for (int i = 0; i < kSets; ++i) EXPECT_EQ(order[i], i);
   int64_t after = 0;
-  for (const EventRecord& event : *store_->ReadEvents(1, 0, kSets)) {
+  const auto events = store_->ReadEvents(1, 0, kSets);
+  ASSERT_TRUE(events.ok());
+  for (const EventRecord& event : *events) {
     EXPECT_GT(event.seq, after);
     after = event.seq;
   }
@@ -443,7 +455,7 @@ TEST_P(StoreSuite, WhatWasCalledBackIsReadable) {
       for (int i = 0; i < 50; ++i) {
         const int64_t seq = 1 + t * 1000 + i;
         std::promise<void> committed;
-        store_->Submit({EventRecord{.fit = 1, .seq = seq}},
+        store_->Submit({Event(1, seq)},
                        [&] { committed.set_value(); });
         committed.get_future().get();
         const auto events = store_->ReadEvents(1, seq - 1, 1);

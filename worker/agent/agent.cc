@@ -110,6 +110,14 @@ absl::StatusOr<std::shared_ptr<const Experiment>> Agent::Prepare(
   }
 }
 
+absl::StatusOr<std::vector<Evaluation>> Agent::Simulate(
+    const AssignedTask& task, const Link& link) {
+  SOMAFIT_ASSIGN_OR_RETURN(const auto experiment, Prepare(task, link));
+  FaultPoint("worker_mid_task");
+  return bench_.Evaluate(*experiment, task,
+                         [this, &task] { return Unwanted(task.lease); });
+}
+
 void Agent::Do(const AssignedTask& task, const Link& link) {
   const auto begin = Clock::now();
   const auto experiment = Prepare(task, link);

@@ -78,6 +78,8 @@ class Agent {
   void Do(const AssignedTask& task, const Link& link);
   absl::StatusOr<std::shared_ptr<const Experiment>> Prepare(
       const AssignedTask& task, Link link);
+  absl::StatusOr<std::vector<Evaluation>> Simulate(const AssignedTask& task,
+                                                   const Link& link);
   bool Unwanted(const std::string& lease) const;
   void LetGo(const std::string& lease);
 

@@ -29,6 +29,13 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
+EventRecord Event(int64_t seq) {
+  EventRecord event;
+  event.fit = 1;
+  event.seq = seq;
+  return event;
+}
+
 std::unique_ptr<Store> MustOpen(const std::string& path,
                                 SqliteStoreOptions options = {}) {
   auto store = SqliteStore::Open(path, std::move(options));
@@ -47,7 +54,7 @@ INSTANTIATE_TEST_SUITE_P(
                                            .exclusive = true,
                                            .after_commit = {}});
                   }}),
-    [](const auto& info) { return info.param.name; });
+    [](const auto& instance) { return instance.param.name; });
 
 class SqliteStoreTest : public ::testing::Test {
  protected:
@@ -205,7 +212,7 @@ TEST_F(SqliteStoreTest, TellsOfEachCommitBeforeItsCallback) {
     order.push_back(absl::StrCat("commit", writes.size()));
   };
   const auto store = MustOpen(path_, std::move(options));
-  store->Submit({EventRecord{.fit = 1, .seq = 1}},
+  store->Submit({Event(1)},
                 [&] { order.push_back("first"); });
   Commit(*store, {});
   EXPECT_THAT(order, ElementsAre("commit1", "first", "commit0"));
@@ -279,7 +286,7 @@ TEST_F(SqliteStoreTest, WhatWasAcknowledgedSurvivesAKill) {
       if (acknowledged == 0) Commit(**store, {NewFit{FitRun::NewRecord(
                                                  1, "f", ExamplePlan("f"), {})}});
       for (int64_t seq = acknowledged + 1;; ++seq) {
-        (*store)->Submit({EventRecord{.fit = 1, .seq = seq}},
+        (*store)->Submit({Event(seq)},
                          [seq, out = channel[1]] {
                            if (write(out, &seq, sizeof seq) != sizeof seq) {
                              _exit(4);
