@@ -5,6 +5,7 @@
 #include <iostream>
 
 #include "absl/strings/str_cat.h"
+
 #include "client/lib/yaml_spec.h"
 #include "worker/core/base/status.h"
 

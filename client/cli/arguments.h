@@ -4,10 +4,10 @@
 #include <optional>
 #include <string>
 
-#include <CLI/CLI.hpp>
-
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include <CLI/CLI.hpp>
+
 #include "client/lib/client.h"
 #include "client/lib/sample_writer.h"
 #include "client/lib/text_file.h"

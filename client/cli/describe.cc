@@ -2,6 +2,7 @@
 #include <memory>
 
 #include "absl/strings/str_cat.h"
+
 #include "client/cli/arguments.h"
 #include "client/cli/exit_code.h"
 #include "worker/core/base/number.h"
@@ -23,11 +24,10 @@ std::string OptionText(const v1::OptionDescription& option) {
   const bool from = std::isfinite(option.minimum());
   const bool to = std::isfinite(option.maximum());
   if (from || to) {
-    absl::StrAppend(&text, ",",
-                    from ? absl::StrCat(" from ", ShortestText(option.minimum()))
-                         : "",
-                    to ? absl::StrCat(" to ", ShortestText(option.maximum()))
-                       : "");
+    absl::StrAppend(
+        &text, ",",
+        from ? absl::StrCat(" from ", ShortestText(option.minimum())) : "",
+        to ? absl::StrCat(" to ", ShortestText(option.maximum())) : "");
   }
   return absl::StrCat(text, "): ", option.summary(), "\n");
 }

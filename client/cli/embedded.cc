@@ -1,20 +1,20 @@
 #include "client/cli/embedded.h"
 
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <sys/stat.h>
 #include <thread>
+#include <unistd.h>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+
 #include "client/lib/text_file.h"
 #include "worker/core/base/status.h"
 
@@ -41,7 +41,8 @@ absl::StatusOr<std::string> PrivateFolder() {
   // A socket's path has at most 107 bytes.
   constexpr size_t kMaxFolder = 80;
   const char* variable = std::getenv("TMPDIR");
-  std::string base = variable == nullptr || *variable == '\0' ? "/tmp" : variable;
+  std::string base =
+      variable == nullptr || *variable == '\0' ? "/tmp" : variable;
   if (base.size() > kMaxFolder) base = "/tmp";
   std::string folder = absl::StrCat(base, "/somafit-XXXXXX");
   if (mkdtemp(folder.data()) == nullptr) {
@@ -96,10 +97,11 @@ absl::Status Embedded::StartServer(const EmbeddedOptions& options) {
                            ProgramBeside("somafit-server"));
   SOMAFIT_ASSIGN_OR_RETURN(
       ChildProcess server,
-      ChildProcess::Start(program,
-                          {"--listen", absl::StrCat("unix:", folder_, "/socket"),
-                           "--db", options.database, "--endpoint", endpoint},
-                          folder_ + "/server.log"));
+      ChildProcess::Start(
+          program,
+          {"--listen", absl::StrCat("unix:", folder_, "/socket"), "--db",
+           options.database, "--endpoint", endpoint},
+          folder_ + "/server.log"));
   server_.emplace(std::move(server));
   const auto deadline = steady_clock::now() + kStartTime;
   while (access(endpoint.c_str(), R_OK) != 0) {
@@ -122,11 +124,11 @@ absl::Status Embedded::StartWorkers(const EmbeddedOptions& options) {
   for (int i = 0; i < options.workers; ++i) {
     SOMAFIT_ASSIGN_OR_RETURN(
         ChildProcess worker,
-        ChildProcess::Start(program,
-                            {"--endpoint", endpoint_.path, "--threads",
-                             absl::StrCat(options.threads), "--name",
-                             absl::StrCat("run-", i)},
-                            absl::StrCat(folder_, "/worker-", i, ".log")));
+        ChildProcess::Start(
+            program,
+            {"--endpoint", endpoint_.path, "--threads",
+             absl::StrCat(options.threads), "--name", absl::StrCat("run-", i)},
+            absl::StrCat(folder_, "/worker-", i, ".log")));
     workers_.push_back(std::move(worker));
   }
   return absl::OkStatus();

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+
 #include "client/cli/child_process.h"
 #include "client/lib/endpoint.h"
 

@@ -27,7 +27,10 @@ allowed.)";
 std::optional<int> Parse(CLI::App& app, int argc, char** argv) {
   const int status = [&]() -> int {
     CLI11_PARSE(app, argc, argv);
-    return -1;
+    // Here, so that a command that does not exist is named by its name.
+    if (!app.get_subcommands().empty()) return -1;
+    std::cerr << "somafit: a command is missing; see: somafit --help\n";
+    return kBadInput;
   }();
   if (status == -1) return std::nullopt;
   return status == 0 ? kSuccess : kBadInput;
@@ -36,7 +39,7 @@ std::optional<int> Parse(CLI::App& app, int argc, char** argv) {
 int Main(int argc, char** argv) {
   CLI::App app("Fits models of neurons to recordings.", "somafit");
   app.set_version_flag("--version", "somafit " SOMAFIT_VERSION);
-  app.require_subcommand(1);
+  app.require_subcommand(0, 1);
   app.footer(kFooter);
   Action action;
   AddSubmit(app, &action);

@@ -1,12 +1,13 @@
-#include <unistd.h>
-
 #include <ctime>
 #include <iostream>
 #include <memory>
+#include <unistd.h>
+#include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+
 #include "client/cli/arguments.h"
 #include "client/cli/exit_code.h"
 #include "client/lib/display.h"
@@ -43,19 +44,23 @@ absl::StatusOr<int> Finish(absl::string_view text) {
 
 absl::StatusOr<int> List(const ManageOptions& options) {
   SOMAFIT_ASSIGN_OR_RETURN(FitClient client, Connect(options.server));
-  SOMAFIT_RETURN_IF_ERROR(Print(absl::StrFormat(
-      "%-32s %-10s %8s %9s  %-14s %s\n", "NAME", "STATE", "ROUNDS", "SAMPLES",
-      "BEST ERROR", "CREATED")));
-  SOMAFIT_RETURN_IF_ERROR(client.ForEachFit([](const v1::Fit& fit) {
+  // The header comes with the first fit: a call that fails prints none.
+  std::string header =
+      absl::StrFormat("%-32s %-10s %8s %9s  %-14s %s\n", "NAME", "STATE",
+                      "ROUNDS", "SAMPLES", "BEST ERROR", "CREATED");
+  SOMAFIT_RETURN_IF_ERROR(client.ForEachFit([&](const v1::Fit& fit) {
+    (void)Print(std::exchange(header, ""));
     const std::string best =
-        fit.has_best_sample() ? QuantityText(fit.best_error(), fit.total_error())
-                              : "-";
-    (void)Print(absl::StrFormat(
-        "%-32s %-10s %8d %9d  %-14s %s\n", std::string(ShortFitName(fit.name())),
-        StateText(fit.state()), fit.rounds(), fit.samples_done(), best,
-        TimeText(fit.create_time_us())));
+        fit.has_best_sample()
+            ? QuantityText(fit.best_error(), fit.total_error())
+            : "-";
+    (void)Print(absl::StrFormat("%-32s %-10s %8d %9d  %-14s %s\n",
+                                std::string(ShortFitName(fit.name())),
+                                StateText(fit.state()), fit.rounds(),
+                                fit.samples_done(), best,
+                                TimeText(fit.create_time_us())));
   }));
-  return Finish("");
+  return Finish(header);
 }
 
 std::string StopText(const v1::StopSpec& stop) {
@@ -87,13 +92,13 @@ absl::StatusOr<int> Show(const ManageOptions& options) {
                     : absl::StrCat(StateText(fit.state()), " (",
                                    fit.state_reason(), ")"));
   line("rounds", absl::StrCat(fit.rounds()));
-  line("samples", absl::StrCat(fit.samples_done(), " of ", fit.samples_drawn(),
-                               " drawn", ", ", fit.samples_failed(),
-                               " failed"));
+  line("samples",
+       absl::StrCat(fit.samples_done(), " of ", fit.samples_drawn(), " drawn",
+                    ", ", fit.samples_failed(), " failed"));
   if (fit.has_best_sample()) {
-    line("best error", absl::StrCat(
-                           QuantityText(fit.best_error(), fit.total_error()),
-                           " (sample ", fit.best_sample(), ")"));
+    line("best error",
+         absl::StrCat(QuantityText(fit.best_error(), fit.total_error()),
+                      " (sample ", fit.best_sample(), ")"));
   }
   for (int i = 0; i < fit.parameters_size(); ++i) {
     const v1::Variable& parameter = fit.parameters(i);
@@ -133,9 +138,8 @@ absl::StatusOr<int> Delete(const ManageOptions& options) {
                            FitResourceName(options.name));
   if (!options.yes) {
     if (!isatty(STDIN_FILENO)) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("deleting ", name,
-                       " removes all its samples; add --yes to do it"));
+      return absl::InvalidArgumentError(absl::StrCat(
+          "deleting ", name, " removes all its samples; add --yes to do it"));
     }
     std::cerr << "Delete " << name << " with all its samples? [y/N] ";
     std::string answer;
@@ -162,31 +166,31 @@ absl::StatusOr<int> Ack(const ManageOptions& options) {
   // The round that waits is the last one that is complete.
   const int64_t round = options.round.value_or(fit.rounds() - 1);
   if (round < 0) {
-    return absl::FailedPreconditionError(
-        absl::StrCat(name, " has no complete round yet; it is ",
-                     StateText(fit.state())));
+    return absl::FailedPreconditionError(absl::StrCat(
+        name, " has no complete round yet; it is ", StateText(fit.state())));
   }
   SOMAFIT_ASSIGN_OR_RETURN(
       const v1::Fit after,
-      client.AckRound(name, fit.stage(), round,
-                      options.stop ? v1::GATE_DECISION_STOP
-                                   : v1::GATE_DECISION_CONTINUE));
+      client.AckRound(
+          name, fit.stage(), round,
+          options.stop ? v1::GATE_DECISION_STOP : v1::GATE_DECISION_CONTINUE));
   return Finish(
       absl::StrCat(after.name(), " ", StateText(after.state()), "\n"));
 }
 
 absl::StatusOr<int> Workers(const ManageOptions& options) {
   SOMAFIT_ASSIGN_OR_RETURN(FitClient client, Connect(options.server));
-  SOMAFIT_RETURN_IF_ERROR(Print(absl::StrFormat(
-      "%-20s %-20s %-5s %7s %8s %9s %8s  %s\n", "NAME", "HOST", "STATE",
-      "THREADS", "TASKS", "SAMPLES", "SEEN", "DOES")));
-  SOMAFIT_RETURN_IF_ERROR(client.ForEachWorker([](const v1::WorkerStatus& w) {
+  std::string header =
+      absl::StrFormat("%-20s %-20s %-5s %7s %8s %9s %8s  %s\n", "NAME", "HOST",
+                      "STATE", "THREADS", "TASKS", "SAMPLES", "SEEN", "DOES");
+  SOMAFIT_RETURN_IF_ERROR(client.ForEachWorker([&](const v1::WorkerStatus& w) {
+    (void)Print(std::exchange(header, ""));
     (void)Print(absl::StrFormat("%-20s %-20s %-5s %7d %8d %9d %8s  %s\n",
                                 w.name(), w.host(), w.state(), w.threads(),
                                 w.tasks_done(), w.samples_done(),
                                 DurationText(w.idle_seconds()), w.activity()));
   }));
-  return Finish("");
+  return Finish(header);
 }
 
 }  // namespace
@@ -207,8 +211,7 @@ void AddManage(CLI::App& app, Action* action) {
        [](const ManageOptions& o) {
          return ChangeState(o, &FitClient::PauseFit);
        }},
-      {"resume", "Goes on with a paused fit",
-       "somafit resume hodgkin_huxley-1",
+      {"resume", "Goes on with a paused fit", "somafit resume hodgkin_huxley-1",
        [](const ManageOptions& o) {
          return ChangeState(o, &FitClient::ResumeFit);
        }},

@@ -1,12 +1,12 @@
 #include "client/cli/progress.h"
 
+#include <algorithm>
+#include <cstdio>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <cstdio>
-
 #include "absl/strings/str_cat.h"
+
 #include "client/cli/arguments.h"
 #include "client/lib/display.h"
 
@@ -88,9 +88,9 @@ std::string Progress::Line(double elapsed_s, size_t width) const {
 }
 
 void Progress::Draw() {
-  const double elapsed = std::chrono::duration<double>(
-                             std::chrono::steady_clock::now() - start_)
-                             .count();
+  const double elapsed =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - start_)
+          .count();
   (void)Print(absl::StrCat("\r", Line(elapsed, TerminalWidth()), "\x1b[K"));
   (void)Print("");
   drawn_ = true;

@@ -3,6 +3,7 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+
 #include "client/cli/arguments.h"
 #include "client/cli/exit_code.h"
 #include "worker/core/base/status.h"
@@ -33,8 +34,7 @@ absl::StatusOr<int> Results(const ResultsOptions& options) {
   SOMAFIT_ASSIGN_OR_RETURN(FitClient client, Connect(options.server));
   SOMAFIT_ASSIGN_OR_RETURN(const v1::Fit fit, client.GetFit(name));
   if (options.stage.empty()) stage = fit.stage();
-  SOMAFIT_RETURN_IF_ERROR(
-      WriteSamples(&client, fit, stage, options.samples));
+  SOMAFIT_RETURN_IF_ERROR(WriteSamples(&client, fit, stage, options.samples));
   return kSuccess;
 }
 

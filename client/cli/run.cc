@@ -1,5 +1,3 @@
-#include <unistd.h>
-
 #include <algorithm>
 #include <atomic>
 #include <csignal>
@@ -7,8 +5,10 @@
 #include <iostream>
 #include <memory>
 #include <thread>
+#include <unistd.h>
 
 #include "absl/strings/str_cat.h"
+
 #include "client/cli/arguments.h"
 #include "client/cli/embedded.h"
 #include "client/cli/exit_code.h"
@@ -116,8 +116,7 @@ absl::StatusOr<v1::Fit> Begin(const RunOptions& options, v1::FitSpec spec,
 void WarnOfOthers(const v1::Fit& fit, FitClient* client) {
   // What cannot be listed is not worth ending a run for.
   (void)client->ForEachFit([&](const v1::Fit& other) {
-    if (other.name() != fit.name() &&
-        other.state() == v1::FIT_STATE_RUNNING) {
+    if (other.name() != fit.name() && other.state() == v1::FIT_STATE_RUNNING) {
       std::cerr << "note: " << other.name()
                 << " of an earlier run has not ended and goes on beside this "
                    "one, with the same workers\n";
@@ -126,10 +125,9 @@ void WarnOfOthers(const v1::Fit& fit, FitClient* client) {
 }
 
 std::string Summary(const v1::Fit& fit, const std::string& database) {
-  std::string text =
-      absl::StrCat(StateSentence(fit.state(), fit.state_reason()), " ",
-                   fit.samples_done(), " samples in ",
-                   DurationText(fit.elapsed_seconds()), ".\n");
+  std::string text = absl::StrCat(
+      StateSentence(fit.state(), fit.state_reason()), " ", fit.samples_done(),
+      " samples in ", DurationText(fit.elapsed_seconds()), ".\n");
   if (fit.has_best_sample()) {
     absl::StrAppend(&text, "Best error ",
                     QuantityText(fit.best_error(), fit.total_error()),
@@ -219,9 +217,8 @@ absl::StatusOr<int> Run(const RunOptions& options) {
   }
   std::string encoding;
   if (options.resume.empty() && (spec.has_data() || spec.dataset().empty())) {
-    SOMAFIT_ASSIGN_OR_RETURN(
-        const Dataset dataset,
-        LoadDataset(spec, FolderOf(options.spec.file)));
+    SOMAFIT_ASSIGN_OR_RETURN(const Dataset dataset,
+                             LoadDataset(spec, FolderOf(options.spec.file)));
     encoding = EncodeDataset(dataset);
   }
 

@@ -2,6 +2,7 @@
 #include <memory>
 
 #include "absl/strings/str_cat.h"
+
 #include "client/cli/arguments.h"
 #include "client/cli/exit_code.h"
 #include "client/lib/load.h"

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "absl/strings/str_cat.h"
+
 #include "client/cli/arguments.h"
 #include "client/cli/exit_code.h"
 #include "client/lib/display.h"
@@ -33,9 +34,9 @@ absl::StatusOr<int> WatchFit(const WatchOptions& options) {
   SOMAFIT_ASSIGN_OR_RETURN(FitClient client, Connect(options.server));
   SOMAFIT_ASSIGN_OR_RETURN(const v1::Fit fit, client.GetFit(name));
   if (options.after > fit.last_seq()) {
-    return absl::OutOfRangeError(
-        absl::StrCat("--after ", options.after, " is beyond the newest event ",
-                     fit.last_seq(), " of ", name));
+    return absl::OutOfRangeError(absl::StrCat("--after ", options.after,
+                                              " is beyond the newest event ",
+                                              fit.last_seq(), " of ", name));
   }
   if (fit.state() == v1::FIT_STATE_RUNNING) {
     WarnWithoutWorkers(&client, client.connection().known().path);

@@ -5,6 +5,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+
 #include "proto/convert/digest.h"
 #include "worker/core/base/status.h"
 
@@ -29,7 +30,8 @@ absl::StatusOr<std::string> FitResourceName(absl::string_view text) {
   }
   if (!good) {
     return absl::InvalidArgumentError(absl::StrCat(
-        "\"", text, "\" cannot be a fit's name: lower-case letters, digits, "
+        "\"", text,
+        "\" cannot be a fit's name: lower-case letters, digits, "
         "\"-\" and \"_\", first a letter, at most 63; see: somafit list"));
   }
   return absl::StrCat("fits/", name);
@@ -46,29 +48,27 @@ std::string StateText(v1::FitState state) {
 }
 
 bool HasEnded(v1::FitState state) {
-  return state == v1::FIT_STATE_SUCCEEDED ||
-         state == v1::FIT_STATE_CANCELLED || state == v1::FIT_STATE_FAILED;
+  return state == v1::FIT_STATE_SUCCEEDED || state == v1::FIT_STATE_CANCELLED ||
+         state == v1::FIT_STATE_FAILED;
 }
 
 absl::StatusOr<std::string> FitClient::UploadDataset(
     absl::string_view encoding) {
   v1::UploadDatasetResponse response;
-  SOMAFIT_RETURN_IF_ERROR(
-      connection_.Retry([&](grpc::ClientContext* context) {
-        // Large recordings over slow lines: the stream has no deadline, its
-        // keepalive finds out whether anybody is there.
-        context->set_deadline(std::chrono::system_clock::time_point::max());
-        response.Clear();
-        const auto writer =
-            connection_.stub().UploadDataset(context, &response);
-        v1::UploadDatasetRequest request;
-        for (size_t at = 0; at < encoding.size(); at += kChunk) {
-          request.set_chunk(std::string(encoding.substr(at, kChunk)));
-          if (!writer->Write(request)) break;
-        }
-        writer->WritesDone();
-        return writer->Finish();
-      }));
+  SOMAFIT_RETURN_IF_ERROR(connection_.Retry([&](grpc::ClientContext* context) {
+    // Large recordings over slow lines: the stream has no deadline, its
+    // keepalive finds out whether anybody is there.
+    context->set_deadline(std::chrono::system_clock::time_point::max());
+    response.Clear();
+    const auto writer = connection_.stub().UploadDataset(context, &response);
+    v1::UploadDatasetRequest request;
+    for (size_t at = 0; at < encoding.size(); at += kChunk) {
+      request.set_chunk(std::string(encoding.substr(at, kChunk)));
+      if (!writer->Write(request)) break;
+    }
+    writer->WritesDone();
+    return writer->Finish();
+  }));
   return response.dataset();
 }
 
@@ -79,8 +79,7 @@ absl::StatusOr<v1::Fit> FitClient::CreateFit(const v1::FitSpec& spec,
   request.set_validate_only(validate_only);
   request.set_request_id(RandomHex128());
   v1::Fit fit;
-  SOMAFIT_RETURN_IF_ERROR(
-      connection_.Call(&Stub::CreateFit, request, &fit));
+  SOMAFIT_RETURN_IF_ERROR(connection_.Call(&Stub::CreateFit, request, &fit));
   return fit;
 }
 

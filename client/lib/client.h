@@ -9,6 +9,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+
 #include "client/lib/connection.h"
 
 namespace somafit {
@@ -60,10 +61,10 @@ class FitClient {
  private:
   // Calls a method whose request is a name and a request id.
   template <typename Request>
-  absl::StatusOr<v1::Fit> Change(const std::string& name,
-                                 grpc::Status (v1::FitService::Stub::*method)(
-                                     grpc::ClientContext*, const Request&,
-                                     v1::Fit*));
+  absl::StatusOr<v1::Fit> Change(
+      const std::string& name,
+      grpc::Status (v1::FitService::Stub::*method)(grpc::ClientContext*,
+                                                   const Request&, v1::Fit*));
 
   Connection connection_;
 };

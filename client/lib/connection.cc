@@ -4,12 +4,12 @@
 #include <thread>
 #include <utility>
 
-#include <grpcpp/create_channel.h>
-#include <grpcpp/security/credentials.h>
-
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include <grpcpp/create_channel.h>
+#include <grpcpp/security/credentials.h>
+
 #include "proto/convert/status.h"
 
 namespace somafit {
@@ -89,17 +89,18 @@ absl::Status Connection::Explain(const grpc::Status& status) const {
   switch (status.error_code()) {
     case grpc::StatusCode::UNAVAILABLE: {
       const std::string lower = absl::AsciiStrToLower(said);
-      const bool tls = absl::StrContains(lower, "handshake") ||
-                       absl::StrContains(lower, "ssl");
+      const bool tls = !known_.endpoint.ca().empty() &&
+                       (absl::StrContains(lower, "ssl") ||
+                        absl::StrContains(lower, "certificate"));
       if (tls) {
         return absl::UnavailableError(absl::StrCat(
             "no TLS connection to ", address, " (from ", path, "): ", said,
             "; take the endpoint file that the running server wrote"));
       }
-      return absl::UnavailableError(absl::StrCat(
-          "no coordinator answers at ", address, " (from ", path,
-          "); start one with: somafit-server --listen ", address,
-          " --db fits.db --endpoint ", path));
+      return absl::UnavailableError(
+          absl::StrCat("no coordinator answers at ", address, " (from ", path,
+                       "); start one with: somafit-server --listen ", address,
+                       " --db fits.db --endpoint ", path));
     }
     case grpc::StatusCode::DEADLINE_EXCEEDED:
       return absl::DeadlineExceededError(

@@ -3,9 +3,9 @@
 #include <functional>
 #include <memory>
 
+#include "absl/status/status.h"
 #include <grpcpp/client_context.h>
 
-#include "absl/status/status.h"
 #include "client/lib/endpoint.h"
 #include "somafit/v1/fit_service.grpc.pb.h"
 

@@ -5,6 +5,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/strip.h"
+
 #include "worker/core/base/number.h"
 
 namespace somafit {
@@ -49,9 +50,8 @@ CsvReader::CsvReader(absl::string_view text)
   const size_t kept = text_.data() + text_.size() - text.data();
   if (!text_.empty()) {
     const size_t end = text.find_first_of("\r\n", kept);
-    text_ = absl::string_view(text_.data(),
-                             text.data() + std::min(end, text.size()) -
-                                 text_.data());
+    text_ = absl::string_view(
+        text_.data(), text.data() + std::min(end, text.size()) - text_.data());
   }
   for (size_t at = 0; at < text_.size();) {
     const size_t end = text_.find('\n', at);

@@ -10,7 +10,7 @@ namespace somafit {
 
 struct CsvCell {
   absl::string_view text;  // without quotes and blanks around it
-  int column = 1;         // from 1, in bytes: where it begins in its line
+  int column = 1;          // from 1, in bytes: where it begins in its line
 };
 
 // The whole of the cell as a number; nullopt for anything else.

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/strip.h"
+
 #include "client/lib/client.h"
 #include "worker/core/base/number.h"
 
@@ -67,8 +68,8 @@ std::string DurationText(double seconds) {
 std::string RoundText(const v1::Fit& fit, const v1::RoundEvent& round) {
   std::string text = absl::StrCat("Round ", round.round(), ": ");
   if (round.stage() != 0) {
-    text = absl::StrCat("Stage ", round.stage(), ", round ", round.round(),
-                        ": ");
+    text =
+        absl::StrCat("Stage ", round.stage(), ", round ", round.round(), ": ");
   }
   if (round.best_sample() < 0) {
     absl::StrAppend(&text, "no sample has an error yet");
@@ -139,8 +140,8 @@ std::string EventJson(const v1::Fit& fit, const v1::FitEvent& event) {
   std::string text = absl::StrCat("{\"seq\": ", event.seq(),
                                   ", \"time_us\": ", event.time_us());
   if (event.has_state()) {
-    absl::StrAppend(&text, ", \"state\": ",
-                    JsonText(StateText(event.state().state())),
+    absl::StrAppend(&text,
+                    ", \"state\": ", JsonText(StateText(event.state().state())),
                     ", \"reason\": ", JsonText(event.state().reason()));
   }
   if (event.has_round()) {

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "absl/strings/string_view.h"
+
 #include "somafit/v1/fit.pb.h"
 
 namespace somafit {
@@ -45,7 +46,8 @@ std::string RoundText(const v1::Fit& fit, const v1::RoundEvent& round);
 std::string StateSentence(v1::FitState state, absl::string_view reason);
 
 // One event as one line of JSON: numbers are numbers (SI), those that are not
-// finite are null; "seq", "time_us", and "round" or "state".
+// finite are null; "seq", "time_us", and "state" or a round with its samples,
+// column by column.
 std::string EventJson(const v1::Fit& fit, const v1::FitEvent& event);
 
 // A text in quotes as JSON has it.

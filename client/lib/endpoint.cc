@@ -1,11 +1,11 @@
 #include "client/lib/endpoint.h"
 
-#include <sys/stat.h>
-
 #include <cstdlib>
+#include <sys/stat.h>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+
 #include "proto/convert/endpoint_file.h"
 #include "worker/core/base/status.h"
 
@@ -38,8 +38,9 @@ absl::StatusOr<KnownEndpoint> ReadEndpointFile(const std::string& path) {
   if (!IsPrintable(known.endpoint.address()) ||
       !IsPrintable(known.endpoint.token())) {
     return absl::InvalidArgumentError(absl::StrCat(
-        path, ": the address and the token must be printable text without "
-              "blanks; take the file that somafit-server wrote as it is"));
+        path,
+        ": the address and the token must be printable text without "
+        "blanks; take the file that somafit-server wrote as it is"));
   }
   struct stat about;
   if (!known.endpoint.token().empty() && stat(path.c_str(), &about) == 0 &&

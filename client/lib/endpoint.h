@@ -3,6 +3,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+
 #include "somafit/v1/endpoint.pb.h"
 
 namespace somafit {

@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+
 #include "client/lib/trace_file.h"
 #include "worker/core/base/number.h"
 #include "worker/core/base/status.h"
@@ -28,8 +29,7 @@ struct Signals {
 };
 
 std::string Shape(const TraceTable& traces) {
-  return absl::StrCat(traces.size(), " traces of ", traces[0].size(),
-                      " steps");
+  return absl::StrCat(traces.size(), " traces of ", traces[0].size(), " steps");
 }
 
 class Loader {
@@ -39,15 +39,16 @@ class Loader {
 
   absl::StatusOr<Dataset> Load() {
     Diagnostics diagnostics;
-    const std::optional<double> dt = EvaluateQuantityOf(
-        {"dt", spec_.dt()}, kTimeDimension, diagnostics);
+    const std::optional<double> dt =
+        EvaluateQuantityOf({"dt", spec_.dt()}, kTimeDimension, diagnostics);
     Note(diagnostics);
     if (dt && !(*dt > 0 && std::isfinite(*dt))) {
       Error(absl::StrCat("dt: \"", spec_.dt(), "\" must be more than 0"));
     }
     if (spec_.data().outputs().empty()) {
-      Error("data.outputs is empty; name the recorded variable and its file, "
-            "like: outputs: {v: {file: output.csv, unit: mV}}");
+      Error(
+          "data.outputs is empty; name the recorded variable and its file, "
+          "like: outputs: {v: {file: output.csv, unit: mV}}");
     }
     for (const v1::TraceFile& file : spec_.data().inputs()) {
       Read(file, true);
@@ -68,8 +69,8 @@ class Loader {
  private:
   void Read(const v1::TraceFile& file, bool is_input) {
     Signals signals;
-    signals.field = absl::StrCat(is_input ? "data.inputs." : "data.outputs.",
-                                 file.name());
+    signals.field =
+        absl::StrCat(is_input ? "data.inputs." : "data.outputs.", file.name());
     signals.channel.name = file.name();
     if (!names_.insert(signals.field).second) {
       Error(absl::StrCat(signals.field, " is there twice; remove one"));
@@ -85,8 +86,7 @@ class Loader {
     }
     const bool unit = ReadUnit(file, is_input, &signals);
     if (file.file().empty()) {
-      Error(absl::StrCat(signals.field,
-                         " names no file; add file: NAME.csv"));
+      Error(absl::StrCat(signals.field, " names no file; add file: NAME.csv"));
       return;
     }
     const std::filesystem::path path =
@@ -177,8 +177,8 @@ class Loader {
     const size_t weights = spec_.data().trace_weights_size();
     const size_t traces = outputs_[0].traces.size();
     if (weights != 0 && weights != traces) {
-      Error(absl::StrCat("data.trace_weights has ", weights,
-                         " numbers for ", traces, " traces; give one each"));
+      Error(absl::StrCat("data.trace_weights has ", weights, " numbers for ",
+                         traces, " traces; give one each"));
     }
   }
 

@@ -4,6 +4,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+
 #include "client/lib/client.h"
 #include "somafit/v1/fit.pb.h"
 #include "worker/core/data/dataset.h"

@@ -8,6 +8,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+
 #include "worker/core/base/status.h"
 
 namespace somafit {
@@ -43,8 +44,9 @@ absl::StatusOr<Header> ParseHeader(absl::string_view text,
   if (type.empty() || type[0] != '\'' || quote == absl::string_view::npos ||
       order.empty() || shape.empty() || shape[0] != '(' ||
       close == absl::string_view::npos) {
-    return Bad(path, "the header of the npy file cannot be read; save a plain "
-                     "array with numpy.save");
+    return Bad(path,
+               "the header of the npy file cannot be read; save a plain "
+               "array with numpy.save");
   }
   header.type = std::string(type.substr(1, quote - 1));
   header.fortran_order = absl::StartsWith(order, "True");
@@ -62,8 +64,9 @@ absl::StatusOr<Header> ParseHeader(absl::string_view text,
     header.shape.push_back(size);
   }
   if (header.shape.empty()) {
-    return Bad(path, "the array is a single number; one or two dimensions are "
-                     "read (traces x steps)");
+    return Bad(path,
+               "the array is a single number; one or two dimensions are "
+               "read (traces x steps)");
   }
   return header;
 }
@@ -107,8 +110,9 @@ absl::StatusOr<std::vector<std::vector<double>>> ParseNpy(
                            ParseHeader(bytes.substr(0, length), path));
   bytes.remove_prefix(length);
   if (header.fortran_order) {
-    return Bad(path, "the array is in Fortran order; save "
-                     "numpy.ascontiguousarray(array)");
+    return Bad(path,
+               "the array is in Fortran order; save "
+               "numpy.ascontiguousarray(array)");
   }
   const size_t width = absl::EndsWith(header.type, "8") ? 8 : 4;
   const size_t rows = header.shape.size() == 2 ? header.shape[0] : 1;

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
+
 #include "client/lib/csv.h"
 #include "worker/core/base/number.h"
 #include "worker/core/base/status.h"
@@ -38,14 +39,15 @@ class PointsParser {
     CsvRow row;
     if (!reader.Next(&row)) {
       return absl::InvalidArgumentError(absl::StrCat(
-          path_, " is empty; its first line must be: ",
-          absl::StrJoin(names_, ",")));
+          path_,
+          " is empty; its first line must be: ", absl::StrJoin(names_, ",")));
     }
     ReadHeader(row);
     while (errors_.empty() && reader.Next(&row)) ReadRow(row);
     if (errors_.empty() && points_.values.empty()) {
-      errors_.push_back(absl::StrCat(path_, ": there is no point below the "
-                                            "header; add one a line"));
+      errors_.push_back(absl::StrCat(path_,
+                                     ": there is no point below the "
+                                     "header; add one a line"));
     }
     if (!errors_.empty()) {
       return absl::InvalidArgumentError(absl::StrJoin(errors_, "\n"));
@@ -65,8 +67,8 @@ class PointsParser {
         unit = name.substr(bracket + 1);
         name = absl::StripAsciiWhitespace(name.substr(0, bracket));
         if (!absl::ConsumeSuffix(&unit, "]")) {
-          Error(row, cell, absl::StrCat("\"", cell.text,
-                                        "\" has no closing \"]\""));
+          Error(row, cell,
+                absl::StrCat("\"", cell.text, "\" has no closing \"]\""));
           continue;
         }
       }
@@ -75,8 +77,7 @@ class PointsParser {
         if (names_[i] == name) column.parameter = static_cast<int>(i);
       }
       if (column.parameter < 0) {
-        const std::string nearest =
-            NearestWord(std::string(name), names_);
+        const std::string nearest = NearestWord(std::string(name), names_);
         Error(row, cell,
               absl::StrCat("\"", name.substr(0, kMaxQuoted),
                            "\" is not a parameter of ", fit_.name(),
@@ -110,21 +111,22 @@ class PointsParser {
                 Column* column) {
     const v1::Variable& parameter = fit_.parameters(column->parameter);
     Diagnostics diagnostics;
-    const std::optional<Quantity> quantity = EvaluateQuantity(
-        {"unit", std::string(unit)}, {}, diagnostics);
+    const std::optional<Quantity> quantity =
+        EvaluateQuantity({"unit", std::string(unit)}, {}, diagnostics);
     if (!quantity || !std::isfinite(quantity->value) || quantity->value == 0) {
-      Error(row, cell, absl::StrCat("\"", unit.substr(0, kMaxQuoted),
-                                    "\" is not a unit; write one like nS"));
+      Error(row, cell,
+            absl::StrCat("\"", unit.substr(0, kMaxQuoted),
+                         "\" is not a unit; write one like nS"));
       return;
     }
     column->scale = quantity->value;
     Diagnostics ignored;  // Products such as "m^2 kg" are not of the language.
-    const std::optional<Quantity> own = EvaluateQuantity(
-        {"unit", parameter.si_unit()}, {}, ignored);
+    const std::optional<Quantity> own =
+        EvaluateQuantity({"unit", parameter.si_unit()}, {}, ignored);
     if (own && !(own->dimension == quantity->dimension)) {
-      Error(row, cell, absl::StrCat("\"", parameter.name(), "\" is in ",
-                                    parameter.si_unit(), ", \"", unit,
-                                    "\" is not"));
+      Error(row, cell,
+            absl::StrCat("\"", parameter.name(), "\" is in ",
+                         parameter.si_unit(), ", \"", unit, "\" is not"));
     }
   }
 
@@ -141,8 +143,9 @@ class PointsParser {
       const CsvCell& cell = row.cells[i];
       const std::optional<double> value = ReadNumber(cell);
       if (!value || !std::isfinite(*value)) {
-        Error(row, cell, absl::StrCat("\"", cell.text.substr(0, kMaxQuoted),
-                                      "\" is not a finite number"));
+        Error(row, cell,
+              absl::StrCat("\"", cell.text.substr(0, kMaxQuoted),
+                           "\" is not a finite number"));
       }
       points_.values[start + columns_[i].parameter] =
           value.value_or(0) * columns_[i].scale;

@@ -5,6 +5,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+
 #include "somafit/v1/fit.pb.h"
 
 namespace somafit {
@@ -18,7 +19,6 @@ struct Points {
 // A CSV text whose header names each parameter of the fit once, in any order:
 // "gl" (numbers in SI) or "gl [nS]". Errors name line, column and text.
 absl::StatusOr<Points> ParsePoints(absl::string_view text,
-                                   const std::string& path,
-                                   const v1::Fit& fit);
+                                   const std::string& path, const v1::Fit& fit);
 
 }  // namespace somafit

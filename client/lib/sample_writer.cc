@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+
 #include "client/lib/client.h"
 #include "client/lib/display.h"
 #include "worker/core/base/number.h"
@@ -42,9 +43,8 @@ SampleWriter::SampleWriter(SampleFormat format, bool units, const v1::Fit& fit,
 void SampleWriter::AddColumn(v1::Variable variable) {
   Column column;
   const std::string unit = units_ ? DisplayUnitText(variable) : "";
-  column.header = unit.empty()
-                      ? variable.name()
-                      : absl::StrCat(variable.name(), " [", unit, "]");
+  column.header = unit.empty() ? variable.name()
+                               : absl::StrCat(variable.name(), " [", unit, "]");
   // SI numbers are shown in full: up to 24 characters.
   column.width = std::max(column.header.size(), units_ ? kLeastWidth : 24);
   column.variable = std::move(variable);
@@ -53,8 +53,7 @@ void SampleWriter::AddColumn(v1::Variable variable) {
 
 void SampleWriter::Begin() {
   if (format_ == SampleFormat::kJson) {
-    std::string text =
-        absl::StrCat("{\"fit\": ", JsonText(fit_.name()), ",\n");
+    std::string text = absl::StrCat("{\"fit\": ", JsonText(fit_.name()), ",\n");
     if (units_) {
       absl::StrAppend(&text, " \"units\": {");
       for (size_t i = 0; i < columns_.size(); ++i) {
@@ -82,8 +81,7 @@ void SampleWriter::Begin() {
   sink_(absl::StrCat(text, "\n"));
 }
 
-double SampleWriter::Value(const v1::SampleBlock& block, int row,
-                           int i) const {
+double SampleWriter::Value(const v1::SampleBlock& block, int row, int i) const {
   const int n_parameters = fit_.parameters_size();
   if (i < n_parameters) return block.parameters(row * n_parameters + i);
   if (i == n_parameters) return block.total_error(row);
@@ -157,10 +155,10 @@ void SampleWriter::WriteTable(const v1::SampleBlock& block, int row) {
   for (int i = 0; i < static_cast<int>(columns_.size()); ++i) {
     const double value = Value(block, row, i);
     const Column& column = columns_[i];
-    const std::string text = units_
-                                 ? NumberText(value / DisplayScale(column.variable))
-                             : std::isnan(value) ? "-"
-                                                 : ShortestText(value);
+    const std::string text =
+        units_              ? NumberText(value / DisplayScale(column.variable))
+        : std::isnan(value) ? "-"
+                            : ShortestText(value);
     absl::StrAppend(&line, "  ", Padded(text, column.width));
   }
   sink_(absl::StrCat(line, "\n"));

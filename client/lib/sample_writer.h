@@ -8,6 +8,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
+
 #include "somafit/v1/fit.pb.h"
 
 namespace somafit {

@@ -9,6 +9,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+
 #include "client/lib/csv.h"
 #include "client/lib/npy.h"
 #include "client/lib/text_file.h"
@@ -108,7 +109,8 @@ class TraceParser {
     for (const CsvCell& cell : row.cells) {
       if (NamesTime(cell.text)) {
         Error(row.line, cell.column,
-              absl::StrCat("the column \"", cell.text, "\" holds times; remove "
+              absl::StrCat("the column \"", cell.text,
+                           "\" holds times; remove "
                            "it, the fit's dt says how far samples lie apart"));
       }
     }
@@ -123,8 +125,8 @@ class TraceParser {
       return;
     }
     if ((table_.size() + 1) * columns_ > kMaxNumbers) {
-      Error(row.line, 1, absl::StrCat("there are more than ", kMaxNumbers,
-                                      " numbers"));
+      Error(row.line, 1,
+            absl::StrCat("there are more than ", kMaxNumbers, " numbers"));
       return;
     }
     std::vector<double> values;

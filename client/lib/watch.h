@@ -7,6 +7,7 @@
 #include <string>
 
 #include "absl/status/status.h"
+
 #include "client/lib/client.h"
 
 namespace somafit {

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+
 #include "worker/core/base/status.h"
 
 namespace somafit {
@@ -41,8 +42,8 @@ absl::Status ApplySet(absl::string_view assignment, YamlDocument* document) {
         origin, ": expected KEY=VALUE, for example --set stop.rounds=3"));
   }
   if (path.size() > kMaxYamlDepth) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        origin, ": more than ", kMaxYamlDepth, " keys in a row"));
+    return absl::InvalidArgumentError(
+        absl::StrCat(origin, ": more than ", kMaxYamlDepth, " keys in a row"));
   }
   SOMAFIT_ASSIGN_OR_RETURN(
       YamlNode value,
@@ -55,12 +56,12 @@ absl::Status ApplySet(absl::string_view assignment, YamlDocument* document) {
       at->kind = YamlNode::Kind::kMapping;
       at->mark = mark;
     }
-    const std::string so_far = absl::StrJoin(path.begin(), path.begin() + i, ".");
+    const std::string so_far =
+        absl::StrJoin(path.begin(), path.begin() + i, ".");
     if (at->kind == YamlNode::Kind::kScalar) {
-      return absl::InvalidArgumentError(
-          absl::StrCat(origin, ": \"", so_far, "\" is the value \"", at->text,
-                       "\" there, without keys; set it as a whole: --set ",
-                       so_far, "=..."));
+      return absl::InvalidArgumentError(absl::StrCat(
+          origin, ": \"", so_far, "\" is the value \"", at->text,
+          "\" there, without keys; set it as a whole: --set ", so_far, "=..."));
     }
     if (at->kind == YamlNode::Kind::kSequence) {
       YamlNode* element = FindElement(at, path[i]);

@@ -1,8 +1,8 @@
 #pragma once
 
-
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
+
 #include "client/lib/yaml_tree.h"
 
 namespace somafit {

@@ -3,14 +3,14 @@
 #include <algorithm>
 #include <filesystem>
 
-#include <google/protobuf/descriptor.h>
-#include <google/protobuf/message.h>
-
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include <google/protobuf/descriptor.h>
+#include <google/protobuf/message.h>
+
 #include "client/lib/text_file.h"
 #include "client/lib/yaml_set.h"
 #include "worker/core/base/number.h"
@@ -48,11 +48,10 @@ class Converter {
     if (node.kind == Kind::kNull) return;
     const Descriptor& type = *message->GetDescriptor();
     if (node.kind != Kind::kMapping) {
-      Error(node.mark,
-            absl::StrCat(path.empty() ? "a fit" : Quoted(path),
-                         " must be a mapping with the keys ",
-                         KnownKeys(type, first_is_given), ", not ",
-                         KindText(node.kind)));
+      Error(node.mark, absl::StrCat(path.empty() ? "a fit" : Quoted(path),
+                                    " must be a mapping with the keys ",
+                                    KnownKeys(type, first_is_given), ", not ",
+                                    KindText(node.kind)));
       return;
     }
     for (size_t i = 0; i < node.items.size(); ++i) {
@@ -82,8 +81,10 @@ class Converter {
       ConvertList(node, path, field, message);
     } else if (field.is_repeated()) {
       if (node.kind != Kind::kSequence) {
-        Error(node.mark, absl::StrCat(Quoted(path), " must be a list, like "
-                                      "[1, 2], not ", KindText(node.kind)));
+        Error(node.mark, absl::StrCat(Quoted(path),
+                                      " must be a list, like "
+                                      "[1, 2], not ",
+                                      KindText(node.kind)));
         return;
       }
       for (const YamlNode& item : node.items) {
@@ -111,8 +112,8 @@ class Converter {
       Message* element = access.AddMessage(message, &field);
       if (node.kind == Kind::kSequence) {
         if (item.kind == Kind::kNull) {
-          Error(item.mark, absl::StrCat("an element of ", Quoted(path),
-                                        " is empty"));
+          Error(item.mark,
+                absl::StrCat("an element of ", Quoted(path), " is empty"));
         }
         ConvertMessage(item, absl::StrCat(path, ".", i), false, element);
         continue;

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+
 #include "client/lib/yaml_tree.h"
 #include "somafit/v1/fit.pb.h"
 

@@ -4,14 +4,14 @@
 #include <sstream>
 #include <utility>
 
-#include <yaml-cpp/eventhandler.h>
-#include <yaml-cpp/yaml.h>
-
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include <yaml-cpp/eventhandler.h>
+#include <yaml-cpp/yaml.h>
+
 #include "worker/core/base/status.h"
 
 namespace somafit {
@@ -75,8 +75,9 @@ class TreeBuilder : public YAML::EventHandler {
   void Open(YamlNode::Kind kind, const YAML::Mark& mark) {
     if (!status_.ok()) return;
     if (levels_.size() >= kMaxYamlDepth) {
-      Fail(MarkOf(mark), absl::StrCat("lists and mappings are nested more than ",
-                                      kMaxYamlDepth, " deep"));
+      Fail(MarkOf(mark),
+           absl::StrCat("lists and mappings are nested more than ",
+                        kMaxYamlDepth, " deep"));
       return;
     }
     levels_.emplace_back();

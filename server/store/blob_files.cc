@@ -3,12 +3,12 @@
 #include <atomic>
 #include <cerrno>
 #include <cstring>
-
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "absl/strings/str_cat.h"
+
 #include "proto/convert/digest.h"
 #include "server/store/file_guard.h"
 #include "worker/core/base/status.h"
@@ -85,7 +85,8 @@ absl::StatusOr<std::string> BlobFiles::Read(const std::string& hash) const {
   close(descriptor);
   if (!ok || Sha256Hex(bytes) != hash) {
     return absl::DataLossError(absl::StrCat(
-        path, " is damaged: its content has another SHA-256 than its name; "
+        path,
+        " is damaged: its content has another SHA-256 than its name; "
         "restore it from a backup"));
   }
   return bytes;

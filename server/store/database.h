@@ -3,10 +3,9 @@
 #include <memory>
 #include <string>
 
-#include <sqlite3.h>
-
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include <sqlite3.h>
 
 namespace somafit {
 

@@ -4,10 +4,10 @@
 #include <cstring>
 #include <optional>
 
-#include <google/protobuf/util/json_util.h>
-
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include <google/protobuf/util/json_util.h>
+
 #include "proto/convert/spec.h"
 #include "worker/core/base/number.h"
 #include "worker/core/base/status.h"
@@ -18,9 +18,9 @@ namespace {
 static_assert(std::endian::native == std::endian::little);
 
 absl::Status Unreadable(std::string_view what, std::string_view value) {
-  return absl::DataLossError(
-      absl::StrCat("the database holds a ", std::string(what),
-                   " that cannot be read: ", std::string(value.substr(0, 200))));
+  return absl::DataLossError(absl::StrCat(
+      "the database holds a ", std::string(what),
+      " that cannot be read: ", std::string(value.substr(0, 200))));
 }
 
 absl::StatusOr<std::string> ToJson(const google::protobuf::Message& message) {

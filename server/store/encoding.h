@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+
 #include "server/study/records.h"
 #include "worker/core/units/dimension.h"
 

@@ -4,17 +4,17 @@
 #include <cerrno>
 #include <cstdint>
 #include <cstring>
+#include <fcntl.h>
 #include <filesystem>
 #include <set>
-#include <utility>
-
-#include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
+
 #include "server/store/database.h"
 #include "server/store/schema.h"
 #include "worker/core/base/status.h"
@@ -47,9 +47,9 @@ absl::StatusOr<FileLock> FileLock::Take(const std::string& database) {
   FileLock lock(descriptor);
   if (flock(descriptor, LOCK_EX | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK) return SystemError("cannot lock " + path);
-    return absl::FailedPreconditionError(absl::StrCat(
-        "another coordinator has ", database, " open (it holds ", path,
-        "); stop it first, or use another database"));
+    return absl::FailedPreconditionError(
+        absl::StrCat("another coordinator has ", database, " open (it holds ",
+                     path, "); stop it first, or use another database"));
   }
   return lock;
 }
@@ -85,8 +85,8 @@ absl::StatusOr<bool> IsOnNetwork(const std::string& database) {
   const std::string folder = FolderOf(database);
   struct statfs file_system = {};
   if (statfs(folder.c_str(), &file_system) != 0) {
-    return SystemError(absl::StrCat("cannot use the folder ", folder, " of ",
-                                    database));
+    return SystemError(
+        absl::StrCat("cannot use the folder ", folder, " of ", database));
   }
   return magics->contains(static_cast<uint32_t>(file_system.f_type));
 }
@@ -111,8 +111,8 @@ absl::StatusOr<bool> InspectFile(const std::string& database) {
   if (n == 0) return false;
   if (n < static_cast<ssize_t>(header.size()) ||
       std::memcmp(header.data(), "SQLite format 3", 16) != 0) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        database, " is not a database; choose another file"));
+    return absl::FailedPreconditionError(
+        absl::StrCat(database, " is not a database; choose another file"));
   }
   if (BigEndian(&header[68]) != static_cast<uint32_t>(kApplicationId)) {
     return absl::FailedPreconditionError(absl::StrCat(
@@ -140,12 +140,12 @@ absl::Status CreateFile(const std::string& database) {
     // In one piece with its application_id: a crash leaves no half-made file
     // that would be taken for another program's.
     SOMAFIT_ASSIGN_OR_RETURN(const Database db, OpenDatabase(draft));
-    SOMAFIT_RETURN_IF_ERROR(Execute(
-        db.get(), absl::StrCat("PRAGMA page_size=8192;"
-                               "PRAGMA auto_vacuum=INCREMENTAL;"
-                               "PRAGMA synchronous=FULL;"
-                               "PRAGMA application_id=",
-                               kApplicationId)));
+    SOMAFIT_RETURN_IF_ERROR(
+        Execute(db.get(), absl::StrCat("PRAGMA page_size=8192;"
+                                       "PRAGMA auto_vacuum=INCREMENTAL;"
+                                       "PRAGMA synchronous=FULL;"
+                                       "PRAGMA application_id=",
+                                       kApplicationId)));
     SOMAFIT_RETURN_IF_ERROR(Migrate(db.get(), database, AllMigrations()));
   }
   // Leftovers of a file that somebody removed would be replayed into this one.
@@ -160,7 +160,8 @@ absl::Status CreateFile(const std::string& database) {
 
 absl::Status SyncFolderOf(const std::string& path) {
   const std::string folder = FolderOf(path);
-  const int descriptor = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const int descriptor =
+      open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (descriptor < 0) return SystemError("cannot open the folder " + folder);
   const bool synced = fsync(descriptor) == 0;
   close(descriptor);

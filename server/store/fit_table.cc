@@ -4,6 +4,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+
 #include "server/store/database.h"
 
 namespace somafit {
@@ -18,10 +19,10 @@ class FreeColumns {
   }
 
  private:
-  std::set<std::string> taken_ = {
-      "sample",       "stage",  "round",        "status",           "total_error",
-      "trace_errors", "worker", "microseconds", "numerics_version", "reason",
-      "unit_point"};
+  std::set<std::string> taken_ = {"sample", "stage",        "round",
+                                  "status", "total_error",  "trace_errors",
+                                  "worker", "microseconds", "numerics_version",
+                                  "reason", "unit_point"};
 };
 
 template <typename Each>
@@ -43,17 +44,16 @@ FitTable NameFitTable(const std::string& fit,
   }
   for (const std::string& output : outputs) {
     table.error_columns.push_back(free.Take(output + "_error"));
-    table.normalized_columns.push_back(
-        free.Take(output + "_error_normalized"));
+    table.normalized_columns.push_back(free.Take(output + "_error_normalized"));
   }
   return table;
 }
 
 std::string CreateTableSql(const FitTable& table) {
-  std::string sql = absl::StrCat(
-      "CREATE TABLE ", QuotedIdentifier(table.name),
-      "(sample INTEGER PRIMARY KEY, stage INTEGER NOT NULL, "
-      "round INTEGER NOT NULL, status TEXT NOT NULL");
+  std::string sql =
+      absl::StrCat("CREATE TABLE ", QuotedIdentifier(table.name),
+                   "(sample INTEGER PRIMARY KEY, stage INTEGER NOT NULL, "
+                   "round INTEGER NOT NULL, status TEXT NOT NULL");
   for (const std::string& column : table.parameter_columns) {
     absl::StrAppend(&sql, ", ", QuotedIdentifier(column), " REAL");
   }

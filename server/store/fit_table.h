@@ -17,9 +17,9 @@ namespace somafit {
 // Column names have no case in SQLite and may not repeat: a name that is taken
 // gets "_" appended until it is free, parameters first.
 struct FitTable {
-  std::string name;                            // "fit_<name>"
+  std::string name;  // "fit_<name>"
   std::vector<std::string> parameter_columns;
-  std::vector<std::string> error_columns;      // per output
+  std::vector<std::string> error_columns;  // per output
   std::vector<std::string> normalized_columns;
 };
 

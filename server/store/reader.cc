@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+
 #include "server/store/database.h"
 #include "server/store/encoding.h"
 #include "server/store/statement.h"
@@ -173,9 +174,9 @@ absl::Status ReadOpenRounds(sqlite3* db, StoredFit& stored) {
     round.round.stage = stage.stage;
     round.round.round = rows.ReadInteger();
     round.round.first_sample = rows.ReadInteger();
-    SOMAFIT_RETURN_IF_ERROR(
-        ReadRoundSamples(db, table, rows.ReadInteger(),
-                         stage.kind == StageKind::kOptimize, round));
+    SOMAFIT_RETURN_IF_ERROR(ReadRoundSamples(db, table, rows.ReadInteger(),
+                                             stage.kind == StageKind::kOptimize,
+                                             round));
     stored.open_rounds.push_back(std::move(round));
   }
   return absl::OkStatus();

@@ -5,9 +5,9 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/statusor.h"
 #include <sqlite3.h>
 
-#include "absl/status/statusor.h"
 #include "server/store/fit_table.h"
 #include "server/study/records.h"
 #include "server/study/store.h"

@@ -1,6 +1,7 @@
 #include "server/store/schema.h"
 
 #include "absl/strings/str_cat.h"
+
 #include "server/store/database.h"
 #include "server/store/statement.h"
 #include "worker/core/base/status.h"
@@ -120,10 +121,10 @@ absl::Status Migrate(sqlite3* db, const std::string& path,
   }
   for (const Migration& migration : migrations) {
     if (migration.version <= found) continue;
-    absl::Status status = Execute(
-        db, absl::StrCat("BEGIN IMMEDIATE;", migration.sql,
-                         ";PRAGMA user_version=", migration.version,
-                         ";COMMIT"));
+    absl::Status status =
+        Execute(db, absl::StrCat("BEGIN IMMEDIATE;", migration.sql,
+                                 ";PRAGMA user_version=", migration.version,
+                                 ";COMMIT"));
     if (!status.ok()) {
       Execute(db, "ROLLBACK").IgnoreError();
       return status;

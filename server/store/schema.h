@@ -4,9 +4,8 @@
 #include <string>
 #include <vector>
 
-#include <sqlite3.h>
-
 #include "absl/status/status.h"
+#include <sqlite3.h>
 
 namespace somafit {
 

@@ -4,9 +4,9 @@
 #include <future>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include <spdlog/spdlog.h>
 
-#include "absl/strings/str_cat.h"
 #include "proto/convert/digest.h"
 #include "server/store/reader.h"
 #include "server/store/schema.h"
@@ -56,8 +56,7 @@ absl::StatusOr<Database> OpenWriter(const std::string& path, bool exclusive) {
   // A file that is refused must stay as it is, its log too.
   sqlite3_db_config(db.get(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
   if (exclusive) {
-    SOMAFIT_RETURN_IF_ERROR(
-        Execute(db.get(), "PRAGMA locking_mode=EXCLUSIVE"));
+    SOMAFIT_RETURN_IF_ERROR(Execute(db.get(), "PRAGMA locking_mode=EXCLUSIVE"));
   }
   SOMAFIT_RETURN_IF_ERROR(SetPragmas(db.get()));
   SOMAFIT_RETURN_IF_ERROR(Migrate(db.get(), path, AllMigrations()));
@@ -65,10 +64,9 @@ absl::StatusOr<Database> OpenWriter(const std::string& path, bool exclusive) {
   SOMAFIT_ASSIGN_OR_RETURN(const std::string mode,
                            JournalMode(db.get(), wanted));
   if (mode != wanted) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("journal mode of ", path, " stays \"", mode,
-                     "\" instead of \"", wanted,
-                     "\"; is another program using the file?"));
+    return absl::FailedPreconditionError(absl::StrCat(
+        "journal mode of ", path, " stays \"", mode, "\" instead of \"", wanted,
+        "\"; is another program using the file?"));
   }
   SOMAFIT_RETURN_IF_ERROR(Execute(db.get(),
                                   "PRAGMA synchronous=FULL;"
@@ -90,7 +88,8 @@ absl::StatusOr<std::unique_ptr<SqliteStore>> SqliteStore::Open(
   SOMAFIT_ASSIGN_OR_RETURN(const bool on_network, IsOnNetwork(path));
   if (on_network && !options.allow_network_fs) {
     return absl::FailedPreconditionError(absl::StrCat(
-        path, " lies on a file system of the network, where a shared database "
+        path,
+        " lies on a file system of the network, where a shared database "
         "is not safe; use a local disk"));
   }
   options.exclusive = options.exclusive || on_network;
@@ -207,9 +206,9 @@ void SqliteStore::Checkpoint(bool truncate) {
   }
   // A reader may hold the log: it grows on, and is tried again later.
   log_pages_ = 0;
-  checkpoint_pages_ =
-      rc == SQLITE_OK && done >= in_log ? kCheckpointPages
-                                        : in_log + kCheckpointPages;
+  checkpoint_pages_ = rc == SQLITE_OK && done >= in_log
+                          ? kCheckpointPages
+                          : in_log + kCheckpointPages;
 }
 
 template <typename Result>
@@ -263,11 +262,10 @@ absl::Status SqliteStore::PutDataset(const std::string& hash,
 }
 
 absl::StatusOr<std::string> SqliteStore::LoadDataset(const std::string& hash) {
-  SOMAFIT_ASSIGN_OR_RETURN(StoredDataset dataset,
-                           Read<absl::StatusOr<StoredDataset>>(
-                               [&](sqlite3* db) {
-                                 return ReadDataset(db, hash);
-                               }));
+  SOMAFIT_ASSIGN_OR_RETURN(
+      StoredDataset dataset,
+      Read<absl::StatusOr<StoredDataset>>(
+          [&](sqlite3* db) { return ReadDataset(db, hash); }));
   if (dataset.bytes) return *std::move(dataset.bytes);
   return blobs_.Read(hash);
 }
@@ -293,9 +291,8 @@ absl::StatusOr<std::optional<RequestRecord>> SqliteStore::FindRequest(
 
 absl::StatusOr<std::vector<EventRecord>> SqliteStore::ReadEvents(
     int64_t fit, int64_t after_seq, int limit) {
-  return Read<absl::StatusOr<std::vector<EventRecord>>>([&](sqlite3* db) {
-    return ReadFitEvents(db, fit, after_seq, limit);
-  });
+  return Read<absl::StatusOr<std::vector<EventRecord>>>(
+      [&](sqlite3* db) { return ReadFitEvents(db, fit, after_seq, limit); });
 }
 
 absl::StatusOr<std::vector<SampleRow>> SqliteStore::ReadSamples(

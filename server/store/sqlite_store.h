@@ -14,6 +14,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+
 #include "server/store/blob_files.h"
 #include "server/store/database.h"
 #include "server/store/file_guard.h"

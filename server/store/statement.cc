@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "absl/strings/str_cat.h"
+
 #include "server/store/database.h"
 
 namespace somafit {
@@ -98,10 +99,9 @@ std::string Statement::ReadText() {
   const unsigned char* const text =
       sqlite3_column_text(statement_.get(), column);
   const int size = sqlite3_column_bytes(statement_.get(), column);
-  return text == nullptr
-             ? std::string()
-             : std::string(reinterpret_cast<const char*>(text),
-                           static_cast<size_t>(size));
+  return text == nullptr ? std::string()
+                         : std::string(reinterpret_cast<const char*>(text),
+                                       static_cast<size_t>(size));
 }
 
 std::string Statement::ReadBlob() {

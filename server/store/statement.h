@@ -6,10 +6,9 @@
 #include <string>
 #include <string_view>
 
-#include <sqlite3.h>
-
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include <sqlite3.h>
 
 namespace somafit {
 
@@ -22,7 +21,7 @@ class Statement {
   // Text and bytes are copied.
   Statement& Bind(int64_t value);
   Statement& Bind(int32_t value) { return Bind(int64_t{value}); }
-  Statement& BindReal(double value);           // NaN and infinities: NULL
+  Statement& BindReal(double value);  // NaN and infinities: NULL
   Statement& BindText(std::string_view text);
   Statement& BindBlob(std::string_view bytes);
   Statement& BindNull();

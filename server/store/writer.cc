@@ -4,6 +4,7 @@
 #include <variant>
 
 #include "absl/strings/str_cat.h"
+
 #include "server/store/database.h"
 #include "server/store/encoding.h"
 #include "server/store/reader.h"
@@ -37,9 +38,9 @@ absl::StatusOr<Writer::FitStatements*> Writer::StatementsOf(int64_t fit) {
                            Statement::Prepare(db_, InsertDrawnSql(table)));
   SOMAFIT_ASSIGN_OR_RETURN(Statement record,
                            Statement::Prepare(db_, RecordResultSql(table)));
-  auto made = std::make_unique<FitStatements>(FitStatements{
-      table.parameter_columns.size(), std::move(insert), std::move(record),
-      table.name});
+  auto made = std::make_unique<FitStatements>(
+      FitStatements{table.parameter_columns.size(), std::move(insert),
+                    std::move(record), table.name});
   return (fits_[fit] = std::move(made)).get();
 }
 
@@ -214,9 +215,9 @@ absl::Status Writer::Apply(const RoundRecord& round) {
   SOMAFIT_ASSIGN_OR_RETURN(FitStatements* const fit, StatementsOf(round.fit));
   for (size_t i = 0; i < round.points.size(); ++i) {
     if (round.points[i].size() != fit->n_parameters) {
-      return absl::InternalError(
-          absl::StrCat("a point of table ", fit->table, " has ",
-                       round.points[i].size(), " values"));
+      return absl::InternalError(absl::StrCat("a point of table ", fit->table,
+                                              " has ", round.points[i].size(),
+                                              " values"));
     }
     Statement& row = fit->insert_drawn;
     row.Bind(round.first_sample + static_cast<int64_t>(i))
@@ -236,8 +237,8 @@ absl::Status Writer::Apply(const RoundRecord& round) {
 absl::Status Writer::Apply(const ResultsRecord& results) {
   if (results.samples.empty()) return absl::OkStatus();
   SOMAFIT_ASSIGN_OR_RETURN(FitStatements* const fit, StatementsOf(results.fit));
-  const int64_t share = results.microseconds /
-                        static_cast<int64_t>(results.samples.size());
+  const int64_t share =
+      results.microseconds / static_cast<int64_t>(results.samples.size());
   for (const RecordedSample& sample : results.samples) {
     const Evaluation& evaluation = sample.evaluation;
     Statement& row = fit->record_result;

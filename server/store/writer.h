@@ -7,10 +7,10 @@
 #include <string>
 #include <unordered_map>
 
-#include <sqlite3.h>
-
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include <sqlite3.h>
+
 #include "server/store/fit_table.h"
 #include "server/store/statement.h"
 #include "server/study/records.h"

@@ -6,6 +6,7 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+
 #include "worker/core/base/elementary.h"
 #include "worker/core/base/status.h"
 
@@ -53,12 +54,11 @@ absl::Status Coordinator::Recover(
       } else if (IsPassing(resolved.status())) {
         return absl::Status(
             resolved.status().code(),
-            absl::StrCat("fits/", record.name, " cannot be taken up: ",
-                         resolved.status().message()));
+            absl::StrCat("fits/", record.name,
+                         " cannot be taken up: ", resolved.status().message()));
       } else {
-        failure =
-            absl::StrCat("INTERNAL: ",
-                         resolved.status().message().substr(0, 1000));
+        failure = absl::StrCat("INTERNAL: ",
+                               resolved.status().message().substr(0, 1000));
       }
     }
     fits_by_name_[record.name] = id;
@@ -84,9 +84,10 @@ absl::StatusOr<FitRun*> Coordinator::FindFit(std::string_view name) const {
   if (bare.starts_with("fits/")) bare.remove_prefix(5);
   const auto found = fits_by_name_.find(bare);
   if (found == fits_by_name_.end()) {
-    return absl::NotFoundError(absl::StrCat(
-        "no fit is named \"fits/", absl::CHexEscape(std::string(bare.substr(0, 80))),
-        "\"; somafit list shows those there are"));
+    return absl::NotFoundError(
+        absl::StrCat("no fit is named \"fits/",
+                     absl::CHexEscape(std::string(bare.substr(0, 80))),
+                     "\"; somafit list shows those there are"));
   }
   return fits_.at(found->second).get();
 }
@@ -106,9 +107,9 @@ absl::StatusOr<std::string> Coordinator::FreeName(const FitPlan& plan) const {
   const FitSpec& spec = plan.spec;
   if (!spec.name.empty()) {
     if (!IsFitName(spec.name)) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          "\"", absl::CHexEscape(spec.name.substr(0, 80)),
-          "\" cannot name a fit: ", std::string(kFitNameRule)));
+      return absl::InvalidArgumentError(
+          absl::StrCat("\"", absl::CHexEscape(spec.name.substr(0, 80)),
+                       "\" cannot name a fit: ", std::string(kFitNameRule)));
     }
     if (fits_by_name_.contains(spec.name)) {
       return absl::AlreadyExistsError(
@@ -121,9 +122,9 @@ absl::StatusOr<std::string> Coordinator::FreeName(const FitPlan& plan) const {
   for (int64_t n = next_fit_id_;; ++n) {
     std::string name = absl::StrCat(label, "-", n);
     if (!IsFitName(name)) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("\"", absl::CHexEscape(label.substr(0, 80)),
-                       "\" cannot be a fit's label: ", std::string(kFitNameRule)));
+      return absl::InvalidArgumentError(absl::StrCat(
+          "\"", absl::CHexEscape(label.substr(0, 80)),
+          "\" cannot be a fit's label: ", std::string(kFitNameRule)));
     }
     if (!fits_by_name_.contains(name)) return name;
   }
@@ -258,8 +259,7 @@ void Coordinator::Tick(Now now, Effects& effects) {
       endings.push_back({name, AttemptEnd::kLost,
                          "the worker fell silent while it simulated"});
     } else if (fit != fits_.end()) {
-      const double limit =
-          fit->second->record().spec.execution.task_timeout_s;
+      const double limit = fit->second->record().spec.execution.task_timeout_s;
       if (now.steady_s - lease.granted_s > limit) {
         endings.push_back(
             {name, AttemptEnd::kOverdue,

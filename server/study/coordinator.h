@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+
 #include "server/study/effects.h"
 #include "server/study/fit_run.h"
 #include "server/study/leases.h"

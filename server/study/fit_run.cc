@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "absl/strings/str_cat.h"
+
 #include "worker/core/base/check.h"
 #include "worker/core/base/elementary.h"
 
@@ -48,8 +49,11 @@ FitRun::FitRun(int64_t id, std::string name, FitPlan plan, ModelSource model,
       optimizer_(MakeOptimizer(*plan_)) {
   effects.writes.push_back(ModelRecord{record_.model_hash, std::move(model)});
   effects.writes.push_back(NewFit{record_});
-  effects.writes.push_back(StageRecord{
-      .fit = id, .stage = 0, .kind = StageKind::kOptimize, .rounds = 0, .snapshot = ""});
+  effects.writes.push_back(StageRecord{.fit = id,
+                                       .stage = 0,
+                                       .kind = StageKind::kOptimize,
+                                       .rounds = 0,
+                                       .snapshot = ""});
   SetState(FitState::kRunning, "", now, effects);
   if (const auto reason = StopReason(now)) {
     SetState(FitState::kSucceeded, *reason, now, effects);
@@ -182,8 +186,8 @@ void FitRun::DrawRound(Effects& effects) {
   const FitSpec& spec = record_.spec;
   int64_t count = spec.n_samples;
   if (plan_->stop.evaluations) {
-    count = std::min(count, *plan_->stop.evaluations -
-                                record_.rounds * spec.n_samples);
+    count = std::min(
+        count, *plan_->stop.evaluations - record_.rounds * spec.n_samples);
   }
   RandomStream random(spec.seed, StreamPurpose::kOptimizer,
                       static_cast<uint32_t>(record_.stage),
@@ -215,8 +219,8 @@ void FitRun::Learn() {
     const OpenRound::Outcome& outcome = round.outcome(s);
     const bool has_number = outcome.status == SampleStatus::kOk &&
                             std::isfinite(outcome.total_error);
-    told.push_back({round.unit_point(s),
-                    has_number ? outcome.total_error : kInfinity});
+    told.push_back(
+        {round.unit_point(s), has_number ? outcome.total_error : kInfinity});
   }
   optimizer_->Tell(told);
 }
@@ -414,8 +418,7 @@ void FitRun::BreakCircuit(int64_t done_before, Now now, Effects& effects) {
 }
 
 void FitRun::EndAttempt(SampleRange range, AttemptEnd end,
-                        const std::string& message, Now now,
-                        Effects& effects) {
+                        const std::string& message, Now now, Effects& effects) {
   OpenRound* round = nullptr;
   for (int64_t s = range.first; s < range.first + range.count && !round; ++s) {
     round = MutableRoundOf(s);
@@ -458,10 +461,9 @@ void FitRun::EndAttempt(SampleRange range, AttemptEnd end,
     evaluation.output_errors_normalized = evaluation.output_errors;
     evaluation.trace_errors.assign(record_.outputs.size() * record_.n_traces,
                                    nan);
-    evaluation.reason =
-        absl::StrCat("given up after ", range.attempts,
-                     range.attempts == 1 ? " attempt: " : " attempts: ",
-                     message);
+    evaluation.reason = absl::StrCat(
+        "given up after ", range.attempts,
+        range.attempts == 1 ? " attempt: " : " attempts: ", message);
     failed.push_back({s, std::move(evaluation)});
   }
   Record("", 0, std::move(failed), now, effects);

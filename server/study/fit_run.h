@@ -10,6 +10,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+
 #include "server/study/effects.h"
 #include "server/study/leases.h"
 #include "server/study/open_round.h"

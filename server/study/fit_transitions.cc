@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+
 #include "server/study/fit_run.h"
 
 namespace somafit {
@@ -113,8 +114,11 @@ absl::Status FitRun::Evaluate(FitPlan plan,
   if (count < 1 || count > kMaxSamplesPerRound ||
       !RoundFitsIntoEvent(count, n_parameters, record_.outputs.size())) {
     return absl::InvalidArgumentError(absl::StrCat(
-        count, " points cannot be evaluated at once; give at least 1 and at "
-        "most ", kMaxSamplesPerRound, ", and fewer where there are many "
+        count,
+        " points cannot be evaluated at once; give at least 1 and at "
+        "most ",
+        kMaxSamplesPerRound,
+        ", and fewer where there are many "
         "parameters or outputs"));
   }
   for (size_t i = 0; i < points.size(); ++i) {

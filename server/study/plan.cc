@@ -7,6 +7,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+
 #include "server/study/plan_check.h"
 #include "worker/core/base/check.h"
 #include "worker/core/base/number.h"
@@ -18,7 +19,8 @@ namespace somafit {
 namespace {
 
 std::string Quoted(std::string_view text) {
-  return absl::StrCat("\"", absl::CHexEscape(std::string(text.substr(0, 80))), "\"");
+  return absl::StrCat("\"", absl::CHexEscape(std::string(text.substr(0, 80))),
+                      "\"");
 }
 
 // A text that must be a quantity above 0; nullopt after an error.
@@ -42,8 +44,7 @@ std::optional<double> PositiveQuantity(const std::string& field,
 void CheckNames(FitSpec& spec, Diagnostics& diagnostics) {
   if (!spec.name.empty() && !IsFitName(spec.name)) {
     diagnostics.FieldError(
-        "E_NAME", "name",
-        absl::StrCat(Quoted(spec.name), " cannot name a fit"),
+        "E_NAME", "name", absl::StrCat(Quoted(spec.name), " cannot name a fit"),
         std::string(kFitNameRule));
   }
   if (spec.label.empty()) spec.label = "fit";
@@ -52,7 +53,8 @@ void CheckNames(FitSpec& spec, Diagnostics& diagnostics) {
     diagnostics.FieldError(
         "E_NAME", "label",
         absl::StrCat(Quoted(spec.label), " cannot be a fit's label"),
-        absl::StrCat(std::string(kFitNameRule), "; a label has at most ", kLongestLabel));
+        absl::StrCat(std::string(kFitNameRule), "; a label has at most ",
+                     kLongestLabel));
   }
 }
 
@@ -98,10 +100,10 @@ std::vector<Parameter> CheckBounds(const FitSpec& spec, const Model& model,
               ? absl::StrCat("its parameters are: ", absl::StrJoin(names, ", "))
               : absl::StrCat("did you mean \"", nearest, "\"?"));
     } else if (!given.insert(parameter.name).second) {
-      diagnostics.FieldError("E_BOUNDS", field,
-                             absl::StrCat("parameter \"", parameter.name,
-                                          "\" is bounded twice"),
-                             "keep one of the two");
+      diagnostics.FieldError(
+          "E_BOUNDS", field,
+          absl::StrCat("parameter \"", parameter.name, "\" is bounded twice"),
+          "keep one of the two");
     }
   }
   if (names.empty()) {
@@ -110,10 +112,10 @@ std::vector<Parameter> CheckBounds(const FitSpec& spec, const Model& model,
         "declare one in the equations, e.g. \"gl : siemens (constant)\"");
   }
   if (names.size() > kMaxParameters) {
-    diagnostics.FieldError("E_LIMIT", "parameters",
-                           absl::StrCat("the model has ", names.size(),
-                                        " parameters; at most ", kMaxParameters,
-                                        " can be fitted"));
+    diagnostics.FieldError(
+        "E_LIMIT", "parameters",
+        absl::StrCat("the model has ", names.size(), " parameters; at most ",
+                     kMaxParameters, " can be fitted"));
     return {};
   }
   std::vector<Parameter> parameters;
@@ -129,8 +131,9 @@ std::vector<Parameter> CheckBounds(const FitSpec& spec, const Model& model,
           absl::StrCat("parameter \"", variable.name, "\" has no bounds"),
           absl::StrCat("say where it may lie, e.g. \"[0, 1] * ",
                        UnitExpression(variable.dimension),
-                       "\" written as \"[0*", UnitExpression(variable.dimension),
-                       ", 1*", UnitExpression(variable.dimension), "]\""));
+                       "\" written as \"[0*",
+                       UnitExpression(variable.dimension), ", 1*",
+                       UnitExpression(variable.dimension), "]\""));
       continue;
     }
     const auto bounds = EvaluateBounds({field, spec_of->bounds},
@@ -143,8 +146,8 @@ std::vector<Parameter> CheckBounds(const FitSpec& spec, const Model& model,
                        "\" are too far apart to compute with"));
       continue;
     }
-    parameters.push_back({variable.name, variable.dimension, bounds->first,
-                          bounds->second});
+    parameters.push_back(
+        {variable.name, variable.dimension, bounds->first, bounds->second});
   }
   return parameters;
 }
@@ -167,10 +170,10 @@ void CheckCounts(FitSpec& spec, size_t n_outputs, Diagnostics& diagnostics) {
   }
   const GateSpec& gate = spec.gate;
   if (!(gate.timeout_s > 0) || !std::isfinite(gate.timeout_s)) {
-    diagnostics.FieldError("E_RANGE", "gate.timeout_seconds",
-                           absl::StrCat("the gate's timeout is ",
-                                        ShortestText(gate.timeout_s),
-                                        " s; it must be finite and above 0"));
+    diagnostics.FieldError(
+        "E_RANGE", "gate.timeout_seconds",
+        absl::StrCat("the gate's timeout is ", ShortestText(gate.timeout_s),
+                     " s; it must be finite and above 0"));
   }
   const ExecutionSpec& execution = spec.execution;
   if (!(execution.task_timeout_s > 0) ||
@@ -245,10 +248,10 @@ StopRules CheckStop(const StopSpec& stop,
   }
   if (stop.evaluations) {
     if (*stop.evaluations < 1) {
-      diagnostics.FieldError("E_RANGE", "stop.evaluations",
-                             absl::StrCat("stop.evaluations is ",
-                                          *stop.evaluations,
-                                          "; it must be at least 1"));
+      diagnostics.FieldError(
+          "E_RANGE", "stop.evaluations",
+          absl::StrCat("stop.evaluations is ", *stop.evaluations,
+                       "; it must be at least 1"));
     }
     rules.evaluations = stop.evaluations;
   }
@@ -340,9 +343,9 @@ std::unique_ptr<Optimizer> MakeOptimizer(const FitPlan& plan) {
   Diagnostics checked_before;
   OptimizerConfig config;
   config.dimensions = plan.space.size();
-  config.options = ReadOptions(plan.spec.optimizer.options, entry->options,
-                               "optimizer.options", kNoDimension,
-                               checked_before);
+  config.options =
+      ReadOptions(plan.spec.optimizer.options, entry->options,
+                  "optimizer.options", kNoDimension, checked_before);
   return entry->make(config);
 }
 

@@ -23,12 +23,12 @@ struct StopRules {
 
 // A checked FitSpec: all text evaluated, all defaults filled in.
 struct FitPlan {
-  FitSpec spec;            // with defaults; the name may still be empty
-  std::string model_hash;  // SHA-256
-  ParameterSpace space;    // in the order of the model's definitions
+  FitSpec spec;                  // with defaults; the name may still be empty
+  std::string model_hash;        // SHA-256
+  ParameterSpace space;          // in the order of the model's definitions
   std::vector<Channel> outputs;  // of the dataset
   size_t n_traces = 0;
-  double dt = 0;  // [s]
+  double dt = 0;                    // [s]
   std::vector<MetricSpec> metrics;  // one per output, in its order
   Dimension error_dimension;        // of the total error
   StopRules stop;

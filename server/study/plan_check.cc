@@ -6,6 +6,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+
 #include "worker/core/base/number.h"
 #include "worker/core/lang/quantity.h"
 #include "worker/core/objective/metric.h"
@@ -14,7 +15,8 @@ namespace somafit {
 namespace {
 
 std::string Quoted(std::string_view text) {
-  return absl::StrCat("\"", absl::CHexEscape(std::string(text.substr(0, 80))), "\"");
+  return absl::StrCat("\"", absl::CHexEscape(std::string(text.substr(0, 80))),
+                      "\"");
 }
 
 const Channel* FindOutput(const Dataset& dataset, const std::string& name) {

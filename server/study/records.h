@@ -15,11 +15,15 @@
 
 namespace somafit {
 
-// What is remembered, in the words of the domain. A decision returns a WriteSet;
-// the store commits it as a whole, in the order of decisions.
+// What is remembered, in the words of the domain. A decision returns a
+// WriteSet; the store commits it as a whole, in the order of decisions.
 
 enum class FitState : uint8_t {
-  kRunning = 1, kGated = 2, kPaused = 3, kSucceeded = 4, kCancelled = 5,
+  kRunning = 1,
+  kGated = 2,
+  kPaused = 3,
+  kSucceeded = 4,
+  kCancelled = 5,
   kFailed = 6,
 };
 std::string_view FitStateName(FitState state);  // "RUNNING"
@@ -37,13 +41,13 @@ struct FitRecord {
   size_t n_traces = 0;
   FitState state = FitState::kRunning;
   std::string reason;
-  int32_t stage = 0;          // the one that optimizes
+  int32_t stage = 0;  // the one that optimizes
   int32_t n_stages = 1;
-  int64_t rounds = 0;         // complete, of that stage
-  int64_t next_sample = 0;    // = samples drawn
-  int64_t samples_done = 0;   // with a result, failed ones too
+  int64_t rounds = 0;        // complete, of that stage
+  int64_t next_sample = 0;   // = samples drawn
+  int64_t samples_done = 0;  // with a result, failed ones too
   int64_t samples_failed = 0;
-  std::optional<int64_t> best_sample;  // of that stage
+  std::optional<int64_t> best_sample;   // of that stage
   std::vector<double> best_parameters;  // SI
   double best_error = 0;
   int64_t create_time_us = 0;
@@ -122,13 +126,22 @@ struct RequestRecord {
   int64_t time_us = 0;
 };
 
-struct NewFit { FitRecord fit; };            // also makes its sample table
+struct NewFit {
+  FitRecord fit;
+};  // also makes its sample table
 // Carries what changes during a fit: everything but name, spec, model_hash,
 // parameters, outputs, error_dimension, n_traces, create_time_us and
 // numerics_version, which may be left empty.
-struct UpdatedFit { FitRecord fit; };
-struct DeletedFit { int64_t fit = 0; std::string name; };
-struct CancelledSamples { int64_t fit = 0; };  // all drawn -> cancelled
+struct UpdatedFit {
+  FitRecord fit;
+};
+struct DeletedFit {
+  int64_t fit = 0;
+  std::string name;
+};
+struct CancelledSamples {
+  int64_t fit = 0;
+};  // all drawn -> cancelled
 
 using Write = std::variant<ModelRecord, NewFit, UpdatedFit, DeletedFit,
                            StageRecord, RoundRecord, ResultsRecord,

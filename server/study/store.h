@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+
 #include "server/study/records.h"
 
 namespace somafit {
@@ -17,9 +18,9 @@ struct SampleRow {
   int32_t stage = 0;
   int64_t round = 0;
   SampleStatus status = SampleStatus::kDrawn;
-  std::vector<double> parameters;               // SI
-  double total_error = 0;                       // NaN: none
-  std::vector<double> output_errors;            // NaN: none
+  std::vector<double> parameters;     // SI
+  double total_error = 0;             // NaN: none
+  std::vector<double> output_errors;  // NaN: none
   std::vector<double> output_errors_normalized;
 };
 
@@ -52,8 +53,9 @@ class Store {
       const std::string& request_id) = 0;
 
   // Events with seq > after_seq, at most `limit`.
-  virtual absl::StatusOr<std::vector<EventRecord>> ReadEvents(
-      int64_t fit, int64_t after_seq, int limit) = 0;
+  virtual absl::StatusOr<std::vector<EventRecord>> ReadEvents(int64_t fit,
+                                                              int64_t after_seq,
+                                                              int limit) = 0;
   // Samples with number > after_sample, of one stage or all, in order, at most
   // `limit`. NotFound if the fit has been deleted.
   virtual absl::StatusOr<std::vector<SampleRow>> ReadSamples(

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+
 #include "server/study/coordinator.h"
 #include "worker/core/base/elementary.h"
 #include "worker/core/base/status.h"
@@ -14,7 +15,7 @@ namespace {
 
 constexpr size_t kMaxWorkers = 10'000;
 constexpr int kMaxThreads = 4096;
-constexpr size_t kMaxText = 200;         // of what a worker says of itself
+constexpr size_t kMaxText = 200;  // of what a worker says of itself
 constexpr size_t kMaxFailureText = 2000;
 // Points in one answer to Lease.
 constexpr size_t kMaxGrantBytes = size_t{8} << 20;
@@ -119,11 +120,11 @@ absl::StatusOr<std::vector<TaskGrant>> Coordinator::Lease(
     FitRun* const fit = NextFitWithWork(now.steady_s);
     if (fit == nullptr) break;
     const FitRecord& record = fit->record();
-    const int64_t n = TaskSize(
-        fit->current_round().pending().count(), worker->hello.threads,
-        total_threads,
-        LargestTask(record.parameters.size(), record.outputs.size(),
-                    record.n_traces));
+    const int64_t n =
+        TaskSize(fit->current_round().pending().count(), worker->hello.threads,
+                 total_threads,
+                 LargestTask(record.parameters.size(), record.outputs.size(),
+                             record.n_traces));
     const std::optional<SampleRange> range = fit->Take(n, now.steady_s);
     if (!range) break;
     grants.push_back(Grant(*fit, *range, session, *worker, now));
@@ -133,8 +134,8 @@ absl::StatusOr<std::vector<TaskGrant>> Coordinator::Lease(
 }
 
 absl::StatusOr<std::vector<std::string>> Coordinator::Heartbeat(
-    const std::string& session, const std::vector<std::string>& leases,
-    Now now, Effects&) {
+    const std::string& session, const std::vector<std::string>& leases, Now now,
+    Effects&) {
   SOMAFIT_ASSIGN_OR_RETURN(Worker* const worker, Touch(session, now));
   std::vector<std::string> ended;
   for (const std::string& lease : leases) {
@@ -190,9 +191,10 @@ absl::StatusOr<int64_t> Coordinator::ReportResults(const Report& report,
     const Evaluation& e = sample.evaluation;
     if (e.status != SampleStatus::kOk && e.status != SampleStatus::kNonfinite &&
         e.status != SampleStatus::kFailed) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          "sample ", sample.sample, " is reported as ",
-          std::string(SampleStatusName(e.status)), "; a result is ok, nonfinite or failed"));
+      return absl::InvalidArgumentError(
+          absl::StrCat("sample ", sample.sample, " is reported as ",
+                       std::string(SampleStatusName(e.status)),
+                       "; a result is ok, nonfinite or failed"));
     }
     if (e.output_errors.size() != n_outputs ||
         e.output_errors_normalized.size() != n_outputs ||
@@ -250,7 +252,7 @@ std::vector<WorkerView> Coordinator::Workers(Now now) const {
     view.tasks_done = worker.tasks_done;
     view.samples_done = worker.samples_done;
     view.idle_s = std::max(0.0, now.steady_s - worker.last_seen_s);
-    view.state = !IsLive(worker, now)     ? "lost"
+    view.state = !IsLive(worker, now)    ? "lost"
                  : worker.leases.empty() ? "idle"
                                          : "busy";
     std::map<std::string, int64_t> samples;  // by fit and round
@@ -266,8 +268,8 @@ std::vector<WorkerView> Coordinator::Workers(Now now) const {
       samples[absl::StrCat(fit.title(), " round ", round->record().round)] +=
           lease.range.count;
     }
-    view.activity = absl::StrJoin(
-        samples, "; ", [](std::string* out, const auto& entry) {
+    view.activity =
+        absl::StrJoin(samples, "; ", [](std::string* out, const auto& entry) {
           absl::StrAppend(out, entry.first, ", ", entry.second,
                           entry.second == 1 ? " sample" : " samples");
         });

@@ -1,10 +1,9 @@
 // Runs the program itself, without a server.
 
-#include <sys/wait.h>
-
 #include <cstdio>
 #include <filesystem>
 #include <string>
+#include <sys/wait.h>
 #include <vector>
 
 #include <gmock/gmock.h>
@@ -58,7 +57,8 @@ TEST(CliTest, ExitStatusAndMessageOfMistakes) {
   const std::string closed =
       folder.Write("closed", R"({"address": "127.0.0.1:1", "token": "t"})");
   std::filesystem::permissions(closed, std::filesystem::perms(0600));
-  const std::string open = folder.Write("open", R"({"address": "127.0.0.1:1", "token": "t"})");
+  const std::string open =
+      folder.Write("open", R"({"address": "127.0.0.1:1", "token": "t"})");
   std::filesystem::permissions(open, std::filesystem::perms(0644));
   const std::string broken = folder.Write("broken", "{");
   const std::string points = folder.Write("points.csv", "g\n1\n");
@@ -68,11 +68,12 @@ TEST(CliTest, ExitStatusAndMessageOfMistakes) {
     std::string message;
   };
   const std::vector<Case> cases = {
-      {"", 2, "subcommand is required"},
+      {"", 2, "a command is missing"},
       {"frobnicate", 2, "frobnicate"},
       {"list --frobnicate", 2, "--frobnicate"},
       {"list", 2, "give --endpoint FILE or set SOMAFIT_ENDPOINT"},
-      {"list --endpoint " + folder.Path("none"), 3, "there is no endpoint file"},
+      {"list --endpoint " + folder.Path("none"), 3,
+       "there is no endpoint file"},
       {"list --endpoint " + broken, 2, "not an endpoint file"},
       {"list --endpoint " + closed, 3,
        "no coordinator answers at 127.0.0.1:1 (from " + closed +
@@ -101,7 +102,7 @@ TEST(CliTest, ExitStatusAndMessageOfMistakes) {
       {"ack a", 2, "either --continue or --stop"},
       {"ack a --continue --stop", 2, "either --continue or --stop"},
       {"describe birds", 2, "birds"},
-      {"run " + good, 4, "v.csv: No such file"},
+      {"run " + good, 2, "v.csv: No such file"},
       {"run " + good + " --db " + folder.Path("no/such.db"), 2,
        "there is no folder"},
       {"run " + good + " --workers 0", 2, "--workers"},

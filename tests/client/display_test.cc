@@ -16,10 +16,17 @@ namespace {
 
 TEST(DisplayTest, NumbersForPeople) {
   const std::vector<std::pair<double, std::string>> cases = {
-      {0, "0"},           {22.6808, "22.7"},     {0.0123456, "0.0123"},
-      {1234.5, "1234"},   {999999, "999999"},    {1.5e7, "1.5e+07"},
-      {4.527e-6, "4.53e-06"}, {-65, "-65"},      {-12345, "-12345"},
-      {std::nan(""), "-"},    {std::numeric_limits<double>::infinity(), "inf"},
+      {0, "0"},
+      {22.6808, "22.7"},
+      {0.0123456, "0.0123"},
+      {1234.5, "1234"},
+      {999999, "999999"},
+      {1.5e7, "1.5e+07"},
+      {4.527e-6, "4.53e-06"},
+      {-65, "-65"},
+      {-12345, "-12345"},
+      {std::nan(""), "-"},
+      {std::numeric_limits<double>::infinity(), "inf"},
   };
   for (const auto& [value, text] : cases) EXPECT_EQ(NumberText(value), text);
 }
@@ -53,7 +60,12 @@ class EventTest : public testing::Test {
           name: 'fits/hh-1'
           parameters { name: 'g_na' display_unit: 'uS' display_scale: 1e-6 }
           parameters { name: 'gl' display_unit: 'nS' display_scale: 1e-9 }
-          outputs { name: 'v' si_unit: 'volt' display_unit: 'mV' display_scale: 1e-3 }
+          outputs {
+            name: 'v'
+            si_unit: 'volt'
+            display_unit: 'mV'
+            display_scale: 1e-3
+          }
           total_error { display_unit: 'mV^2' display_scale: 1e-6 }
         )pb",
         &fit_);
@@ -66,7 +78,12 @@ class EventTest : public testing::Test {
             best_sample: 284
             best_parameters: [ 2.268e-5, 2.37e-8 ]
             best_error: 4.527e-6
-            samples { sample: [ 398, 399 ] total_error: [ 0.5, nan ] }
+            samples {
+              sample: [ 398, 399 ]
+              parameters: [ 1, 2, 3, 4 ]
+              total_error: [ 0.5, nan ]
+              output_error: [ 0.25, nan ]
+            }
           }
         )pb",
         &event_);
@@ -91,7 +108,9 @@ TEST_F(EventTest, ARoundAsJson) {
             "{\"seq\": 4, \"time_us\": 17, \"stage\": 0, \"round\": 3, "
             "\"gated\": false, \"best_sample\": 284, \"best_error\": 4.527e-06,"
             " \"best_parameters\": {\"g_na\": 2.268e-05, \"gl\": 2.37e-08}, "
-            "\"samples\": [398, 399], \"total_error\": [0.5, null]}");
+            "\"samples\": [398, 399], \"parameters\": {\"g_na\": [1, 3], "
+            "\"gl\": [2, 4]}, \"total_error\": [0.5, null], "
+            "\"output_errors\": {\"v\": [0.25, null]}}");
 }
 
 TEST_F(EventTest, UnitsOfAnOutputsOwnError) {
@@ -112,7 +131,8 @@ TEST(DisplayTest, JsonTexts) {
 TEST(DisplayTest, NamesOfFits) {
   EXPECT_EQ(*FitResourceName("a-1_b"), "fits/a-1_b");
   EXPECT_EQ(*FitResourceName("fits/a"), "fits/a");
-  for (const char* bad : {"", "fits/", "A", "1a", "a b", "fits/fits/a", "a;b"}) {
+  for (const char* bad :
+       {"", "fits/", "A", "1a", "a b", "fits/fits/a", "a;b"}) {
     EXPECT_FALSE(FitResourceName(bad).ok()) << bad;
   }
   EXPECT_TRUE(FitResourceName(std::string(63, 'a')).ok());

@@ -1,9 +1,8 @@
 #include "client/lib/endpoint.h"
 
-#include <sys/stat.h>
-
 #include <cstdlib>
 #include <string>
+#include <sys/stat.h>
 #include <utility>
 #include <vector>
 
@@ -43,7 +42,8 @@ TEST(EndpointTest, SaysWhatIsWrongWithTheFile) {
                 HasSubstr("not an endpoint file"));
   }
   const absl::Status blanks =
-      ReadEndpointFile(folder.Write("e", R"({"address": "a", "token": "b\nc"})"))
+      ReadEndpointFile(
+          folder.Write("e", R"({"address": "a", "token": "b\nc"})"))
           .status();
   EXPECT_THAT(std::string(blanks.message()), HasSubstr("printable"));
   const absl::Status missing = ReadEndpointFile(folder.Path("no")).status();

@@ -33,11 +33,11 @@ class LoadTest : public testing::Test {
 TEST_F(LoadTest, ConvertsToSi) {
   folder_.Write("i.csv", "2,4\n6,8\n");
   folder_.Write("v.csv", "-60,nan\n-50,-40\n");
-  const absl::StatusOr<Dataset> dataset =
-      Load("dt: 0.1*ms\n"
-           "data: {inputs: {I: {file: i.csv, unit: nA}},\n"
-           "  outputs: {v: {file: v.csv, unit: mV}},\n"
-           "  trace_weights: [1, 2]}\n");
+  const absl::StatusOr<Dataset> dataset = Load(
+      "dt: 0.1*ms\n"
+      "data: {inputs: {I: {file: i.csv, unit: nA}},\n"
+      "  outputs: {v: {file: v.csv, unit: mV}},\n"
+      "  trace_weights: [1, 2]}\n");
   ASSERT_TRUE(dataset.ok()) << dataset.status();
   ASSERT_EQ(dataset->traces.size(), 2u);
   const Trace& second = dataset->traces[1];
@@ -52,9 +52,9 @@ TEST_F(LoadTest, ConvertsToSi) {
 
 TEST_F(LoadTest, TakesTheDimensionOfAnOutputFromTheModel) {
   folder_.Write("v.csv", "-0.06,-0.05\n");
-  const absl::StatusOr<Dataset> dataset =
-      Load("dt: 1*ms\nmodel: {equations: 'dv/dt = -v/ms : volt'}\n"
-           "data: {outputs: {v: {file: v.csv}}}\n");
+  const absl::StatusOr<Dataset> dataset = Load(
+      "dt: 1*ms\nmodel: {equations: 'dv/dt = -v/ms : volt'}\n"
+      "data: {outputs: {v: {file: v.csv}}}\n");
   ASSERT_TRUE(dataset.ok()) << dataset.status();
   EXPECT_THAT(dataset->traces[0].targets[0], ElementsAre(-0.06, -0.05));
   EXPECT_EQ(dataset->outputs[0].dimension,
@@ -67,10 +67,12 @@ TEST_F(LoadTest, NamesWhatIsWrong) {
   folder_.Write("v.csv", "1,2,3.5\n4,5,6\n");
   folder_.Write("bad.csv", "1,2\n3,abc\n");
   const std::string head = "dt: 0.1*ms\ndata: ";
-  EXPECT_THAT(Message("dt: 1*mV\ndata: {outputs: {v: {file: i.csv, unit: mV}}}"),
-              HasSubstr("dt"));
-  EXPECT_THAT(Message("dt: 0*ms\ndata: {outputs: {v: {file: i.csv, unit: mV}}}"),
-              HasSubstr("must be more than 0"));
+  EXPECT_THAT(
+      Message("dt: 1*mV\ndata: {outputs: {v: {file: i.csv, unit: mV}}}"),
+      HasSubstr("dt"));
+  EXPECT_THAT(
+      Message("dt: 0*ms\ndata: {outputs: {v: {file: i.csv, unit: mV}}}"),
+      HasSubstr("must be more than 0"));
   EXPECT_THAT(Message(head + "{inputs: {I: {file: i.csv, unit: nA}}}"),
               HasSubstr("data.outputs is empty"));
   EXPECT_THAT(Message(head + "{inputs: {I: i.csv}, "

@@ -24,8 +24,8 @@ v1::Fit FitOfTwo() {
 }
 
 TEST(PointsFileTest, PutsColumnsInOrderAndInSi) {
-  const absl::StatusOr<Points> points = ParsePoints(
-      "Cm [pF],gl\n200,1e-8\n100, 2.5e-9\n", "p.csv", FitOfTwo());
+  const absl::StatusOr<Points> points =
+      ParsePoints("Cm [pF],gl\n200,1e-8\n100, 2.5e-9\n", "p.csv", FitOfTwo());
   ASSERT_TRUE(points.ok()) << points.status();
   EXPECT_THAT(points->parameters, ElementsAre("gl", "Cm"));
   EXPECT_THAT(points->values,
@@ -37,8 +37,9 @@ TEST(PointsFileTest, NamesThePlaceOfAMistake) {
       {"", "is empty; its first line must be: gl,Cm"},
       {"gl,Cm\n", "no point below the header"},
       {"gl\n1\n", "p.csv:1:1: the parameter \"Cm\" has no column"},
-      {"gl,cm\n1,2\n", "p.csv:1:4: \"cm\" is not a parameter of fits/a, did "
-                       "you mean \"Cm\"?"},
+      {"gl,cm\n1,2\n",
+       "p.csv:1:4: \"cm\" is not a parameter of fits/a, did "
+       "you mean \"Cm\"?"},
       {"gl,gl,Cm\n1,2,3\n", "p.csv:1:4: \"gl\" is there twice"},
       {"gl,Cm\n1\n", "p.csv:2:1: this row has 1 cells"},
       {"gl,Cm\n1,x\n", "p.csv:2:3: \"x\" is not a finite number"},

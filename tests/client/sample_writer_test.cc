@@ -2,8 +2,8 @@
 
 #include <string>
 
-#include <google/protobuf/text_format.h>
 #include <gmock/gmock.h>
+#include <google/protobuf/text_format.h>
 #include <gtest/gtest.h>
 
 namespace somafit {
@@ -16,13 +16,21 @@ class SampleWriterTest : public testing::Test {
         R"pb(
           name: 'fits/a'
           parameters {
-            name: 'gl' si_unit: 'siemens' display_unit: 'nS' display_scale: 1e-9
+            name: 'gl'
+            si_unit: 'siemens'
+            display_unit: 'nS'
+            display_scale: 1e-9
           }
           outputs {
-            name: 'v' si_unit: 'volt' display_unit: 'mV' display_scale: 1e-3
+            name: 'v'
+            si_unit: 'volt'
+            display_unit: 'mV'
+            display_scale: 1e-3
           }
           total_error {
-            si_unit: 'volt^2' display_unit: 'mV^2' display_scale: 1e-6
+            si_unit: 'volt^2'
+            display_unit: 'mV^2'
+            display_scale: 1e-6
           }
         )pb",
         &fit_);
@@ -31,7 +39,11 @@ class SampleWriterTest : public testing::Test {
           sample: [ 0, 1, 2 ]
           stage: [ 0, 0, 0 ]
           round: [ 0, 0, 1 ]
-          status: [ SAMPLE_STATUS_OK, SAMPLE_STATUS_NONFINITE, SAMPLE_STATUS_OK ]
+          status: [
+            SAMPLE_STATUS_OK,
+            SAMPLE_STATUS_NONFINITE,
+            SAMPLE_STATUS_OK
+          ]
           parameters: [ 1.132001753695881e-07, 2e-9, 0.1 ]
           total_error: [ 0.00023112503428419085, nan, 1e-6 ]
           output_error: [ 0.00023112503428419085, nan, 1e-6 ]
@@ -92,10 +104,10 @@ TEST_F(SampleWriterTest, JsonHasSiUnits) {
   EXPECT_THAT(text, testing::HasSubstr(
                         "\"units\": {\"gl\": \"siemens\", \"total_error\": "
                         "\"volt^2\", \"v_error\": \"volt^2\"}"));
-  EXPECT_THAT(text, testing::HasSubstr(
-                        "{\"sample\": 1, \"stage\": 0, \"round\": 0, "
-                        "\"status\": \"nonfinite\", \"gl\": 2e-09, "
-                        "\"total_error\": null, \"v_error\": null},\n"));
+  EXPECT_THAT(
+      text, testing::HasSubstr("{\"sample\": 1, \"stage\": 0, \"round\": 0, "
+                               "\"status\": \"nonfinite\", \"gl\": 2e-09, "
+                               "\"total_error\": null, \"v_error\": null},\n"));
 }
 
 TEST_F(SampleWriterTest, RefusesColumnsThatDoNotMatch) {

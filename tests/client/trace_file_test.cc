@@ -141,21 +141,25 @@ std::string Header(const std::string& type, const std::string& shape,
 TEST(TraceFileTest, ReadsNumPyArrays) {
   const TraceTable expected = {{1, 2, 3}, {4, 5, -6}};
   const std::string shape = "(2, 3)";
-  ExpectTable(ParseNpy(Npy(Header("<f8", shape),
-                           Bytes<double>({1, 2, 3, 4, 5, -6})), "a.npy"),
-              expected);
-  ExpectTable(ParseNpy(Npy(Header("<f4", shape),
-                           Bytes<float>({1, 2, 3, 4, 5, -6}), 2), "a.npy"),
-              expected);
-  ExpectTable(ParseNpy(Npy(Header("<i4", shape),
-                           Bytes<int32_t>({1, 2, 3, 4, 5, -6})), "a.npy"),
-              expected);
-  ExpectTable(ParseNpy(Npy(Header("<i8", shape),
-                           Bytes<int64_t>({1, 2, 3, 4, 5, -6})), "a.npy"),
-              expected);
-  ExpectTable(ParseNpy(Npy(Header("<f8", "(3,)"), Bytes<double>({1, 2, 3})),
-                       "a.npy"),
-              {{1, 2, 3}});
+  ExpectTable(
+      ParseNpy(Npy(Header("<f8", shape), Bytes<double>({1, 2, 3, 4, 5, -6})),
+               "a.npy"),
+      expected);
+  ExpectTable(
+      ParseNpy(Npy(Header("<f4", shape), Bytes<float>({1, 2, 3, 4, 5, -6}), 2),
+               "a.npy"),
+      expected);
+  ExpectTable(
+      ParseNpy(Npy(Header("<i4", shape), Bytes<int32_t>({1, 2, 3, 4, 5, -6})),
+               "a.npy"),
+      expected);
+  ExpectTable(
+      ParseNpy(Npy(Header("<i8", shape), Bytes<int64_t>({1, 2, 3, 4, 5, -6})),
+               "a.npy"),
+      expected);
+  ExpectTable(
+      ParseNpy(Npy(Header("<f8", "(3,)"), Bytes<double>({1, 2, 3})), "a.npy"),
+      {{1, 2, 3}});
   const ScratchFolder folder;
   const std::string path = folder.Write(
       "a.npy", Npy(Header("<f8", "(3, 1)"), Bytes<double>({1, 2, 3})));
@@ -197,11 +201,11 @@ TEST(TraceFileTest, RefusesOtherArrays) {
 
 TEST(TraceFileTest, SaysWhyAFileCannotBeRead) {
   const ScratchFolder folder;
-  EXPECT_THAT(std::string(ReadTraceFile(folder.Path("no.csv"),
-                                        TraceLayout::kRows)
-                              .status()
-                              .message()),
-              HasSubstr("no.csv: No such file"));
+  EXPECT_THAT(
+      std::string(ReadTraceFile(folder.Path("no.csv"), TraceLayout::kRows)
+                      .status()
+                      .message()),
+      HasSubstr("no.csv: No such file"));
   EXPECT_THAT(
       std::string(
           ReadTraceFile(folder.path(), TraceLayout::kRows).status().message()),

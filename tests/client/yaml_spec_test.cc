@@ -35,44 +35,57 @@ struct Good {
 
 TEST(YamlSpecTest, ReadsEveryForm) {
   const std::vector<Good> cases = {
-      {"name: cell7\nseed: 18446744073709551615\n", {},
+      {"name: cell7\nseed: 18446744073709551615\n",
+       {},
        "name: 'cell7' seed: 18446744073709551615"},
       // Any plain value where a text is expected; nothing is not given.
       {"dt: 5\nlabel:\nname: ~\n", {}, "dt: '5'"},
-      {"model:\n  equations: |\n    a : 1\n    b : 1\n", {},
+      {"model:\n  equations: |\n    a : 1\n    b : 1\n",
+       {},
        "model { equations: 'a : 1\\nb : 1\\n' }"},
       // Mappings for lists: a plain value is the second field.
-      {"model: {constants: {Cm: 200*pF, k: 3, b: true}}", {},
+      {"model: {constants: {Cm: 200*pF, k: 3, b: true}}",
+       {},
        "model { constants { name: 'Cm' text: '200*pF' }"
        " constants { name: 'k' text: '3' }"
        " constants { name: 'b' text: 'true' } }"},
-      {"parameters:\n  gl: [2*psiemens, 200*nS]\n", {},
+      {"parameters:\n  gl: [2*psiemens, 200*nS]\n",
+       {},
        "parameters { name: 'gl' bounds: '[2*psiemens, 200*nS]' }"},
-      {"parameters: {gl: {bounds: '[1*nS, 2*nS]'}}", {},
+      {"parameters: {gl: {bounds: '[1*nS, 2*nS]'}}",
+       {},
        "parameters { name: 'gl' bounds: '[1*nS, 2*nS]' }"},
-      {"parameters: [{name: gl, bounds: [1, 2]}]", {},
+      {"parameters: [{name: gl, bounds: [1, 2]}]",
+       {},
        "parameters { name: 'gl' bounds: '[1, 2]' }"},
-      {"metrics:\n  v: mse\n  w:\n", {},
+      {"metrics:\n  v: mse\n  w:\n",
+       {},
        "metrics { output: 'v' metric: 'mse' } metrics { output: 'w' }"},
-      {"metrics: {v: {options: {t_start: 5*ms}, t_weights: [0, 1.5]}}", {},
+      {"metrics: {v: {options: {t_start: 5*ms}, t_weights: [0, 1.5]}}",
+       {},
        "metrics { output: 'v' options { name: 't_start' text: '5*ms' }"
        " t_weights: 0 t_weights: 1.5 }"},
-      {"data: {inputs: {I: a.csv}, outputs: {v: {file: b.csv, unit: mV}}}", {},
+      {"data: {inputs: {I: a.csv}, outputs: {v: {file: b.csv, unit: mV}}}",
+       {},
        "data { inputs { name: 'I' file: 'a.csv' }"
        " outputs { name: 'v' file: 'b.csv' unit: 'mV' } }"},
-      {"gate: {enabled: yes, timeout_seconds: 1e1}", {},
+      {"gate: {enabled: yes, timeout_seconds: 1e1}",
+       {},
        "gate { enabled: true timeout_seconds: 10 }"},
       {"{\"stop\": {\"rounds\": 0}}", {}, "stop { rounds: 0 }"},
       // --set replaces, makes, and finds elements of lists by name or index.
-      {"stop: {rounds: 10}", {"stop.rounds=3", "stop.time=60*second"},
+      {"stop: {rounds: 10}",
+       {"stop.rounds=3", "stop.time=60*second"},
        "stop { rounds: 3 time: '60*second' }"},
-      {"seed: 1", {"parameters.gl.bounds=[1*nS, 2*nS]"},
+      {"seed: 1",
+       {"parameters.gl.bounds=[1*nS, 2*nS]"},
        "seed: 1 parameters { name: 'gl' bounds: '[1*nS, 2*nS]' }"},
       {"parameters: [{name: a, bounds: x}, {name: b, bounds: y}]",
        {"parameters.b.bounds=z", "parameters.0.bounds=w"},
        "parameters { name: 'a' bounds: 'w' }"
        " parameters { name: 'b' bounds: 'z' }"},
-      {"optimizer: {name: de}", {"optimizer.options={population: 30}"},
+      {"optimizer: {name: de}",
+       {"optimizer.options={population: 30}"},
        "optimizer { name: 'de' options { name: 'population' text: '30' } }"},
       {"dt: a", {"dt=b=c"}, "dt: 'b=c'"},
   };
@@ -81,8 +94,8 @@ TEST(YamlSpecTest, ReadsEveryForm) {
     const absl::StatusOr<v1::FitSpec> spec = Read(each.yaml, each.sets);
     ASSERT_TRUE(spec.ok()) << spec.status();
     v1::FitSpec expected;
-    ASSERT_TRUE(
-        google::protobuf::TextFormat::ParseFromString(each.expected, &expected));
+    ASSERT_TRUE(google::protobuf::TextFormat::ParseFromString(each.expected,
+                                                              &expected));
     EXPECT_TRUE(
         google::protobuf::util::MessageDifferencer::Equals(*spec, expected))
         << spec->DebugString();
@@ -98,15 +111,19 @@ struct Bad {
 TEST(YamlSpecTest, SaysWhatIsWrongWithLineAndColumn) {
   const std::vector<Bad> cases = {
       {"", {}, "fit.yaml is empty"},
-      {"seed: 1\noptimzer: {}\n", {},
+      {"seed: 1\noptimzer: {}\n",
+       {},
        "fit.yaml:2:1: unknown key \"optimzer\", did you mean \"optimizer\"? "
        "Known: name, label, model"},
-      {"stop: {round: 3}", {},
+      {"stop: {round: 3}",
+       {},
        "fit.yaml:1:8: unknown key \"round\" in \"stop\", did you mean "
        "\"rounds\"?"},
-      {"parameters: {gl: {name: x}}", {},
+      {"parameters: {gl: {name: x}}",
+       {},
        "fit.yaml:1:19: unknown key \"name\" in \"parameters.gl\""},
-      {"n_samples: many", {},
+      {"n_samples: many",
+       {},
        "fit.yaml:1:12: \"n_samples\" must be a whole number, not \"many\""},
       {"n_samples: 1.5", {}, "must be a whole number, not \"1.5\""},
       {"seed: -1", {}, "must be a whole number from 0 on, not \"-1\""},
@@ -116,16 +133,17 @@ TEST(YamlSpecTest, SaysWhatIsWrongWithLineAndColumn) {
       {"gate: {timeout_seconds: [1]}", {}, "must be a number, not a list"},
       {"dt: {a: b}", {}, "\"dt\" must be a text, not a mapping"},
       {"dt: [[1]]", {}, "\"dt\" must be a text, not a list"},
-      {"stop: 3", {},
+      {"stop: 3",
+       {},
        "\"stop\" must be a mapping with the keys rounds, evaluations, target, "
        "time, not a plain value"},
       {"- a", {}, "a fit must be a mapping"},
       {"parameters: gl", {}, "\"parameters\" must be a mapping of names"},
       {"parameters: [{}, ~]", {}, "an element of \"parameters\" is empty"},
       {"data: {trace_weights: 3}", {}, "must be a list"},
-      {"data: {trace_weights: [1, x]}", {},
-       "must be a number, not \"x\""},
-      {"seed: 1\nseed: 2\n", {},
+      {"data: {trace_weights: [1, x]}", {}, "must be a number, not \"x\""},
+      {"seed: 1\nseed: 2\n",
+       {},
        "fit.yaml:2:1: the key \"seed\" is written twice"},
       {"parameters: {gl: a, gl: b}", {}, "is written twice"},
       {"[a]: 1", {}, "a key must be plain text"},
@@ -139,10 +157,12 @@ TEST(YamlSpecTest, SaysWhatIsWrongWithLineAndColumn) {
       {"seed: 1", {"stop.rounds"}, "--set stop.rounds: expected KEY=VALUE"},
       {"seed: 1", {"=3"}, "expected KEY=VALUE"},
       {"seed: 1", {"stop..rounds=3"}, "expected KEY=VALUE"},
-      {"seed: 1", {"stop.rounds=x"},
+      {"seed: 1",
+       {"stop.rounds=x"},
        "--set stop.rounds=x: \"stop.rounds\" must be a whole number"},
       {"seed: 1", {"seed.a=x"}, "\"seed\" is the value \"1\" there"},
-      {"parameters: [{name: a}]", {"parameters.b.bounds=x"},
+      {"parameters: [{name: a}]",
+       {"parameters.b.bounds=x"},
        "the list \"parameters\" has no element \"b\""},
       {"seed: 1", {"dt=[1"}, "--set dt=[1: not valid YAML"},
   };
@@ -158,10 +178,10 @@ TEST(YamlSpecTest, SaysWhatIsWrongWithLineAndColumn) {
 TEST(YamlSpecTest, ReportsAllMistakesAtOnce) {
   const absl::StatusOr<v1::FitSpec> spec =
       Read("seeed: 1\nn_samples: x\nstop: {rounds: y}\n");
-  EXPECT_THAT(std::string(spec.status().message()),
-              testing::AllOf(HasSubstr("fit.yaml:1:1:"),
-                             HasSubstr("\nfit.yaml:2:12:"),
-                             HasSubstr("\nfit.yaml:3:16:")));
+  EXPECT_THAT(
+      std::string(spec.status().message()),
+      testing::AllOf(HasSubstr("fit.yaml:1:1:"), HasSubstr("\nfit.yaml:2:12:"),
+                     HasSubstr("\nfit.yaml:3:16:")));
 }
 
 TEST(YamlSpecTest, CapsTheListOfMistakes) {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+
 #include "proto/convert/digest.h"
 
 namespace somafit {
@@ -39,9 +40,8 @@ FitRecord ExampleFit(int64_t id, const std::string& name) {
   fit.spec.stop.rounds = 0;
   fit.spec.stop.target = "1e-6*volt**2";
   fit.spec.seed = 0xffffffffffffffff;
-  fit.spec.gate = {.enabled = true,
-                   .timeout_s = 12.5,
-                   .then = GateTimeout::kContinue};
+  fit.spec.gate = {
+      .enabled = true, .timeout_s = 12.5, .then = GateTimeout::kContinue};
   fit.spec.execution = {.task_timeout_s = 7, .max_attempts = 3};
   fit.model_hash = std::string(64, 'a');
   fit.parameters = {{"tau", kTimeDimension, 1e-3, 2e-3},
@@ -330,8 +330,8 @@ TEST_P(StoreSuite, DeletesAFitAndReusesItsNameNotItsId) {
           ExampleRound(1, 0, 0, 4), Event(1, 1)});
   Commit({DeletedFit{1, "f"}});
   EXPECT_TRUE(store_->LoadFits()->empty());
-  EXPECT_TRUE(absl::IsNotFound(
-      store_->ReadSamples(fit, std::nullopt, -1, 9).status()));
+  EXPECT_TRUE(
+      absl::IsNotFound(store_->ReadSamples(fit, std::nullopt, -1, 9).status()));
   EXPECT_TRUE(store_->ReadEvents(1, 0, 9)->empty());
   Reopen();
   EXPECT_EQ(*store_->NextFitId(), 2);
@@ -455,8 +455,7 @@ TEST_P(StoreSuite, WhatWasCalledBackIsReadable) {
       for (int i = 0; i < 50; ++i) {
         const int64_t seq = 1 + t * 1000 + i;
         std::promise<void> committed;
-        store_->Submit({Event(1, seq)},
-                       [&] { committed.set_value(); });
+        store_->Submit({Event(1, seq)}, [&] { committed.set_value(); });
         committed.get_future().get();
         const auto events = store_->ReadEvents(1, seq - 1, 1);
         if (!events.ok() || events->empty() || (*events)[0].seq != seq) {

@@ -8,15 +8,14 @@
 #include <fstream>
 #include <future>
 #include <sstream>
-
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "absl/strings/str_cat.h"
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "absl/strings/str_cat.h"
 #include "proto/convert/digest.h"
 #include "server/store/schema.h"
 #include "server/store/statement.h"
@@ -45,15 +44,17 @@ std::unique_ptr<Store> MustOpen(const std::string& path,
 
 INSTANTIATE_TEST_SUITE_P(
     Sqlite, StoreSuite,
-    ::testing::Values(
-        StoreCase{"shared",
-                  [](const std::string& path) { return MustOpen(path); }},
-        StoreCase{"exclusive",
-                  [](const std::string& path) {
-                    return MustOpen(path, {.allow_network_fs = true,
-                                           .exclusive = true,
-                                           .after_commit = {}});
-                  }}),
+    ::testing::Values(StoreCase{"shared",
+                                [](const std::string& path) {
+                                  return MustOpen(path);
+                                }},
+                      StoreCase{"exclusive",
+                                [](const std::string& path) {
+                                  return MustOpen(path,
+                                                  {.allow_network_fs = true,
+                                                   .exclusive = true,
+                                                   .after_commit = {}});
+                                }}),
     [](const auto& instance) { return instance.param.name; });
 
 class SqliteStoreTest : public ::testing::Test {
@@ -187,8 +188,8 @@ TEST_F(SqliteStoreTest, SamplesAreATableOfPlainColumns) {
                         .output_errors_normalized = {11},
                         .trace_errors = {12},
                         .reason = ""};
-  Commit(*store, {NewFit{fit}, round,
-                  ResultsRecord{1, "w", 50, 3, {{0, evaluation}}}});
+  Commit(*store,
+         {NewFit{fit}, round, ResultsRecord{1, "w", 50, 3, {{0, evaluation}}}});
   EXPECT_EQ(Text("SELECT group_concat(name) FROM "
                  "pragma_table_info('fit_a-b')"),
             "sample,stage,round,status,Sample_,g\"l,v_error,sample__,"
@@ -212,8 +213,7 @@ TEST_F(SqliteStoreTest, TellsOfEachCommitBeforeItsCallback) {
     order.push_back(absl::StrCat("commit", writes.size()));
   };
   const auto store = MustOpen(path_, std::move(options));
-  store->Submit({Event(1)},
-                [&] { order.push_back("first"); });
+  store->Submit({Event(1)}, [&] { order.push_back("first"); });
   Commit(*store, {});
   EXPECT_THAT(order, ElementsAre("commit1", "first", "commit0"));
 }
@@ -238,8 +238,7 @@ TEST_F(SqliteStoreTest, TheLogIsFoldedIntoTheFile) {
     const auto store = MustOpen(path_);
     const std::string snapshot(4'000'000, 's');
     for (int i = 0; i < 20; ++i) {
-      Commit(*store,
-             {StageRecord{1, 0, StageKind::kOptimize, i, snapshot}});
+      Commit(*store, {StageRecord{1, 0, StageKind::kOptimize, i, snapshot}});
     }
     EXPECT_LT(std::filesystem::file_size(path_ + "-wal"), 64u << 20);
   }
@@ -283,15 +282,15 @@ TEST_F(SqliteStoreTest, WhatWasAcknowledgedSurvivesAKill) {
       close(channel[0]);
       auto store = SqliteStore::Open(path_);
       if (!store.ok()) _exit(3);
-      if (acknowledged == 0) Commit(**store, {NewFit{FitRun::NewRecord(
-                                                 1, "f", ExamplePlan("f"), {})}});
+      if (acknowledged == 0)
+        Commit(**store,
+               {NewFit{FitRun::NewRecord(1, "f", ExamplePlan("f"), {})}});
       for (int64_t seq = acknowledged + 1;; ++seq) {
-        (*store)->Submit({Event(seq)},
-                         [seq, out = channel[1]] {
-                           if (write(out, &seq, sizeof seq) != sizeof seq) {
-                             _exit(4);
-                           }
-                         });
+        (*store)->Submit({Event(seq)}, [seq, out = channel[1]] {
+          if (write(out, &seq, sizeof seq) != sizeof seq) {
+            _exit(4);
+          }
+        });
         if (seq % 64 == 0) Commit(**store, {});
       }
     }

@@ -11,9 +11,9 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include <gtest/gtest.h>
 
-#include "absl/strings/str_cat.h"
 #include "server/store/sqlite_store.h"
 #include "server/study/coordinator.h"
 #include "tests/server/study/example_fit.h"
@@ -75,8 +75,8 @@ class World {
     const size_t w = random_.Below(sessions_.size());
     Pass(calm_ ? 0.01 : 0.3);
     Effects effects;
-    auto tasks = coordinator_->Lease(sessions_[w], calm_ ? 1 : 2, now(),
-                                     effects);
+    auto tasks =
+        coordinator_->Lease(sessions_[w], calm_ ? 1 : 2, now(), effects);
     Do(effects);
     if (!tasks.ok()) {
       sessions_.erase(sessions_.begin() + static_cast<int64_t>(w));
@@ -266,8 +266,7 @@ TEST_F(WholeFitTest, AnEvaluationSurvivesARestart) {
   EXPECT_EQ(after.reason, before.reason);
   EXPECT_EQ(after.samples_done, before.samples_done + 2);
   EXPECT_EQ(after.best_sample, before.best_sample);
-  const auto rows =
-      world.store().ReadSamples(after, 1, -1, 100);
+  const auto rows = world.store().ReadSamples(after, 1, -1, 100);
   ASSERT_TRUE(rows.ok());
   ASSERT_EQ(rows->size(), 2u);
   EXPECT_EQ((*rows)[1].parameters, (std::vector<double>{4e-8, 1.5}));
@@ -308,7 +307,8 @@ TEST_F(WholeFitTest, APausedFitGoesOnAfterAnEvaluationAndARestart) {
   for (size_t i = 0; i < a.size(); ++i) {
     EXPECT_EQ(a[i].parameters, b[i].parameters);
     EXPECT_EQ(a[i].round, b[i].round);
-    EXPECT_EQ(b[i].sample - a[i].sample, a[i].sample < stage->first_sample ? 0 : 1);
+    EXPECT_EQ(b[i].sample - a[i].sample,
+              a[i].sample < stage->first_sample ? 0 : 1);
   }
 }
 

@@ -1,15 +1,14 @@
-#include "server/study/coordinator.h"
-
+#include <limits>
 #include <map>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
+#include "tests/server/study/coordinator_fixture.h"
 #include "tests/server/study/example_fit.h"
 #include "worker/core/base/elementary.h"
 
@@ -19,137 +18,6 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-
-// One word a write: what an effect consists of, in order.
-std::string Describe(const Write& write) {
-  struct Visitor {
-    std::string operator()(const ModelRecord&) { return "model"; }
-    std::string operator()(const NewFit&) { return "new"; }
-    std::string operator()(const UpdatedFit& w) {
-      return absl::StrCat("fit:", std::string(FitStateName(w.fit.state)));
-    }
-    std::string operator()(const DeletedFit&) { return "deleted"; }
-    std::string operator()(const StageRecord& w) {
-      return absl::StrCat("stage:", w.stage, ":", w.rounds);
-    }
-    std::string operator()(const RoundRecord& w) {
-      return absl::StrCat("round:", w.stage, ":", w.round, "@", w.first_sample,
-                          "+", w.points.size());
-    }
-    std::string operator()(const ResultsRecord& w) {
-      return absl::StrCat("results:", w.samples.size());
-    }
-    std::string operator()(const CancelledSamples&) { return "cancelled"; }
-    std::string operator()(const EventRecord& w) {
-      if (w.kind == EventRecord::Kind::kRound) {
-        return absl::StrCat("event", w.seq, ":round:", w.stage, ":", w.round,
-                            w.gated ? ":gated" : "");
-      }
-      return absl::StrCat("event", w.seq, ":",
-                          std::string(FitStateName(w.state)),
-                          w.reason.empty() ? "" : "(" + w.reason + ")");
-    }
-    std::string operator()(const RequestRecord&) { return "request"; }
-  };
-  return std::visit(Visitor{}, write);
-}
-
-std::string Describe(const WriteSet& writes) {
-  std::vector<std::string> words;
-  for (const Write& write : writes) words.push_back(Describe(write));
-  return absl::StrJoin(words, " ");
-}
-
-class CoordinatorTest : public ::testing::Test {
- protected:
-  CoordinatorTest()
-      : coordinator_({.lease_s = 30},
-                     [this] { return absl::StrCat("secret", ++secrets_); }) {}
-
-  Now now() const { return {time_s_, 1'000'000}; }
-
-  // Ticks as the shell does, a few times a second.
-  void Pass(double seconds, std::string* writes = nullptr) {
-    for (const double end = time_s_ + seconds; time_s_ < end;) {
-      time_s_ = std::min(end, time_s_ + 0.5);
-      Effects effects;
-      coordinator_.Tick(now(), effects);
-      if (writes && !effects.writes.empty()) {
-        absl::StrAppend(writes, writes->empty() ? "" : " | ",
-                        Describe(effects.writes));
-      }
-      Follow(effects);
-    }
-  }
-
-  // Calls back as the shell does after a commit; returns what that wrote.
-  std::string Follow(const Effects& effects) {
-    std::string written;
-    for (const int64_t fit : effects.advance) {
-      Effects more;
-      coordinator_.Advance(fit, now(), more);
-      absl::StrAppend(&written, Describe(more.writes));
-    }
-    return written;
-  }
-
-  FitRecord Create(FitPlan plan) {
-    Effects effects;
-    auto fit =
-        coordinator_.CreateFit(std::move(plan), ExampleModel(), now(), effects);
-    EXPECT_TRUE(fit.ok()) << fit.status();
-    created_ = Describe(effects.writes);
-    return *fit;
-  }
-
-  std::string Join(const std::string& name, int threads = 1) {
-    auto session =
-        coordinator_.Register({name, "host", "1", threads, kNumericsVersion},
-                              now());
-    EXPECT_TRUE(session.ok()) << session.status();
-    return session->session;
-  }
-
-  std::vector<TaskGrant> Lease(const std::string& session, int most = 1) {
-    Effects effects;
-    auto tasks = coordinator_.Lease(session, most, now(), effects);
-    EXPECT_TRUE(tasks.ok()) << tasks.status();
-    return *tasks;
-  }
-
-  int64_t Report(const Coordinator::Report& report) {
-    Effects effects;
-    auto already = coordinator_.ReportResults(report, now(), effects);
-    EXPECT_TRUE(already.ok()) << already.status();
-    reported_ = Describe(effects.writes);
-    advanced_ = Follow(effects);
-    return *already;
-  }
-
-  // Simulates all that can be leased; returns what ended rounds wrote.
-  std::vector<std::string> Work(const std::string& session,
-                                size_t most_rounds = 1000) {
-    std::vector<std::string> rounds;
-    while (rounds.size() < most_rounds) {
-      const auto tasks = Lease(session);
-      if (tasks.empty()) break;
-      Report(ExampleReport(session, tasks[0]));
-      if (!advanced_.empty()) rounds.push_back(advanced_);
-    }
-    return rounds;
-  }
-
-  FitRecord Get(const std::string& name) {
-    auto fit = coordinator_.GetFit(name, now());
-    EXPECT_TRUE(fit.ok()) << fit.status();
-    return *fit;
-  }
-
-  int secrets_ = 0;
-  double time_s_ = 100;
-  Coordinator coordinator_;
-  std::string created_, reported_, advanced_;
-};
 
 TEST_F(CoordinatorTest, WritesAFitFromCreationToItsEnd) {
   const FitRecord fit = Create(ExamplePlan("hh", 10, 2));
@@ -188,11 +56,21 @@ TEST_F(CoordinatorTest, StopsByTheRuleThatIsReachedFirst) {
     int64_t samples;
   };
   const std::vector<Case> cases = {
-      {"ROUNDS", {.rounds = 2, .evaluations = 100, .target = {}, .elapsed_s = {}}, 20},
-      {"EVALUATIONS", {.rounds = 9, .evaluations = 25, .target = {}, .elapsed_s = {}}, 25},
-      {"EVALUATIONS", {.rounds = {}, .evaluations = 7, .target = {}, .elapsed_s = {}}, 7},
-      {"TARGET", {.rounds = 9, .evaluations = 10, .target = 10, .elapsed_s = {}}, 10},
-      {"TIME", {.rounds = 9, .evaluations = {}, .target = -1, .elapsed_s = 1e-9}, 10},
+      {"ROUNDS",
+       {.rounds = 2, .evaluations = 100, .target = {}, .elapsed_s = {}},
+       20},
+      {"EVALUATIONS",
+       {.rounds = 9, .evaluations = 25, .target = {}, .elapsed_s = {}},
+       25},
+      {"EVALUATIONS",
+       {.rounds = {}, .evaluations = 7, .target = {}, .elapsed_s = {}},
+       7},
+      {"TARGET",
+       {.rounds = 9, .evaluations = 10, .target = 10, .elapsed_s = {}},
+       10},
+      {"TIME",
+       {.rounds = 9, .evaluations = {}, .target = -1, .elapsed_s = 1e-9},
+       10},
   };
   const std::string session = Join("w");
   for (size_t i = 0; i < cases.size(); ++i) {
@@ -249,33 +127,32 @@ TEST_F(CoordinatorTest, GateHoldsEveryRoundButTheLast) {
               ElementsAre("stage:0:1 event2:round:0:0:gated event3:GATED "
                           "fit:GATED"));
   Effects effects;
-  const auto wrong = coordinator_.AckRound("hh", 0, 1, GateAnswer::kContinue,
-                                           now(), effects);
+  const auto wrong =
+      coordinator_.AckRound("hh", 0, 1, GateAnswer::kContinue, now(), effects);
   EXPECT_EQ(wrong.status().code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(std::string(wrong.status().message()),
               HasSubstr("waits for an answer to round 0 of stage 0, not to "
                         "round 1 of stage 0"));
   EXPECT_THAT(effects.writes, IsEmpty());
-  ASSERT_TRUE(coordinator_
-                  .AckRound("hh", 0, 0, GateAnswer::kContinue, now(), effects)
-                  .ok());
+  ASSERT_TRUE(
+      coordinator_.AckRound("hh", 0, 0, GateAnswer::kContinue, now(), effects)
+          .ok());
   EXPECT_EQ(Describe(effects.writes),
             "event4:RUNNING round:0:1@10+10 fit:RUNNING");
   EXPECT_THAT(Work(session),
               ElementsAre("stage:0:2 event5:round:0:1 event6:SUCCEEDED(ROUNDS) "
                           "fit:SUCCEEDED"));
-  EXPECT_EQ(coordinator_
-                .AckRound("hh", 0, 1, GateAnswer::kContinue, now(), effects)
-                .status()
-                .code(),
-            absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(
+      coordinator_.AckRound("hh", 0, 1, GateAnswer::kContinue, now(), effects)
+          .status()
+          .code(),
+      absl::StatusCode::kFailedPrecondition);
 }
 
 TEST_F(CoordinatorTest, GateStopsOrTimesOut) {
   const std::string session = Join("w");
-  for (const auto& [name, then] :
-       std::map<std::string, GateTimeout>{{"a", GateTimeout::kPause},
-                                          {"b", GateTimeout::kContinue}}) {
+  for (const auto& [name, then] : std::map<std::string, GateTimeout>{
+           {"a", GateTimeout::kPause}, {"b", GateTimeout::kContinue}}) {
     FitPlan plan = ExamplePlan(name, 10, 9);
     plan.spec.gate = {.enabled = true, .timeout_s = 5, .then = then};
     Create(plan);
@@ -308,8 +185,8 @@ TEST_F(CoordinatorTest, APausedFitRecordsButDoesNotAdvance) {
   ASSERT_TRUE(coordinator_.PauseFit("hh", now(), effects).ok());
   EXPECT_EQ(Describe(effects.writes), "event2:PAUSED(USER) fit:PAUSED");
   EXPECT_THAT(Lease(session), IsEmpty());
-  EXPECT_THAT(*coordinator_.Heartbeat(
-                  session, {tasks[0].lease, tasks[1].lease}, now(), effects),
+  EXPECT_THAT(*coordinator_.Heartbeat(session, {tasks[0].lease, tasks[1].lease},
+                                      now(), effects),
               IsEmpty());
   Report(ExampleReport(session, tasks[0]));
   EXPECT_EQ(reported_, "results:12 fit:PAUSED");
@@ -402,7 +279,8 @@ TEST_F(CoordinatorTest, RefusesWrongTransitionsWithARemedy) {
       {pause("paused"), "fits/paused is PAUSED (USER): it is paused already"},
       {pause("ended"), "fits/ended is SUCCEEDED (ROUNDS): "},
       {resume("running"), "fits/running is RUNNING: only a paused fit"},
-      {resume("gated"), "fits/gated is GATED: it waits for an answer to round 0"},
+      {resume("gated"),
+       "fits/gated is GATED: it waits for an answer to round 0"},
       {resume("ended"), "submit a new one"},
       {cancel("ended"), "it has ended already"},
       {remove("running"), "cancel it first"},
@@ -461,8 +339,9 @@ TEST_F(CoordinatorTest, EvaluationOfAPausedFitLeavesItsOpenRoundAlone) {
   Report(ExampleReport(session, held[0]));
   EXPECT_EQ(reported_, "results:8 fit:RUNNING");
   Report(ExampleReport(session, points[0]));
-  EXPECT_EQ(advanced_, "stage:1:1 event4:round:1:0 event5:PAUSED(USER) "
-                       "fit:PAUSED");
+  EXPECT_EQ(advanced_,
+            "stage:1:1 event4:round:1:0 event5:PAUSED(USER) "
+            "fit:PAUSED");
   Effects resumed;
   ASSERT_TRUE(coordinator_.ResumeFit("hh", now(), resumed).ok());
   EXPECT_THAT(Work(session),
@@ -490,169 +369,14 @@ TEST_F(CoordinatorTest, RefusesPointsThatDoNotFit) {
   const std::vector<std::vector<std::vector<double>>> wrong = {
       {}, {{1}}, {{1, 2, 3}}, {{1, inf}}};
   for (const auto& points : wrong) {
-    EXPECT_EQ(coordinator_
-                  .EvaluatePoints("hh", ExamplePlan("hh"), points, now(),
-                                  effects)
-                  .status()
-                  .code(),
-              absl::StatusCode::kInvalidArgument);
+    EXPECT_EQ(
+        coordinator_
+            .EvaluatePoints("hh", ExamplePlan("hh"), points, now(), effects)
+            .status()
+            .code(),
+        absl::StatusCode::kInvalidArgument);
   }
   EXPECT_THAT(effects.writes, IsEmpty());
-}
-
-TEST_F(CoordinatorTest, SharesWorkersFairlyAmongFits) {
-  Create(ExamplePlan("a", 100, 1));
-  Create(ExamplePlan("b", 100, 1));
-  const std::string session = Join("w");
-  std::string order;
-  for (const TaskGrant& task : Lease(session, 6)) order += task.fit_name;
-  EXPECT_EQ(order, "ababab");
-}
-
-TEST_F(CoordinatorTest, ASilentWorkerLosesItsTasksToOthers) {
-  Create(ExamplePlan("hh", 8, 1));
-  const std::string silent = Join("silent");
-  const std::string other = Join("other");
-  const auto tasks = Lease(silent, 9);
-  ASSERT_FALSE(tasks.empty());
-  for (int i = 0; i < 6; ++i) {
-    Pass(5);
-    Effects effects;
-    ASSERT_TRUE(coordinator_.Heartbeat(other, {}, now(), effects).ok());
-  }
-  EXPECT_THAT(Lease(other), IsEmpty());
-  Pass(0.5);
-  EXPECT_EQ(coordinator_.Workers(now()).at(1).state, "lost");
-  const auto again = Lease(other, 99);
-  ASSERT_FALSE(again.empty());
-  EXPECT_EQ(again[0].first_sample, 0);
-  EXPECT_EQ(again[0].points[0], tasks[0].points[0]);
-  // The late report wins where nobody was faster; the other's then repeats it.
-  EXPECT_EQ(Report(ExampleReport(silent, tasks[0])), 0);
-  int64_t repeated = 0;
-  for (const TaskGrant& task : again) {
-    repeated += Report(ExampleReport(other, task));
-  }
-  EXPECT_EQ(repeated, static_cast<int64_t>(tasks[0].points.size()));
-  EXPECT_EQ(Get("hh").samples_done, 8);
-  EXPECT_EQ(Get("hh").state, FitState::kSucceeded);
-  EXPECT_EQ(coordinator_.Workers(now()).size(), 2u);
-  Pass(91);
-  EXPECT_THAT(coordinator_.Workers(now()), IsEmpty());
-}
-
-TEST_F(CoordinatorTest, NoWorkerIsLostWhileTheCoordinatorStoodStill) {
-  Create(ExamplePlan("hh", 8, 1));
-  const std::string session = Join("w");
-  const auto tasks = Lease(session, 1);
-  Pass(1);
-  time_s_ += 1000;
-  Effects effects;
-  coordinator_.Tick(now(), effects);
-  EXPECT_THAT(
-      *coordinator_.Heartbeat(session, {tasks[0].lease}, now(), effects),
-      IsEmpty());
-}
-
-TEST_F(CoordinatorTest, FindsTheSampleThatKillsItsWorkers) {
-  constexpr int64_t kPoison = 5;
-  Create(ExamplePlan("hh", 16, 1));
-  int losses = 0;
-  for (int i = 0; Get("hh").state == FitState::kRunning; ++i) {
-    ASSERT_LT(i, 100);
-    const std::string session = Join("w");
-    const auto tasks = Lease(session);
-    ASSERT_EQ(tasks.size(), 1u);
-    const int64_t first = tasks[0].first_sample;
-    const auto n = static_cast<int64_t>(tasks[0].points.size());
-    if (first <= kPoison && kPoison < first + n) {
-      ++losses;
-      Pass(31);
-    } else {
-      Report(ExampleReport(session, tasks[0]));
-    }
-  }
-  const FitRecord fit = Get("hh");
-  EXPECT_EQ(fit.samples_done, 16);
-  EXPECT_EQ(fit.samples_failed, 1);
-  EXPECT_LE(losses, 2 * 3 + 5);
-}
-
-TEST_F(CoordinatorTest, FailuresAreRetriedLaterThenRecorded) {
-  FitPlan plan = ExamplePlan("hh", 4, 1);
-  plan.spec.execution.max_attempts = 2;
-  Create(plan);
-  const std::string session = Join("w");
-  auto fail = [&] {
-    const auto tasks = Lease(session, 9);
-    for (const TaskGrant& task : tasks) {
-      Coordinator::Report report;
-      report.session = session;
-      report.lease = task.lease;
-      report.fit = "fits/hh";
-      report.failure = "out of memory";
-      Report(report);
-    }
-    return tasks.size();
-  };
-  EXPECT_EQ(fail(), 1u);
-  EXPECT_EQ(fail(), 0u);
-  Pass(0.5);
-  Effects unused;
-  const auto tasks = Lease(session, 9);
-  ASSERT_EQ(tasks.size(), 1u);
-  Coordinator::Report report;
-  report.session = session;
-  report.lease = tasks[0].lease;
-  report.fit = "hh";
-  report.failure = "out of memory";
-  Effects effects;
-  ASSERT_TRUE(coordinator_.ReportResults(report, now(), effects).ok());
-  ASSERT_EQ(Describe(effects.writes), "results:4 fit:RUNNING");
-  const auto& results = std::get<ResultsRecord>(effects.writes[0]);
-  EXPECT_EQ(results.samples[0].evaluation.status, SampleStatus::kFailed);
-  EXPECT_EQ(results.samples[0].evaluation.reason,
-            "given up after 2 attempts: out of memory");
-  Follow(effects);
-  EXPECT_EQ(Get("hh").state, FitState::kSucceeded);
-  EXPECT_FALSE(Get("hh").best_sample);
-}
-
-TEST_F(CoordinatorTest, TakesOverdueTasksAway) {
-  FitPlan plan = ExamplePlan("hh", 4, 1);
-  plan.spec.execution = {.task_timeout_s = 10, .max_attempts = 1};
-  Create(plan);
-  const std::string session = Join("w");
-  const auto tasks = Lease(session);
-  std::string written;
-  for (int i = 0; i < 11; ++i) {
-    Pass(1, &written);
-    Effects effects;
-    ASSERT_TRUE(
-        coordinator_.Heartbeat(session, {tasks[0].lease}, now(), effects).ok());
-  }
-  EXPECT_EQ(written, "results:4 fit:RUNNING");
-  EXPECT_EQ(Get("hh").samples_failed, 4);
-}
-
-TEST_F(CoordinatorTest, ReleasedTasksCountNoAttempt) {
-  FitPlan plan = ExamplePlan("hh", 4, 1);
-  plan.spec.execution.max_attempts = 1;
-  Create(plan);
-  const std::string session = Join("w");
-  for (int i = 0; i < 5; ++i) {
-    const auto tasks = Lease(session);
-    ASSERT_EQ(tasks.size(), 1u);
-    Effects effects;
-    ASSERT_TRUE(coordinator_
-                    .Release(session, {tasks[0].lease, "unknown"}, now(),
-                             effects)
-                    .ok());
-    EXPECT_TRUE(effects.work_available);
-    EXPECT_THAT(effects.writes, IsEmpty());
-  }
-  Work(session);
-  EXPECT_EQ(Get("hh").samples_failed, 0);
 }
 
 TEST_F(CoordinatorTest, BreaksTheCircuitOfAFitThatFails) {
@@ -673,41 +397,6 @@ TEST_F(CoordinatorTest, BreaksTheCircuitOfAFitThatFails) {
   EXPECT_EQ(Get("hh").state, FitState::kSucceeded);
 }
 
-TEST_F(CoordinatorTest, RefusesReportsOfTheWrongShape) {
-  Create(ExamplePlan("hh"));
-  const std::string session = Join("w");
-  const auto tasks = Lease(session);
-  Coordinator::Report report = ExampleReport(session, tasks[0]);
-  report.samples[1].evaluation.trace_errors.push_back(0);
-  Effects effects;
-  EXPECT_EQ(coordinator_.ReportResults(report, now(), effects).status().code(),
-            absl::StatusCode::kInvalidArgument);
-  report = ExampleReport(session, tasks[0]);
-  report.samples[0].evaluation.status = SampleStatus::kDrawn;
-  EXPECT_EQ(coordinator_.ReportResults(report, now(), effects).status().code(),
-            absl::StatusCode::kInvalidArgument);
-  EXPECT_THAT(effects.writes, IsEmpty());
-  report = ExampleReport(session, tasks[0]);
-  report.samples[0].sample = -1;
-  report.samples[1].sample = 1'000'000;
-  EXPECT_EQ(Report(report), 2);
-}
-
-TEST_F(CoordinatorTest, RefusesOtherNumericsAndUnknownSessions) {
-  const auto refused = coordinator_.Register(
-      {"w", "h", "1", 1, kNumericsVersion + 1}, now());
-  EXPECT_EQ(refused.status().code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_THAT(std::string(refused.status().message()),
-              HasSubstr(absl::StrCat("version ", kNumericsVersion + 1)));
-  Effects effects;
-  EXPECT_EQ(coordinator_.Lease("?", 1, now(), effects).status().code(),
-            absl::StatusCode::kNotFound);
-  EXPECT_EQ(coordinator_.Heartbeat("?", {}, now(), effects).status().code(),
-            absl::StatusCode::kNotFound);
-  EXPECT_EQ(coordinator_.Release("?", {}, now(), effects).code(),
-            absl::StatusCode::kNotFound);
-}
-
 TEST_F(CoordinatorTest, CountsRunningTimeOnly) {
   Create(ExamplePlan("hh"));
   Pass(5);
@@ -720,33 +409,23 @@ TEST_F(CoordinatorTest, CountsRunningTimeOnly) {
   EXPECT_NEAR(Get("hh").elapsed_s, 7, 1e-9);
 }
 
-TEST_F(CoordinatorTest, ShowsWhatWorkersDo) {
-  Create(ExamplePlan("hh", 100, 1));
-  const std::string session = Join("w", 4);
-  EXPECT_EQ(coordinator_.Workers(now()).at(0).state, "idle");
-  Lease(session);
-  const WorkerView view = coordinator_.Workers(now()).at(0);
-  EXPECT_EQ(view.state, "busy");
-  EXPECT_EQ(view.activity, "fits/hh round 0, 50 samples");
-}
-
 TEST_F(CoordinatorTest, AFitOfOtherNumericsFailsOnRecovery) {
   StoredFit stored;
   stored.fit = FitRun::NewRecord(7, "old", ExamplePlan("old"), now());
   stored.fit.numerics_version = kNumericsVersion + 1;
   Effects effects;
   ASSERT_TRUE(coordinator_
-                  .Recover({stored}, 8,
-                           [](const FitRecord&) -> absl::StatusOr<FitPlan> {
-                             return ExamplePlan("old");
-                           },
-                           now(), effects)
+                  .Recover(
+                      {stored}, 8,
+                      [](const FitRecord&) -> absl::StatusOr<FitPlan> {
+                        return ExamplePlan("old");
+                      },
+                      now(), effects)
                   .ok());
   EXPECT_EQ(Get("old").state, FitState::kFailed);
   EXPECT_THAT(Get("old").reason, HasSubstr("numerics version"));
   EXPECT_THAT(Describe(effects.writes), HasSubstr("cancelled event1:FAILED"));
   EXPECT_EQ(Create(ExamplePlan("new")).id, 8);
 }
-
 }  // namespace
 }  // namespace somafit

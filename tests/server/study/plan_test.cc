@@ -120,9 +120,13 @@ TEST(ResolvePlanTest, ReportsEachMistakeUnderItsField) {
       {"parameters.gl.bounds", "",
        [](FitSpec& s, Dataset&) { s.parameters[1].bounds = "[1*mV, 2*mV]"; }},
       {"metrics.v.metric", "no metric \"best\"",
-       [](FitSpec& s, Dataset&) { s.metrics = {{"v", "best", {}, {}}}; }},
+       [](FitSpec& s, Dataset&) {
+         s.metrics = {{"v", "best", {}, {}}};
+       }},
       {"metrics.w.output", "no output \"w\"",
-       [](FitSpec& s, Dataset&) { s.metrics = {{"w", "", {}, {}}}; }},
+       [](FitSpec& s, Dataset&) {
+         s.metrics = {{"w", "", {}, {}}};
+       }},
       {"metrics.v.output", "two metrics",
        [](FitSpec& s, Dataset&) {
          s.metrics = {{"v", "", {}, {}}, {"v", "", {}, {}}};
@@ -136,11 +140,13 @@ TEST(ResolvePlanTest, ReportsEachMistakeUnderItsField) {
          s.metrics = {{"v", "", {{"t_start", "1*second"}}, {}}};
        }},
       {"metrics.v.t_weights", "t_weights has 3",
-       [](FitSpec& s, Dataset&) { s.metrics = {{"v", "", {}, {1, 1, 1}}}; }},
+       [](FitSpec& s, Dataset&) {
+         s.metrics = {{"v", "", {}, {1, 1, 1}}};
+       }},
       {"metrics.v.t_weights", "both",
        [](FitSpec& s, Dataset&) {
-         s.metrics = {{"v", "", {{"t_start", "0.5*ms"}},
-                       std::vector<double>(20, 1)}};
+         s.metrics = {
+             {"v", "", {{"t_start", "0.5*ms"}}, std::vector<double>(20, 1)}};
        }},
       {"metrics.v", "no point of output \"v\"",
        [nan](FitSpec&, Dataset& d) {
@@ -149,7 +155,9 @@ TEST(ResolvePlanTest, ReportsEachMistakeUnderItsField) {
       {"optimizer.name", "no optimizer \"magic\"",
        [](FitSpec& s, Dataset&) { s.optimizer.name = "magic"; }},
       {"optimizer.options.Q", "",
-       [](FitSpec& s, Dataset&) { s.optimizer.options = {{"Q", "1"}}; }},
+       [](FitSpec& s, Dataset&) {
+         s.optimizer.options = {{"Q", "1"}};
+       }},
       {"stop", "nothing would end the fit",
        [](FitSpec& s, Dataset&) { s.stop = {}; }},
       {"stop.rounds", "-1", [](FitSpec& s, Dataset&) { s.stop.rounds = -1; }},
@@ -168,8 +176,7 @@ TEST(ResolvePlanTest, ReportsEachMistakeUnderItsField) {
        [](FitSpec& s, Dataset&) { s.execution.max_attempts = 0; }},
       {"execution.task_timeout_seconds", "above 0",
        [](FitSpec& s, Dataset&) { s.execution.task_timeout_s = 0; }},
-      {"dataset", "no output",
-       [](FitSpec&, Dataset& d) { d.outputs.clear(); }},
+      {"dataset", "no output", [](FitSpec&, Dataset& d) { d.outputs.clear(); }},
   };
   for (const Mistake& mistake : mistakes) {
     SCOPED_TRACE(mistake.field + ": " + mistake.words);
@@ -180,9 +187,9 @@ TEST(ResolvePlanTest, ReportsEachMistakeUnderItsField) {
     EXPECT_FALSE(ResolvePlan(spec, "hash", dataset, diagnostics));
     bool found = false;
     for (const Diagnostic& diagnostic : diagnostics.all()) {
-      found = found || (diagnostic.field == mistake.field &&
-                        diagnostic.message.find(mistake.words) !=
-                            std::string::npos);
+      found = found ||
+              (diagnostic.field == mistake.field &&
+               diagnostic.message.find(mistake.words) != std::string::npos);
     }
     EXPECT_TRUE(found) << diagnostics.Render();
   }

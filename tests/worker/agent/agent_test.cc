@@ -1,0 +1,199 @@
+#include "worker/agent/agent.h"
+
+#include <atomic>
+#include <chrono>
+#include <thread>
+
+#include <gtest/gtest.h>
+#include <spdlog/spdlog.h>
+
+#include "tests/worker/agent/fake_coordinator.h"
+
+namespace somafit {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+// An agent on a thread of its own.
+class AgentTest : public testing::Test {
+ protected:
+  void SetUp() override { spdlog::set_level(spdlog::level::off); }
+  void TearDown() override {
+    if (thread_.joinable()) Stop();
+  }
+
+  void Start(AgentOptions options = {}) {
+    options.identity.name = "w";
+    options.first_retry_s = 0.01;
+    options.last_retry_s = 0.05;
+    agent_ = std::make_unique<Agent>(
+        options, [this]() -> absl::StatusOr<std::shared_ptr<CoordinatorPort>> {
+          ++connections_;
+          return coordinator_.NewPort();
+        });
+    thread_ = std::thread([this] { status_ = agent_->Run(); });
+  }
+  absl::Status Join() {
+    thread_.join();
+    return status_;
+  }
+  absl::Status Stop() {
+    agent_->Stop();
+    return Join();
+  }
+
+  FakeCoordinator coordinator_;
+  std::atomic<int> connections_ = 0;
+  std::unique_ptr<Agent> agent_;
+  std::thread thread_;
+  absl::Status status_;
+};
+
+TEST_F(AgentTest, SimulatesAndReports) {
+  Start();
+  for (int i = 0; i < 5; ++i) {
+    coordinator_.Add(
+        coordinator_.NewTask("lease" + std::to_string(i), {1e-8, 2e-8, 3e-8}));
+  }
+  ASSERT_TRUE(coordinator_.WaitForReports(5));
+  EXPECT_TRUE(Stop().ok());
+  const auto reports = coordinator_.reports();
+  for (const TaskReport& report : reports) {
+    EXPECT_EQ(report.failure, "");
+    ASSERT_EQ(report.evaluations.size(), 3);
+    EXPECT_EQ(report.evaluations[0].status, SampleStatus::kOk);
+    EXPECT_GT(report.evaluations[0].total_error, 0);
+    EXPECT_EQ(report.evaluations[2].total_error,
+              reports[0].evaluations[2].total_error);
+  }
+  EXPECT_EQ(coordinator_.model_fetches(), 1) << "compiled once";
+}
+
+TEST_F(AgentTest, ABrokenTaskIsReportedAsSuch) {
+  Start();
+  AssignedTask task = coordinator_.NewTask("bad", {1e-8});
+  task.parameters = {"no_such_parameter"};
+  coordinator_.Add(task);
+  coordinator_.Add(coordinator_.NewTask("good", {1e-8}));
+  ASSERT_TRUE(coordinator_.WaitForReports(2));
+  EXPECT_TRUE(Stop().ok());
+  EXPECT_NE(coordinator_.reports()[0].failure, "");
+  EXPECT_TRUE(coordinator_.reports()[0].evaluations.empty());
+  EXPECT_EQ(coordinator_.reports()[1].failure, "");
+}
+
+TEST_F(AgentTest, KeepsAReportUntilTheCoordinatorIsBack) {
+  Start();
+  ASSERT_TRUE(coordinator_.WaitForRegistrations(1));
+  // Long enough that the coordinator is away before the report.
+  coordinator_.Add(
+      coordinator_.NewTask("lease", std::vector<double>(20'000, 1e-8)));
+  std::this_thread::sleep_for(milliseconds(50));
+  coordinator_.FailWith(absl::UnavailableError("away"));
+  std::this_thread::sleep_for(milliseconds(1000));
+  coordinator_.FailWith(absl::OkStatus());
+  ASSERT_TRUE(coordinator_.WaitForReports(1));
+  EXPECT_TRUE(coordinator_.WaitForRegistrations(2));
+  EXPECT_TRUE(Stop().ok());
+  EXPECT_EQ(coordinator_.reports().size(), 1);
+  EXPECT_EQ(coordinator_.reports()[0].lease, "lease");
+  EXPECT_GT(connections_, 2);
+}
+
+TEST_F(AgentTest, WaitsForACoordinatorThatStartsLater) {
+  coordinator_.FailWith(absl::UnavailableError("not yet"));
+  Start();
+  std::this_thread::sleep_for(milliseconds(200));
+  EXPECT_EQ(coordinator_.registrations(), 0);
+  coordinator_.FailWith(absl::OkStatus());
+  EXPECT_TRUE(coordinator_.WaitForRegistrations(1));
+  EXPECT_TRUE(Stop().ok());
+}
+
+TEST_F(AgentTest, StopsWhileWaitingForACoordinator) {
+  coordinator_.FailWith(absl::UnavailableError("never"));
+  Start();
+  std::this_thread::sleep_for(milliseconds(50));
+  const auto begin = Clock::now();
+  EXPECT_TRUE(Stop().ok());
+  EXPECT_LT(Clock::now() - begin, seconds(2));
+}
+
+TEST_F(AgentTest, GivesUpWhenItIsRefused) {
+  for (const absl::Status& refusal :
+       {absl::UnauthenticatedError("the token is wrong"),
+        absl::FailedPreconditionError("other numerics")}) {
+    coordinator_.FailWith(refusal);
+    Start();
+    EXPECT_EQ(Join(), refusal);
+  }
+}
+
+TEST_F(AgentTest, BearsWithATokenThatWorkedBefore) {
+  Start();
+  ASSERT_TRUE(coordinator_.WaitForRegistrations(1));
+  coordinator_.FailWith(absl::UnauthenticatedError("the token is wrong"));
+  std::this_thread::sleep_for(milliseconds(300));
+  coordinator_.FailWith(absl::OkStatus());
+  EXPECT_TRUE(coordinator_.WaitForRegistrations(2));
+  EXPECT_TRUE(Stop().ok());
+}
+
+TEST_F(AgentTest, LosesPatienceWithATokenInTheEnd) {
+  AgentOptions options;
+  options.token_patience_s = 0.2;
+  Start(options);
+  ASSERT_TRUE(coordinator_.WaitForRegistrations(1));
+  coordinator_.FailWith(absl::UnauthenticatedError("the token is wrong"));
+  EXPECT_TRUE(absl::IsUnauthenticated(Join()));
+}
+
+TEST_F(AgentTest, GivesUpATaskThatHasEnded) {
+  Start();
+  // Would take minutes.
+  coordinator_.Add(
+      coordinator_.NewTask("long", std::vector<double>(20'000'000, 1e-8)));
+  std::this_thread::sleep_for(milliseconds(100));
+  coordinator_.End("long");
+  coordinator_.Add(coordinator_.NewTask("next", {1e-8}));
+  ASSERT_TRUE(coordinator_.WaitForReports(1));
+  EXPECT_EQ(coordinator_.reports()[0].lease, "next");
+  EXPECT_TRUE(Stop().ok());
+}
+
+TEST_F(AgentTest, ReleasesWhatItCannotFinishInTime) {
+  AgentOptions options;
+  options.grace_s = 0.2;
+  Start(options);
+  coordinator_.Add(
+      coordinator_.NewTask("long", std::vector<double>(20'000'000, 1e-8)));
+  std::this_thread::sleep_for(milliseconds(200));
+  EXPECT_TRUE(Stop().ok());
+  EXPECT_TRUE(coordinator_.released().contains("long"));
+  EXPECT_TRUE(coordinator_.reports().empty());
+}
+
+TEST_F(AgentTest, FinishesWhatItHoldsBeforeItStops) {
+  Start();
+  coordinator_.Add(
+      coordinator_.NewTask("short", std::vector<double>(20'000, 1e-8)));
+  std::this_thread::sleep_for(milliseconds(20));
+  EXPECT_TRUE(Stop().ok());
+  // Leased before the stop: reported. Not leased: untouched.
+  EXPECT_TRUE(coordinator_.released().empty());
+}
+
+TEST_F(AgentTest, EndsWhenIdle) {
+  AgentOptions options;
+  options.idle_exit_s = 0.3;
+  const auto begin = Clock::now();
+  Start(options);
+  EXPECT_TRUE(Join().ok());
+  EXPECT_GT(Clock::now() - begin, milliseconds(250));
+  EXPECT_LT(Clock::now() - begin, seconds(4));
+}
+
+}  // namespace
+}  // namespace somafit

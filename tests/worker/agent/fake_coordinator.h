@@ -1,0 +1,53 @@
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "worker/agent/coordinator_port.h"
+
+namespace somafit {
+
+// A coordinator that hands out what a test puts in, and remembers what came
+// back. Connections to it may be cut. Thread-safe.
+class FakeCoordinator {
+ public:
+  FakeCoordinator();
+
+  std::shared_ptr<CoordinatorPort> NewPort();
+  // A task of a passive membrane with these conductances [S].
+  AssignedTask NewTask(const std::string& lease, std::vector<double> points);
+
+  void Add(AssignedTask task);
+  // All calls fail with this, until Ok is set.
+  void FailWith(absl::Status status);
+  void End(const std::string& lease);
+  // Waits at most 10 s.
+  bool WaitForReports(size_t count);
+  bool WaitForRegistrations(size_t count);
+
+  std::vector<TaskReport> reports();
+  std::set<std::string> released();
+  size_t registrations();
+  size_t model_fetches();
+
+ private:
+  friend class FakePort;
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<AssignedTask> tasks_;
+  absl::Status failure_;
+  std::vector<TaskReport> reports_;
+  std::set<std::string> released_, ended_;
+  size_t registrations_ = 0, model_fetches_ = 0;
+  ModelSource model_;
+  std::string dataset_;
+};
+
+}  // namespace somafit
