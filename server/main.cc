@@ -4,14 +4,15 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "absl/strings/str_cat.h"
 #include <CLI/CLI.hpp>
 #include <grpc/support/log.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
-#include "absl/strings/str_cat.h"
 #include "proto/convert/digest.h"
 #include "proto/convert/endpoint_file.h"
 #include "server/rpc/rpc_server.h"
@@ -109,9 +110,23 @@ std::string HostName() {
   return name;
 }
 
+// Whether nobody else may have written the file.
+bool IsPrivate(const std::string& path) {
+  struct stat about = {};
+  return ::lstat(path.c_str(), &about) == 0 && S_ISREG(about.st_mode) &&
+         about.st_uid == ::geteuid() && (about.st_mode & 077) == 0;
+}
+
 // The token that workers and clients already have, or a new one.
 absl::StatusOr<std::string> TokenFor(const std::string& endpoint_path) {
   const absl::StatusOr<v1::Endpoint> known = LoadEndpoint(endpoint_path);
+  if (known.ok() && !IsPrivate(endpoint_path)) {
+    spdlog::warn(
+        "event=endpoint_replaced reason=\"{} may have been written or read by "
+        "others; it gets a new token\"",
+        endpoint_path);
+    return RandomHex128();
+  }
   if (known.ok() && known->token().size() >= 32) return known->token();
   if (!known.ok() && !absl::IsNotFound(known.status())) {
     spdlog::warn("event=endpoint_replaced reason=\"{}\"",
@@ -226,8 +241,7 @@ int Main(int argc, char** argv) {
                  std::string(prepared.status().message()).c_str());
     return 2;
   }
-  const absl::Status served =
-      Serve(options, *std::move(prepared), signals);
+  const absl::Status served = Serve(options, *std::move(prepared), signals);
   if (served.ok()) return 0;
   std::fprintf(stderr, "somafit-server: %s\n",
                std::string(served.message()).c_str());

@@ -6,12 +6,12 @@
 #include <memory>
 #include <sstream>
 
+#include "absl/strings/str_cat.h"
 #include <openssl/bio.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 
-#include "absl/strings/str_cat.h"
 #include "worker/core/base/status.h"
 
 namespace somafit {
@@ -46,9 +46,10 @@ absl::StatusOr<X509Ptr> ReadCertificate(const std::string& option,
   X509Ptr certificate(
       PEM_read_bio_X509(reader.get(), nullptr, nullptr, nullptr), &X509_free);
   if (certificate == nullptr) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        option, ": ", path, " holds no certificate in PEM (it should begin "
-        "with \"-----BEGIN CERTIFICATE-----\")"));
+    return absl::InvalidArgumentError(
+        absl::StrCat(option, ": ", path,
+                     " holds no certificate in PEM (it should begin "
+                     "with \"-----BEGIN CERTIFICATE-----\")"));
   }
   return certificate;
 }

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+
 #include "server/rpc/rpc_server.h"
 
 namespace somafit {

@@ -107,8 +107,9 @@ int Main(int argc, char** argv) {
                      : cores > 0         ? static_cast<int>(cores)
                                          : 1;
   agent_options.idle_exit_s = options.idle_exit_s;
-  Agent agent(std::move(agent_options),
-              [path = options.endpoint] { return ConnectByEndpointFile(path); });
+  Agent agent(std::move(agent_options), [path = options.endpoint] {
+    return ConnectByEndpointFile(path);
+  });
   std::thread([&agent, signals] {
     int signal = 0;
     sigwait(&signals, &signal);

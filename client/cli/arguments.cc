@@ -1,9 +1,12 @@
 #include "client/cli/arguments.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <iostream>
 
+#include "absl/strings/ascii.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 
 #include "client/lib/yaml_spec.h"
@@ -57,7 +60,17 @@ std::string FolderOf(const std::string& file) {
 absl::StatusOr<v1::FitSpec> ReadSpec(const SpecOptions& options) {
   SOMAFIT_ASSIGN_OR_RETURN(v1::FitSpec spec,
                            ReadFitSpec(options.file, options.sets));
-  if (options.seed) spec.set_seed(*options.seed);
+  if (!options.seed.empty()) {
+    uint64_t seed = 0;
+    if (!std::all_of(options.seed.begin(), options.seed.end(),
+                     absl::ascii_isdigit) ||
+        !absl::SimpleAtoi(options.seed, &seed)) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("--seed \"", options.seed,
+                       "\" is not a whole number from 0 to 2^64-1"));
+    }
+    spec.set_seed(seed);
+  }
   if (!options.name.empty()) {
     SOMAFIT_ASSIGN_OR_RETURN(const std::string name,
                              FitResourceName(options.name));
@@ -82,6 +95,10 @@ void AddSampleOptions(CLI::App* command, SampleOptions* options) {
       ->type_name("FILE");
 }
 
+absl::Status CheckOutput(const std::string& path) {
+  return path.empty() ? absl::OkStatus() : NewFile::Check(path);
+}
+
 absl::Status WriteSamples(FitClient* client, const v1::Fit& fit,
                           std::optional<int32_t> stage,
                           const SampleOptions& options) {
@@ -99,12 +116,23 @@ absl::Status WriteSamples(FitClient* client, const v1::Fit& fit,
     sink = [&](absl::string_view text) { file->Write(text); };
   }
   SampleWriter writer(format, !options.no_units, fit, std::move(sink));
-  writer.Begin();
+  // An empty stage that may yet get samples is not a mistake.
+  const bool may_be_empty = !stage || *stage == fit.stage();
+  bool begun = false;
   SOMAFIT_RETURN_IF_ERROR(client->ForEachSampleBlock(
       fit.name(), stage, [&](const v1::SampleBlock& block) {
+        if (!begun && block.sample_size() == 0 && !may_be_empty) {
+          return absl::OkStatus();
+        }
+        if (!begun) writer.Begin();
+        begun = true;
         const absl::Status added = writer.Add(block);
         return added.ok() ? printed : added;
       }));
+  if (!begun) {
+    return absl::NotFoundError(
+        absl::StrCat(fit.name(), " has no samples of stage ", *stage));
+  }
   writer.End();
   SOMAFIT_RETURN_IF_ERROR(printed);
   return file ? file->Commit() : Print("");
@@ -131,10 +159,12 @@ void WarnWithoutWorkers(FitClient* client, const std::string& endpoint_path) {
 
 absl::Status Print(absl::string_view text) {
   const bool written =
+      std::ferror(stdout) == 0 &&
       std::fwrite(text.data(), 1, text.size(), stdout) == text.size() &&
       (!text.empty() || std::fflush(stdout) == 0);
   if (written) return absl::OkStatus();
-  return absl::InternalError("cannot write the output; is the disk full?");
+  return absl::InternalError(
+      "cannot write the output; is the disk full, or the pipe closed?");
 }
 
 }  // namespace somafit

@@ -38,7 +38,7 @@ absl::StatusOr<FitClient> Connect(const ServerOptions& options);
 struct SpecOptions {
   std::string file;
   std::string name;
-  std::optional<uint64_t> seed;
+  std::string seed;
   std::vector<std::string> sets;
 };
 void AddSpecOptions(CLI::App* command, SpecOptions* options);
@@ -53,6 +53,9 @@ struct SampleOptions {
   std::string output;
 };
 void AddSampleOptions(CLI::App* command, SampleOptions* options);
+// Whether the file that they name can be written: ask before what takes long.
+absl::Status CheckOutput(const std::string& path);
+// NotFound if a stage is given, not the one that optimizes, and has no samples.
 absl::Status WriteSamples(FitClient* client, const v1::Fit& fit,
                           std::optional<int32_t> stage,
                           const SampleOptions& options);
@@ -63,7 +66,8 @@ void AddFitName(CLI::App* command, std::string* name);
 // Says on stderr that nobody simulates, if no worker is there.
 void WarnWithoutWorkers(FitClient* client, const std::string& endpoint_path);
 
-// Writes to stdout; Internal if that fails (a full disk).
+// Writes to stdout; Internal if that fails, or failed before (a full disk, a
+// pipe that nobody reads).
 absl::Status Print(absl::string_view text);
 
 }  // namespace somafit

@@ -30,6 +30,7 @@ namespace {
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
+  signal(SIGPIPE, SIG_DFL);
   execv(path, arguments);
   const int error = errno;
   [[maybe_unused]] const ssize_t n = write(report, &error, sizeof(error));

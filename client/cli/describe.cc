@@ -1,4 +1,5 @@
 #include <cmath>
+#include <limits>
 #include <memory>
 
 #include "absl/strings/str_cat.h"
@@ -21,8 +22,10 @@ std::string OptionText(const v1::OptionDescription& option) {
   if (std::isfinite(option.default_value())) {
     absl::StrAppend(&text, ", default ", ShortestText(option.default_value()));
   }
-  const bool from = std::isfinite(option.minimum());
+  const bool positive = option.minimum() == std::numeric_limits<double>::min();
+  const bool from = std::isfinite(option.minimum()) && !positive;
   const bool to = std::isfinite(option.maximum());
+  if (positive) absl::StrAppend(&text, ", more than 0");
   if (from || to) {
     absl::StrAppend(
         &text, ",",

@@ -1,12 +1,8 @@
 #include "client/cli/embedded.h"
 
-#include <cerrno>
 #include <chrono>
 #include <csignal>
-#include <cstdlib>
-#include <cstring>
 #include <filesystem>
-#include <sys/stat.h>
 #include <thread>
 #include <unistd.h>
 #include <utility>
@@ -35,22 +31,6 @@ bool StopAsked() {
   sigpending(&pending);
   return sigismember(&pending, SIGINT) || sigismember(&pending, SIGTERM) ||
          sigismember(&pending, SIGHUP);
-}
-
-absl::StatusOr<std::string> PrivateFolder() {
-  // A socket's path has at most 107 bytes.
-  constexpr size_t kMaxFolder = 80;
-  const char* variable = std::getenv("TMPDIR");
-  std::string base =
-      variable == nullptr || *variable == '\0' ? "/tmp" : variable;
-  if (base.size() > kMaxFolder) base = "/tmp";
-  std::string folder = absl::StrCat(base, "/somafit-XXXXXX");
-  if (mkdtemp(folder.data()) == nullptr) {
-    return absl::InternalError(absl::StrCat("cannot make a folder in ", base,
-                                            ": ", std::strerror(errno),
-                                            "; set TMPDIR to another one"));
-  }
-  return folder;
 }
 
 absl::StatusOr<std::string> ProgramBeside(const std::string& name) {
@@ -83,25 +63,26 @@ absl::Status Broken(absl::string_view program, const std::string& how,
 
 absl::StatusOr<std::unique_ptr<Embedded>> Embedded::Start(
     const EmbeddedOptions& options) {
-  SOMAFIT_ASSIGN_OR_RETURN(std::string folder, PrivateFolder());
-  std::unique_ptr<Embedded> embedded(
-      new Embedded(std::move(folder), options.keep));
+  SOMAFIT_ASSIGN_OR_RETURN(std::unique_ptr<PrivateFolder> folder,
+                           PrivateFolder::Make());
+  if (options.keep) folder->Keep();
+  std::unique_ptr<Embedded> embedded(new Embedded(std::move(folder)));
   SOMAFIT_RETURN_IF_ERROR(embedded->StartServer(options));
   SOMAFIT_RETURN_IF_ERROR(embedded->StartWorkers(options));
   return embedded;
 }
 
 absl::Status Embedded::StartServer(const EmbeddedOptions& options) {
-  const std::string endpoint = folder_ + "/endpoint";
+  const std::string endpoint = folder() + "/endpoint";
   SOMAFIT_ASSIGN_OR_RETURN(const std::string program,
                            ProgramBeside("somafit-server"));
   SOMAFIT_ASSIGN_OR_RETURN(
       ChildProcess server,
       ChildProcess::Start(
           program,
-          {"--listen", absl::StrCat("unix:", folder_, "/socket"), "--db",
+          {"--listen", absl::StrCat("unix:", folder(), "/socket"), "--db",
            options.database, "--endpoint", endpoint},
-          folder_ + "/server.log"));
+          folder() + "/server.log"));
   server_.emplace(std::move(server));
   const auto deadline = steady_clock::now() + kStartTime;
   while (access(endpoint.c_str(), R_OK) != 0) {
@@ -128,7 +109,7 @@ absl::Status Embedded::StartWorkers(const EmbeddedOptions& options) {
             program,
             {"--endpoint", endpoint_.path, "--threads",
              absl::StrCat(options.threads), "--name", absl::StrCat("run-", i)},
-            absl::StrCat(folder_, "/worker-", i, ".log")));
+            absl::StrCat(folder(), "/worker-", i, ".log")));
     workers_.push_back(std::move(worker));
   }
   return absl::OkStatus();
@@ -156,9 +137,6 @@ Embedded::~Embedded() {
     server_->Terminate();
     server_->WaitOrKill(kServerStopSeconds);
   }
-  if (keep_) return;
-  std::error_code ignored;
-  std::filesystem::remove_all(folder_, ignored);
 }
 
 }  // namespace somafit

@@ -8,6 +8,7 @@
 #include "absl/status/statusor.h"
 
 #include "client/cli/child_process.h"
+#include "client/cli/private_folder.h"
 #include "client/lib/endpoint.h"
 
 namespace somafit {
@@ -32,19 +33,18 @@ class Embedded {
   ~Embedded();
 
   const KnownEndpoint& endpoint() const { return endpoint_; }
-  const std::string& folder() const { return folder_; }
+  const std::string& folder() const { return folder_->path(); }
 
   // What went wrong, with the end of the log, if a program ended by itself.
   absl::Status Health();
 
  private:
-  Embedded(std::string folder, bool keep)
-      : folder_(std::move(folder)), keep_(keep) {}
+  explicit Embedded(std::unique_ptr<PrivateFolder> folder)
+      : folder_(std::move(folder)) {}
   absl::Status StartServer(const EmbeddedOptions& options);
   absl::Status StartWorkers(const EmbeddedOptions& options);
 
-  std::string folder_;
-  bool keep_;
+  std::unique_ptr<PrivateFolder> folder_;
   KnownEndpoint endpoint_;
   std::optional<ChildProcess> server_;
   std::vector<ChildProcess> workers_;

@@ -24,6 +24,7 @@ absl::StatusOr<int> Evaluate(const EvaluateOptions& options) {
                            FitResourceName(options.name));
   SOMAFIT_ASSIGN_OR_RETURN(const std::string text,
                            ReadFile(options.points, kMaxPointsBytes));
+  SOMAFIT_RETURN_IF_ERROR(CheckOutput(options.samples.output));
   SOMAFIT_ASSIGN_OR_RETURN(FitClient client, Connect(options.server));
   SOMAFIT_ASSIGN_OR_RETURN(const v1::Fit fit, client.GetFit(name));
   SOMAFIT_ASSIGN_OR_RETURN(const Points points,

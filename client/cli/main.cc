@@ -1,3 +1,4 @@
+#include <csignal>
 #include <iostream>
 #include <optional>
 
@@ -37,6 +38,8 @@ std::optional<int> Parse(CLI::App& app, int argc, char** argv) {
 }
 
 int Main(int argc, char** argv) {
+  // A reader that goes away shows as a write that fails: we end in good order.
+  std::signal(SIGPIPE, SIG_IGN);
   CLI::App app("Fits models of neurons to recordings.", "somafit");
   app.set_version_flag("--version", "somafit " SOMAFIT_VERSION);
   app.require_subcommand(0, 1);

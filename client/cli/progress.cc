@@ -46,8 +46,7 @@ void Progress::OnRound(const v1::RoundEvent& round) {
   if (terminal_) {
     Draw();
   } else {
-    (void)Print(absl::StrCat(RoundText(fit_, round), "\n"));
-    (void)Print("");
+    Write(absl::StrCat(RoundText(fit_, round), "\n"));
   }
 }
 
@@ -56,9 +55,19 @@ void Progress::Tick() {
   if (terminal_) Draw();
 }
 
+bool Progress::IsRead() const {
+  const std::lock_guard lock(mutex_);
+  return printed_.ok();
+}
+
+void Progress::Write(absl::string_view text) {
+  if (printed_.ok()) printed_ = Print(text);
+  if (printed_.ok()) printed_ = Print("");
+}
+
 void Progress::End() {
   const std::lock_guard lock(mutex_);
-  if (drawn_) (void)Print("\n");
+  if (drawn_) Write("\n");
   drawn_ = false;
 }
 
@@ -91,8 +100,7 @@ void Progress::Draw() {
   const double elapsed =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start_)
           .count();
-  (void)Print(absl::StrCat("\r", Line(elapsed, TerminalWidth()), "\x1b[K"));
-  (void)Print("");
+  Write(absl::StrCat("\r", Line(elapsed, TerminalWidth()), "\x1b[K"));
   drawn_ = true;
 }
 

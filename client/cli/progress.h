@@ -4,6 +4,9 @@
 #include <mutex>
 #include <string>
 
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+
 #include "somafit/v1/fit.pb.h"
 
 namespace somafit {
@@ -18,6 +21,8 @@ class Progress {
   void OnRound(const v1::RoundEvent& round);
   // Shows that time passes.
   void Tick();
+  // Whether what it wrote could be written.
+  bool IsRead() const;
   // Leaves the line as it is and goes to the next one.
   void End();
 
@@ -27,6 +32,7 @@ class Progress {
 
  private:
   void Draw();
+  void Write(absl::string_view text);
 
   const v1::Fit fit_;
   const bool terminal_;
@@ -36,6 +42,7 @@ class Progress {
   int64_t samples_;
   std::string best_;
   bool drawn_ = false;
+  absl::Status printed_;
 };
 
 }  // namespace somafit

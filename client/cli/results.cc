@@ -31,6 +31,7 @@ absl::StatusOr<int> Results(const ResultsOptions& options) {
     }
     stage = number;
   }
+  SOMAFIT_RETURN_IF_ERROR(CheckOutput(options.samples.output));
   SOMAFIT_ASSIGN_OR_RETURN(FitClient client, Connect(options.server));
   SOMAFIT_ASSIGN_OR_RETURN(const v1::Fit fit, client.GetFit(name));
   if (options.stage.empty()) stage = fit.stage();

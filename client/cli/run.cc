@@ -34,7 +34,12 @@ struct RunOptions {
 sigset_t StopSignals() {
   sigset_t set;
   sigemptyset(&set);
-  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&set, signal);
+  sigaddset(&set, SIGINT);
+  sigaddset(&set, SIGTERM);
+  // Under nohup, a terminal that goes away is no reason to stop.
+  struct sigaction hangup;
+  sigaction(SIGHUP, nullptr, &hangup);
+  if (hangup.sa_handler != SIG_IGN) sigaddset(&set, SIGHUP);
   return set;
 }
 
@@ -65,6 +70,11 @@ class Monitor {
         return;
       }
       progress->Tick();
+      if (!progress->IsRead()) {
+        interrupted_ = true;  // `somafit run ... | head` has had enough
+        watch->Cancel();
+        return;
+      }
     }
   }
 
@@ -82,7 +92,7 @@ class NewDatabase {
   ~NewDatabase() {
     if (keep_) return;
     std::error_code ignored;
-    for (const char* suffix : {"", "-wal", "-shm", "-journal"}) {
+    for (const char* suffix : {"", "-wal", "-shm", "-journal", ".lock"}) {
       std::filesystem::remove(path_ + suffix, ignored);
     }
   }
@@ -110,7 +120,9 @@ absl::StatusOr<v1::Fit> Begin(const RunOptions& options, v1::FitSpec spec,
     spec.clear_data();
     spec.set_dataset(dataset);
   }
-  return client->CreateFit(spec);
+  SOMAFIT_ASSIGN_OR_RETURN(v1::Fit fit, client->CreateFit(spec));
+  std::cerr << fit.warnings();
+  return fit;
 }
 
 void WarnOfOthers(const v1::Fit& fit, FitClient* client) {
@@ -141,8 +153,8 @@ std::string Summary(const v1::Fit& fit, const std::string& database) {
   }
   const absl::string_view name = ShortFitName(fit.name());
   absl::StrAppend(&text, "Stored as ", fit.name(), " in ", database,
-                  "; all samples: sqlite3 '", database,
-                  "' 'select * from \"fit_", name, "\"'\n");
+                  "; all samples: sqlite3 ", ShellWord(database),
+                  " 'select * from \"fit_", name, "\"'\n");
   return text;
 }
 
@@ -183,16 +195,17 @@ absl::StatusOr<int> WatchToEnd(const RunOptions& options,
     (void)client->PauseFit(fit.name());
     std::cerr << "Interrupted; what was simulated is kept. Go on with: somafit "
                  "run "
-              << options.spec.file << " --db " << database << " --resume "
-              << name << std::endl;
+              << ShellWord(options.spec.file) << " --db " << ShellWord(database)
+              << " --resume " << name << std::endl;
     return kFailure;
   }
   SOMAFIT_RETURN_IF_ERROR(status);
   SOMAFIT_ASSIGN_OR_RETURN(const v1::Fit ended, client->GetFit(fit.name()));
   SOMAFIT_RETURN_IF_ERROR(Print(Summary(ended, database)));
   if (paused) {
-    std::cerr << "Go on with: somafit run " << options.spec.file << " --db "
-              << database << " --resume " << name << std::endl;
+    std::cerr << "Go on with: somafit run " << ShellWord(options.spec.file)
+              << " --db " << ShellWord(database) << " --resume " << name
+              << std::endl;
   }
   SOMAFIT_RETURN_IF_ERROR(SaveResults(options, ended, client));
   SOMAFIT_RETURN_IF_ERROR(Print(""));
@@ -200,6 +213,13 @@ absl::StatusOr<int> WatchToEnd(const RunOptions& options,
 }
 
 absl::StatusOr<int> Run(const RunOptions& options) {
+  if (!options.resume.empty() &&
+      (!options.spec.seed.empty() || !options.spec.name.empty() ||
+       !options.spec.sets.empty())) {
+    return absl::InvalidArgumentError(
+        "--resume goes on with a fit as it was started; remove --seed, --set "
+        "and --name");
+  }
   SOMAFIT_ASSIGN_OR_RETURN(v1::FitSpec spec, ReadSpec(options.spec));
   if (spec.gate().enabled()) {
     return absl::InvalidArgumentError(
@@ -215,6 +235,7 @@ absl::StatusOr<int> Run(const RunOptions& options) {
         absl::StrCat("--db: there is no folder ",
                      database.parent_path().string(), "; make it first"));
   }
+  SOMAFIT_RETURN_IF_ERROR(CheckOutput(options.results));
   std::string encoding;
   if (options.resume.empty() && (spec.has_data() || spec.dataset().empty())) {
     SOMAFIT_ASSIGN_OR_RETURN(const Dataset dataset,

@@ -25,6 +25,7 @@ absl::StatusOr<int> Submit(const SubmitOptions& options) {
   SOMAFIT_RETURN_IF_ERROR(StoreData(folder, &client, &spec));
   SOMAFIT_ASSIGN_OR_RETURN(const v1::Fit fit,
                            client.CreateFit(spec, options.validate));
+  std::cerr << fit.warnings();
   if (options.validate) {
     std::cerr << "The fit is valid; nothing was started.\n";
   }

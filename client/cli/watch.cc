@@ -3,6 +3,7 @@
 #include <iostream>
 #include <memory>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 
 #include "client/cli/arguments.h"
@@ -16,7 +17,7 @@ namespace {
 struct WatchOptions {
   ServerOptions server;
   std::string name;
-  int64_t after = 0;
+  std::string after;
   std::string format = "text";
 };
 
@@ -31,17 +32,24 @@ std::string EventText(const v1::Fit& fit, const v1::FitEvent& event) {
 absl::StatusOr<int> WatchFit(const WatchOptions& options) {
   SOMAFIT_ASSIGN_OR_RETURN(const std::string name,
                            FitResourceName(options.name));
+  int64_t after = 0;
+  if (!options.after.empty() &&
+      (!absl::SimpleAtoi(options.after, &after) || after < 0)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--after \"", options.after,
+                     "\" is not a sequence number, a whole number from 0"));
+  }
   SOMAFIT_ASSIGN_OR_RETURN(FitClient client, Connect(options.server));
   SOMAFIT_ASSIGN_OR_RETURN(const v1::Fit fit, client.GetFit(name));
-  if (options.after > fit.last_seq()) {
-    return absl::OutOfRangeError(absl::StrCat("--after ", options.after,
+  if (after > fit.last_seq()) {
+    return absl::OutOfRangeError(absl::StrCat("--after ", after,
                                               " is beyond the newest event ",
                                               fit.last_seq(), " of ", name));
   }
   if (fit.state() == v1::FIT_STATE_RUNNING) {
     WarnWithoutWorkers(&client, client.connection().known().path);
   }
-  Watch watch(&client, name, options.after);
+  Watch watch(&client, name, after);
   absl::Status printed;
   const absl::Status status = watch.Run(
       Watch::Until::kEnded,
@@ -77,8 +85,7 @@ void AddWatch(CLI::App& app, Action* action) {
   command
       ->add_option("--after", options->after,
                    "Only events after this sequence number")
-      ->type_name("SEQ")
-      ->check(CLI::NonNegativeNumber);
+      ->type_name("SEQ");
   command->add_option("--format", options->format, "How to print")
       ->type_name("text|json")
       ->capture_default_str()

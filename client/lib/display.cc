@@ -4,8 +4,10 @@
 #include <cmath>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_replace.h"
 #include "absl/strings/strip.h"
 
 #include "client/lib/client.h"
@@ -110,6 +112,15 @@ std::string StateSentence(v1::FitState state, absl::string_view reason) {
       return absl::StrCat("The fit is in the state ", StateText(state),
                           because);
   }
+}
+
+std::string ShellWord(const std::string& text) {
+  const bool plain =
+      !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
+        return absl::ascii_isalnum(c) || absl::StrContains("_-./:=@%+,", c);
+      });
+  if (plain) return text;
+  return absl::StrCat("'", absl::StrReplaceAll(text, {{"'", "'\\''"}}), "'");
 }
 
 std::string JsonText(absl::string_view text) {

@@ -50,6 +50,9 @@ std::string StateSentence(v1::FitState state, absl::string_view reason);
 // column by column.
 std::string EventJson(const v1::Fit& fit, const v1::FitEvent& event);
 
+// A text as one word of a shell's command line: in quotes, if it needs them.
+std::string ShellWord(const std::string& text);
+
 // A text in quotes as JSON has it.
 std::string JsonText(absl::string_view text);
 // A number as JSON has it; null if it is not finite.

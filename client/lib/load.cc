@@ -1,5 +1,6 @@
 #include "client/lib/load.h"
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <optional>
@@ -160,6 +161,16 @@ class Loader {
 
   void CompareShapes() {
     const Signals& first = inputs_.empty() ? outputs_[0] : inputs_[0];
+    const auto is_point = [](const Signals& each) {
+      return each.traces[0].size() == 1;
+    };
+    if (std::all_of(inputs_.begin(), inputs_.end(), is_point) &&
+        std::all_of(outputs_.begin(), outputs_.end(), is_point)) {
+      Error(absl::StrCat(first.field,
+                         ": each trace has one sample; did you mean layout: "
+                         "columns?"));
+      return;
+    }
     for (const std::vector<Signals>* list : {&inputs_, &outputs_}) {
       for (const Signals& each : *list) {
         if (each.traces.size() == first.traces.size() &&

@@ -89,7 +89,7 @@ std::vector<std::vector<double>> Rows(const char* data, size_t rows,
 }  // namespace
 
 absl::StatusOr<std::vector<std::vector<double>>> ParseNpy(
-    absl::string_view bytes, const std::string& path) {
+    absl::string_view bytes, const std::string& path, bool* flat) {
   if (!absl::StartsWith(bytes, kMagic) || bytes.size() < 10) {
     return Bad(path, "this is not an npy file; save it with numpy.save");
   }
@@ -114,6 +114,13 @@ absl::StatusOr<std::vector<std::vector<double>>> ParseNpy(
                "the array is in Fortran order; save "
                "numpy.ascontiguousarray(array)");
   }
+  if (header.type != "<f8" && header.type != "<f4" && header.type != "<i8" &&
+      header.type != "<i4") {
+    return Bad(path, absl::StrCat("numbers of type \"", header.type,
+                                  "\" are not read; save "
+                                  "array.astype(\"float64\")"));
+  }
+  if (flat != nullptr) *flat = header.shape.size() == 1;
   const size_t width = absl::EndsWith(header.type, "8") ? 8 : 4;
   const size_t rows = header.shape.size() == 2 ? header.shape[0] : 1;
   const size_t columns = header.shape.back();
@@ -129,10 +136,7 @@ absl::StatusOr<std::vector<std::vector<double>>> ParseNpy(
   if (header.type == "<f8") return Rows<double>(bytes.data(), rows, columns);
   if (header.type == "<f4") return Rows<float>(bytes.data(), rows, columns);
   if (header.type == "<i8") return Rows<int64_t>(bytes.data(), rows, columns);
-  if (header.type == "<i4") return Rows<int32_t>(bytes.data(), rows, columns);
-  return Bad(path, absl::StrCat("numbers of type \"", header.type,
-                                "\" are not read; save "
-                                "array.astype(\"float64\")"));
+  return Rows<int32_t>(bytes.data(), rows, columns);
 }
 
 }  // namespace somafit

@@ -9,6 +9,7 @@
 #include "client/lib/client.h"
 #include "client/lib/display.h"
 #include "worker/core/base/number.h"
+#include "worker/core/data/column_names.h"
 
 namespace somafit {
 namespace {
@@ -29,14 +30,27 @@ std::string CsvNumber(double value) {
 SampleWriter::SampleWriter(SampleFormat format, bool units, const v1::Fit& fit,
                            Sink sink)
     : format_(format), units_(units), fit_(fit), sink_(std::move(sink)) {
-  for (const v1::Variable& parameter : fit_.parameters()) {
-    AddColumn(parameter);
+  std::vector<std::string> parameters;
+  for (const v1::Variable& each : fit_.parameters()) {
+    parameters.push_back(each.name());
+  }
+  std::vector<std::string> outputs;
+  for (const v1::Variable& each : fit_.outputs()) {
+    outputs.push_back(each.name());
+  }
+  const SampleColumnNames names = NameSampleColumns(parameters, outputs);
+  for (int i = 0; i < fit_.parameters_size(); ++i) {
+    v1::Variable parameter = fit_.parameters(i);
+    parameter.set_name(names.parameters[i]);
+    AddColumn(std::move(parameter));
   }
   v1::Variable total = fit_.total_error();
   total.set_name("total_error");
   AddColumn(std::move(total));
   for (int i = 0; i < fit_.outputs_size(); ++i) {
-    AddColumn(OutputErrorVariable(fit_, i));
+    v1::Variable error = OutputErrorVariable(fit_, i);
+    error.set_name(names.errors[i]);
+    AddColumn(std::move(error));
   }
 }
 

@@ -20,6 +20,7 @@ enum class SampleFormat { kTable, kCsv, kJson };
 //         SI, shortest text that reads back exactly, LF; no number: empty
 //  json   one object: "fit", "units" (of the SI numbers) and "samples"
 //  table  aligned columns in display units, and the best sample at the end
+// Columns are named as worker/core/data/column_names.h says.
 // Without units, the table shows SI and json has no "units".
 class SampleWriter {
  public:

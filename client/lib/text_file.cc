@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -70,6 +71,44 @@ absl::StatusOr<std::string> ReadFile(const std::string& path,
 }
 
 absl::StatusOr<NewFile> NewFile::Create(const std::string& path) {
+  const auto refused = [&](absl::string_view why) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("cannot write ", path, ": ", why));
+  };
+  struct stat about;
+  const bool exists = stat(path.c_str(), &about) == 0;
+  if (exists && S_ISDIR(about.st_mode)) return refused("it is a folder");
+  if (exists && !S_ISREG(about.st_mode)) {
+    const int fd = open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NOCTTY);
+    if (fd < 0) return refused(std::strerror(errno));
+    return NewFile(path, "", fd);
+  }
+  if (lstat(path.c_str(), &about) != 0 || !S_ISLNK(about.st_mode)) {
+    return CreateDraft(path);
+  }
+  // The link stays; what it leads to is replaced.
+  char* const target = realpath(path.c_str(), nullptr);
+  if (target == nullptr) {
+    return refused("it is a link to something that is not there");
+  }
+  const std::string resolved = target;
+  std::free(target);
+  return CreateDraft(resolved);
+}
+
+absl::Status NewFile::Check(const std::string& path) {
+  struct stat about;
+  if (stat(path.c_str(), &about) == 0 && !S_ISREG(about.st_mode) &&
+      !S_ISDIR(about.st_mode)) {
+    // Not opened: whoever reads a pipe would take that for all of it.
+    if (access(path.c_str(), W_OK) == 0) return absl::OkStatus();
+    return absl::InvalidArgumentError(
+        absl::StrCat("cannot write ", path, ": ", std::strerror(errno)));
+  }
+  return Create(path).status();
+}
+
+absl::StatusOr<NewFile> NewFile::CreateDraft(const std::string& path) {
   std::string draft = path + ".XXXXXX";
   const int fd = mkostemp(draft.data(), O_CLOEXEC);
   if (fd < 0) {
@@ -93,7 +132,7 @@ NewFile::NewFile(NewFile&& other) noexcept
 NewFile::~NewFile() {
   if (descriptor_ < 0) return;
   close(descriptor_);
-  unlink(draft_.c_str());
+  if (!draft_.empty()) unlink(draft_.c_str());
 }
 
 void NewFile::Write(absl::string_view text) {
@@ -119,13 +158,14 @@ void NewFile::Flush() {
 absl::Status NewFile::Commit() {
   Flush();
   const int fd = std::exchange(descriptor_, -1);
-  if (error_ == 0 && fsync(fd) != 0 && errno != EINVAL) error_ = errno;
+  if (error_ == 0 && !draft_.empty() && fsync(fd) != 0) error_ = errno;
   if (close(fd) != 0 && error_ == 0) error_ = errno;
-  if (error_ == 0 && rename(draft_.c_str(), path_.c_str()) != 0) {
+  if (error_ == 0 && !draft_.empty() &&
+      rename(draft_.c_str(), path_.c_str()) != 0) {
     error_ = errno;
   }
   if (error_ == 0) return absl::OkStatus();
-  unlink(draft_.c_str());
+  if (!draft_.empty()) unlink(draft_.c_str());
   return FileError(path_, error_, "write");
 }
 

@@ -14,9 +14,14 @@ absl::StatusOr<std::string> ReadFile(const std::string& path, size_t max_bytes);
 
 // A file that appears under its name only when it is complete: what is written
 // before Commit lies beside it under another name, and is removed otherwise.
+// What a link leads to is replaced, not the link. A device or a pipe is written
+// to at once.
 class NewFile {
  public:
+  // InvalidArgument, with the path and the reason.
   static absl::StatusOr<NewFile> Create(const std::string& path);
+  // Whether Create is likely to succeed; leaves nothing behind.
+  static absl::Status Check(const std::string& path);
   NewFile(NewFile&& other) noexcept;
   NewFile& operator=(NewFile&&) = delete;
   ~NewFile();
@@ -30,6 +35,7 @@ class NewFile {
       : path_(std::move(path)),
         draft_(std::move(draft)),
         descriptor_(descriptor) {}
+  static absl::StatusOr<NewFile> CreateDraft(const std::string& path);
   void Flush();
 
   std::string path_;

@@ -22,24 +22,33 @@ namespace {
 
 constexpr size_t kMaxErrors = 10;
 constexpr size_t kMaxQuoted = 40;
+// Fewer numbers that count may well be a recording.
+constexpr size_t kLeastCounted = 10;
 constexpr size_t kMaxNumbers = kMaxDatasetBytes / sizeof(double);
 
 bool IsText(const CsvCell& cell) {
   return !cell.text.empty() && !ReadNumber(cell);
 }
 
-// Whether the cells from `first` on are k, k + 1, ... with k 0 or 1.
-bool IsCount(const CsvRow& row, size_t first) {
-  if (row.cells.size() < 3) return false;
+// Whether the cells from `first` on are k, k + 1, ... with k from 0 to `most`,
+// which is 0 or 1.
+bool IsCount(const CsvRow& row, size_t first, double most) {
+  if (first >= row.cells.size()) return false;
   const std::optional<double> start = ReadNumber(row.cells[first]);
+  if (!start || (*start != 0 && *start != most)) return false;
   for (size_t i = first; i < row.cells.size(); ++i) {
-    const std::optional<double> value = ReadNumber(row.cells[i]);
-    if (!value || (*start != 0 && *start != 1) ||
-        *value != *start + static_cast<double>(i - first)) {
+    if (ReadNumber(row.cells[i]) != *start + static_cast<double>(i - first)) {
       return false;
     }
   }
   return true;
+}
+
+// Whether a header's first cell says that its column numbers the rows.
+bool NamesIndex(const CsvCell& cell) {
+  const std::string name = absl::AsciiStrToLower(cell.text);
+  return name.empty() || name == "index" || name == "trace" || name == "row" ||
+         name == "id" || name == "#";
 }
 
 bool IsHeader(const CsvRow& row) {
@@ -50,8 +59,8 @@ bool IsHeader(const CsvRow& row) {
     number = number || (!cell.text.empty() && !IsText(cell));
   }
   if (text && !number) return true;
-  const bool led = !ReadNumber(row.cells[0]);
-  return IsCount(row, led ? 1 : 0);
+  if (NamesIndex(row.cells[0])) return IsCount(row, 1, 1);
+  return row.cells.size() >= kLeastCounted && IsCount(row, 0, 0);
 }
 
 bool NamesTime(absl::string_view header) {
@@ -105,7 +114,7 @@ class TraceParser {
 
  private:
   void ReadHeader(const CsvRow& row) {
-    header_leads_ = !ReadNumber(row.cells[0]);
+    header_leads_ = NamesIndex(row.cells[0]);
     for (const CsvCell& cell : row.cells) {
       if (NamesTime(cell.text)) {
         Error(row.line, cell.column,
@@ -153,10 +162,11 @@ class TraceParser {
   }
 
   bool IsIndex() const {
+    const double start = table_[0][0];
     for (size_t i = 0; i < table_.size(); ++i) {
-      if (table_[i][0] != static_cast<double>(i)) return false;
+      if (table_[i][0] != start + static_cast<double>(i)) return false;
     }
-    return columns_ > 1;
+    return columns_ > 1 && (start == 0 || start == 1);
   }
 
   void Error(int line, int column, absl::string_view message) {
@@ -195,8 +205,9 @@ absl::StatusOr<TraceTable> ReadTraceFile(const std::string& path,
       !absl::EndsWithIgnoreCase(path, ".npy")) {
     return ParseTraceCsv(content, path, layout);
   }
-  SOMAFIT_ASSIGN_OR_RETURN(TraceTable table, ParseNpy(content, path));
-  if (layout == TraceLayout::kColumns) table = Transposed(table);
+  bool flat = false;
+  SOMAFIT_ASSIGN_OR_RETURN(TraceTable table, ParseNpy(content, path, &flat));
+  if (layout == TraceLayout::kColumns && !flat) table = Transposed(table);
   return table;
 }
 

@@ -10,9 +10,8 @@
 #include <system_error>
 #include <unistd.h>
 
-#include <google/protobuf/util/json_util.h>
-
 #include "absl/strings/str_cat.h"
+#include <google/protobuf/util/json_util.h>
 
 namespace somafit {
 namespace {
@@ -36,9 +35,8 @@ absl::StatusOr<v1::Endpoint> LoadEndpoint(const std::string& path) {
   std::error_code error;
   const auto size = std::filesystem::file_size(path, error);
   if (error) {
-    const std::string text =
-        absl::StrCat("cannot read the endpoint file ", path, ": ",
-                     error.message());
+    const std::string text = absl::StrCat("cannot read the endpoint file ",
+                                          path, ": ", error.message());
     return error == std::errc::no_such_file_or_directory
                ? absl::NotFoundError(text)
                : absl::PermissionDeniedError(text);
@@ -70,25 +68,24 @@ absl::StatusOr<v1::Endpoint> LoadEndpoint(const std::string& path) {
 }
 
 absl::Status StoreEndpoint(const std::string& path,
-                               const v1::Endpoint& endpoint) {
+                           const v1::Endpoint& endpoint) {
   std::string text;
   google::protobuf::util::JsonPrintOptions options;
   options.add_whitespace = true;
   (void)google::protobuf::util::MessageToJsonString(endpoint, &text, options);
   const std::string temporary = absl::StrCat(path, ".", ::getpid(), ".new");
   ::unlink(temporary.c_str());
-  const int file = ::open(temporary.c_str(),
-                          O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  const int file =
+      ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
   if (file < 0) {
-    return absl::PermissionDeniedError(
-        absl::StrCat("cannot write the endpoint file ", path, ": ",
-                     std::strerror(errno)));
+    return absl::PermissionDeniedError(absl::StrCat(
+        "cannot write the endpoint file ", path, ": ", std::strerror(errno)));
   }
   const absl::Status written = WriteAll(file, text);
   ::close(file);
   if (!written.ok() || std::rename(temporary.c_str(), path.c_str()) != 0) {
-    const std::string cause = written.ok() ? std::strerror(errno)
-                                           : std::string(written.message());
+    const std::string cause =
+        written.ok() ? std::strerror(errno) : std::string(written.message());
     ::unlink(temporary.c_str());
     return absl::UnavailableError(
         absl::StrCat("cannot write the endpoint file ", path, ": ", cause));

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+
 #include "somafit/v1/endpoint.pb.h"
 
 namespace somafit {
@@ -14,6 +15,6 @@ absl::StatusOr<v1::Endpoint> LoadEndpoint(const std::string& path);
 
 // Replaces the file as a whole (mode 0600): a reader sees the old or the new.
 absl::Status StoreEndpoint(const std::string& path,
-                               const v1::Endpoint& endpoint);
+                           const v1::Endpoint& endpoint);
 
 }  // namespace somafit

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "absl/strings/str_cat.h"
+
 #include "worker/core/base/status.h"
 
 namespace somafit {

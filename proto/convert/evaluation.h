@@ -1,6 +1,7 @@
 #pragma once
 
 #include "absl/status/statusor.h"
+
 #include "somafit/v1/fit.pb.h"
 #include "somafit/v1/worker_service.pb.h"
 #include "worker/core/data/evaluation.h"

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
+
 #include "proto/convert/digest.h"
 #include "proto/convert/status.h"
 #include "worker/core/base/number.h"
@@ -55,9 +56,9 @@ class Violations {
   void CheckName(const std::string& field, const std::string& name) {
     if (name.empty()) return;
     const bool starts = name[0] >= 'a' && name[0] <= 'z';
-    const bool rest = name.find_first_not_of(
-                          "abcdefghijklmnopqrstuvwxyz0123456789-_") ==
-                      std::string::npos;
+    const bool rest =
+        name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-_") ==
+        std::string::npos;
     if (!starts || !rest || name.size() > kMaxName) {
       Add(field, absl::StrCat("\"", name.substr(0, 2 * kMaxName),
                               "\" is not a name; use at most ", kMaxName,
@@ -146,8 +147,8 @@ void CheckCounts(const v1::FitSpec& message, Violations& violations) {
                    absl::StrCat("is ", stop.rounds(), "; give 0 or more"));
   }
   if (stop.has_evaluations() && stop.evaluations() < 0) {
-    violations.Add("stop.evaluations", absl::StrCat("is ", stop.evaluations(),
-                                                    "; give 0 or more"));
+    violations.Add("stop.evaluations",
+                   absl::StrCat("is ", stop.evaluations(), "; give at least 1"));
   }
   violations.CheckText("stop.target", stop.target());
   violations.CheckText("stop.time", stop.time());
@@ -225,11 +226,11 @@ v1::Model ToProto(const ModelSource& source) {
 }
 
 MetricSpec FromProto(const v1::MetricSpec& message) {
-  return {.output = message.output(),
-          .metric = message.metric(),
-          .options = NamedFromProto(message.options()),
-          .t_weights = {message.t_weights().begin(),
-                        message.t_weights().end()}};
+  return {
+      .output = message.output(),
+      .metric = message.metric(),
+      .options = NamedFromProto(message.options()),
+      .t_weights = {message.t_weights().begin(), message.t_weights().end()}};
 }
 
 v1::MetricSpec ToProto(const MetricSpec& metric) {

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/cord.h"
+
 #include "somafit/v1/error_details.pb.h"
 
 namespace somafit {
@@ -66,7 +67,8 @@ std::optional<google::rpc::Status> DetailsOf(const absl::Status& status) {
 grpc::Status ToGrpc(const absl::Status& status) {
   if (status.ok()) return grpc::Status::OK;
   const auto code = static_cast<grpc::StatusCode>(status.code());
-  const std::string message = Travelling(std::string(status.message()), kMaxMessage);
+  const std::string message =
+      Travelling(std::string(status.message()), kMaxMessage);
   const auto payload = status.GetPayload(kDetailsUrl);
   return grpc::Status(code, message, payload ? std::string(*payload) : "");
 }

@@ -41,10 +41,12 @@ class DifferentialEvolution final : public Optimizer {
                                        RandomStream& random) const override {
     std::vector<std::vector<double>> points;
     const bool started = members_.size() == population_;
+    const std::vector<double>* const best = started ? &Best() : nullptr;
     for (int64_t i = 0; i < count; ++i) {
       const uint64_t k = n_told_ + static_cast<uint64_t>(i);
-      points.push_back(started ? Breed(members_[k % population_].point, random)
-                               : Uniform(random));
+      points.push_back(
+          started ? Breed(members_[k % population_].point, *best, random)
+                  : Uniform(random));
     }
     return points;
   }
@@ -115,13 +117,17 @@ class DifferentialEvolution final : public Optimizer {
     return point;
   }
 
+  const std::vector<double>& Best() const {
+    return std::min_element(members_.begin(), members_.end(),
+                            [](const Told& one, const Told& other) {
+                              return one.error < other.error;
+                            })
+        ->point;
+  }
+
   std::vector<double> Breed(const std::vector<double>& parent,
+                            const std::vector<double>& best,
                             RandomStream& random) const {
-    const auto& best = std::min_element(members_.begin(), members_.end(),
-                                        [](const Told& one, const Told& other) {
-                                          return one.error < other.error;
-                                        })
-                           ->point;
     const auto& a = members_[random.Below(population_)].point;
     const auto& b = members_[random.Below(population_)].point;
     const uint64_t always = random.Below(std::max<size_t>(parent.size(), 1));

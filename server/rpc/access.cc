@@ -1,6 +1,7 @@
 #include "server/rpc/access.h"
 
 #include "absl/strings/strip.h"
+
 #include "proto/convert/digest.h"
 #include "proto/convert/status.h"
 

@@ -3,9 +3,8 @@
 #include <optional>
 #include <string>
 
-#include <grpcpp/server_context.h>
-
 #include "absl/status/status.h"
+#include <grpcpp/server_context.h>
 
 namespace somafit {
 

@@ -7,6 +7,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+
 #include "proto/convert/digest.h"
 #include "proto/convert/status.h"
 
@@ -39,16 +40,16 @@ absl::StatusOr<std::string> FitNameOf(const std::string& resource,
 
 absl::StatusOr<int> PageSizeOf(int32_t page_size, int usual, int most) {
   if (page_size < 0) {
-    return BadField("page_size", absl::StrCat("is ", page_size,
-                                              "; give 0 (the default) or more"));
+    return BadField(
+        "page_size",
+        absl::StrCat("is ", page_size, "; give 0 (the default) or more"));
   }
   return page_size == 0 ? usual : std::min<int>(page_size, most);
 }
 
 absl::Status CheckRequestId(const std::string& request_id) {
-  const bool visible =
-      std::all_of(request_id.begin(), request_id.end(),
-                  [](char c) { return c > ' ' && c <= '~'; });
+  const bool visible = std::all_of(request_id.begin(), request_id.end(),
+                                   [](char c) { return c > ' ' && c <= '~'; });
   if (request_id.size() <= 128 && visible) return absl::OkStatus();
   return BadField("request_id",
                   "is not an id; use a UUID, or at most 128 visible ASCII "
@@ -75,8 +76,8 @@ absl::StatusOr<int64_t> ReadPageToken(const std::string& token,
   if (token.empty()) return first;
   absl::string_view rest = token;
   int64_t after = 0;
-  if (!absl::ConsumePrefix(
-          &rest, absl::StrCat(Sha256Hex(query).substr(0, 12), "-")) ||
+  if (!absl::ConsumePrefix(&rest,
+                           absl::StrCat(Sha256Hex(query).substr(0, 12), "-")) ||
       !absl::SimpleAtoi(rest, &after) || after < first) {
     return BadField("page_token",
                     "is not one that this request was answered with; start "
@@ -94,12 +95,12 @@ absl::Status ToStatusWithDetails(const Diagnostics& diagnostics) {
     if (diagnostic.severity != Severity::kError) continue;
     if (reason.empty()) reason = diagnostic.code;
     violations.push_back(
-        {diagnostic.field, diagnostic.excerpt.empty()
-                               ? diagnostic.message
-                               : absl::StrCat("line ", diagnostic.begin.line,
-                                              ", column ",
-                                              diagnostic.begin.column, ": ",
-                                              diagnostic.message)});
+        {diagnostic.field,
+         diagnostic.excerpt.empty()
+             ? diagnostic.message
+             : absl::StrCat("line ", diagnostic.begin.line, ", column ",
+                            diagnostic.begin.column, ": ",
+                            diagnostic.message)});
   }
   return WithReason(absl::InvalidArgumentError(diagnostics.Render()), reason,
                     std::move(violations));

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "absl/status/statusor.h"
+
 #include "worker/core/lang/diagnostic.h"
 
 namespace somafit {

@@ -4,12 +4,10 @@
 #include <string>
 #include <string_view>
 
+#include "absl/status/status.h"
 #include <grpcpp/server_context.h>
 #include <grpcpp/support/server_callback.h>
-
 #include <grpcpp/support/status.h>
-
-#include "absl/status/status.h"
 
 namespace somafit {
 
@@ -26,7 +24,7 @@ grpc::Status Sendable(const absl::Status& status);
 class UnaryCall {
  public:
   UnaryCall(std::string_view method, grpc::ServerUnaryReactor* reactor,
-       std::string request_id = "")
+            std::string request_id = "")
       : method_(method),
         request_id_(std::move(request_id)),
         reactor_(reactor),

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+
 #include "proto/convert/digest.h"
 #include "proto/convert/status.h"
 #include "worker/core/base/status.h"
@@ -29,9 +30,8 @@ template <typename T>
 void DatasetShelf::Shelf<T>::Keep(const std::string& hash,
                                   std::shared_ptr<const T> value,
                                   size_t bytes) {
-  std::erase_if(in_use, [](const auto& entry) {
-    return entry.second.expired();
-  });
+  std::erase_if(in_use,
+                [](const auto& entry) { return entry.second.expired(); });
   in_use[hash] = value;
   if (bytes > kKeptBytes) return;
   kept.push_front({hash, std::move(value), bytes});
@@ -51,8 +51,8 @@ absl::StatusOr<std::shared_ptr<const std::string>> DatasetShelf::Bytes(
   absl::StatusOr<std::string> loaded = store_.LoadDataset(hash);
   if (absl::IsNotFound(loaded.status())) {
     return WithReason(
-        absl::NotFoundError(absl::StrCat("datasets/", hash,
-                                         " is not stored; upload it first")),
+        absl::NotFoundError(
+            absl::StrCat("datasets/", hash, " is not stored; upload it first")),
         "DATASET_UNKNOWN");
   }
   SOMAFIT_RETURN_IF_ERROR(loaded.status());

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+
 #include "server/study/store.h"
 #include "worker/core/data/dataset.h"
 

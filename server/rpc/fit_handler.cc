@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+
 #include "proto/convert/spec.h"
 #include "proto/convert/status.h"
 #include "server/optimizer/optimizer.h"
@@ -43,7 +44,9 @@ FitHandler::Unary* FitHandler::CreateFit(Context* context,
     SOMAFIT_ASSIGN_OR_RETURN(FitSpec spec, FromProto(request->fit()));
     parts_.slow.Post([this, call, request, response, spec = std::move(spec)] {
       const std::string model_hash = Sha256Hex(EncodeModelSource(spec.model));
-      absl::StatusOr<FitPlan> plan = PlanOf(spec, model_hash, parts_.datasets);
+      std::string warnings;
+      absl::StatusOr<FitPlan> plan =
+          PlanOf(spec, model_hash, parts_.datasets, &warnings);
       if (plan.ok()) {
         const absl::Status sizes =
             CheckMessageSizes(*plan, plan->spec.n_samples, "n_samples");
@@ -56,9 +59,11 @@ FitHandler::Unary* FitHandler::CreateFit(Context* context,
             [&](Coordinator& coordinator, Now now) {
               return coordinator.ValidateFit(*plan, now);
             },
-            [response](const absl::StatusOr<FitRecord>& fit) {
-              if (fit.ok()) *response = ToProto(*fit);
-              return fit.status();
+            [response, warnings](const absl::StatusOr<FitRecord>& fit) {
+              if (!fit.ok()) return fit.status();
+              *response = ToProto(*fit);
+              response->set_warnings(warnings);
+              return absl::OkStatus();
             });
         return;
       }
@@ -71,7 +76,9 @@ FitHandler::Unary* FitHandler::CreateFit(Context* context,
                        const FitRecord fit,
                        coordinator.CreateFit(*std::move(plan), spec.model, now,
                                              effects));
-                   return ToProto(fit);
+                   v1::Fit reply = ToProto(fit);
+                   reply.set_warnings(warnings);
+                   return reply;
                  });
     });
     return absl::OkStatus();
@@ -142,17 +149,16 @@ FitHandler::Unary* FitHandler::ChangeState(std::string_view method,
     SOMAFIT_RETURN_IF_ERROR(CheckRequestId(request->request_id()));
     SOMAFIT_ASSIGN_OR_RETURN(const std::string name,
                              FitNameOf(request->name()));
-    AnswerOnce(
-        parts_, call,
-        {request->request_id(), std::string(method), BodyHash(*request)},
-        response,
-        [&](Coordinator& coordinator, Now now,
-            Effects& effects) -> absl::StatusOr<v1::Fit> {
-          SOMAFIT_ASSIGN_OR_RETURN(
-              const FitRecord fit,
-              (coordinator.*transition)(name, now, effects));
-          return ToProto(fit);
-        });
+    AnswerOnce(parts_, call,
+               {request->request_id(), std::string(method), BodyHash(*request)},
+               response,
+               [&](Coordinator& coordinator, Now now,
+                   Effects& effects) -> absl::StatusOr<v1::Fit> {
+                 SOMAFIT_ASSIGN_OR_RETURN(
+                     const FitRecord fit,
+                     (coordinator.*transition)(name, now, effects));
+                 return ToProto(fit);
+               });
     return absl::OkStatus();
   };
   return BeginCall(parts_, method, context, request->request_id(), begin);
@@ -186,15 +192,14 @@ FitHandler::Unary* FitHandler::DeleteFit(Context* context,
     SOMAFIT_RETURN_IF_ERROR(CheckRequestId(request->request_id()));
     SOMAFIT_ASSIGN_OR_RETURN(const std::string name,
                              FitNameOf(request->name()));
-    AnswerOnce(parts_, call,
-               {request->request_id(), "DeleteFit", BodyHash(*request)},
-               response,
-               [&](Coordinator& coordinator, Now now, Effects& effects)
-                   -> absl::StatusOr<v1::DeleteFitResponse> {
-                 SOMAFIT_RETURN_IF_ERROR(
-                     coordinator.DeleteFit(name, now, effects));
-                 return v1::DeleteFitResponse();
-               });
+    AnswerOnce(
+        parts_, call, {request->request_id(), "DeleteFit", BodyHash(*request)},
+        response,
+        [&](Coordinator& coordinator, Now now,
+            Effects& effects) -> absl::StatusOr<v1::DeleteFitResponse> {
+          SOMAFIT_RETURN_IF_ERROR(coordinator.DeleteFit(name, now, effects));
+          return v1::DeleteFitResponse();
+        });
     return absl::OkStatus();
   };
   return BeginCall(parts_, "DeleteFit", context, request->request_id(), begin);
@@ -225,18 +230,17 @@ FitHandler::Unary* FitHandler::AckRound(Context* context,
     const GateAnswer answer = request->decision() == v1::GATE_DECISION_STOP
                                   ? GateAnswer::kStop
                                   : GateAnswer::kContinue;
-    AnswerOnce(parts_, call,
-               {request->request_id(), "AckRound", BodyHash(*request)},
-               response,
-               [&](Coordinator& coordinator, Now now,
-                   Effects& effects) -> absl::StatusOr<v1::Fit> {
-                 SOMAFIT_ASSIGN_OR_RETURN(
-                     const FitRecord fit,
-                     coordinator.AckRound(name, request->stage(),
-                                          request->round(), answer, now,
-                                          effects));
-                 return ToProto(fit);
-               });
+    AnswerOnce(
+        parts_, call, {request->request_id(), "AckRound", BodyHash(*request)},
+        response,
+        [&](Coordinator& coordinator, Now now,
+            Effects& effects) -> absl::StatusOr<v1::Fit> {
+          SOMAFIT_ASSIGN_OR_RETURN(
+              const FitRecord fit,
+              coordinator.AckRound(name, request->stage(), request->round(),
+                                   answer, now, effects));
+          return ToProto(fit);
+        });
     return absl::OkStatus();
   };
   return BeginCall(parts_, "AckRound", context, request->request_id(), begin);
@@ -249,8 +253,7 @@ FitHandler::Unary* FitHandler::EvaluatePoints(
     SOMAFIT_RETURN_IF_ERROR(CheckRequestId(request->request_id()));
     SOMAFIT_ASSIGN_OR_RETURN(std::string name, FitNameOf(request->name()));
     if (request->parameters().empty()) {
-      return BadField("parameters",
-                      "is empty; name the columns of the points");
+      return BadField("parameters", "is empty; name the columns of the points");
     }
     if (request->points_size() / request->parameters_size() >
         kMaxEvaluationPoints) {
@@ -280,9 +283,8 @@ FitHandler::Unary* FitHandler::EvaluatePoints(
               SOMAFIT_ASSIGN_OR_RETURN(const FitRecord current,
                                        coordinator.GetFit(name, now));
               if (current.id != fit.id) {
-                return absl::AbortedError(
-                    absl::StrCat("fits/", name,
-                                 " was replaced meanwhile; ask again"));
+                return absl::AbortedError(absl::StrCat(
+                    "fits/", name, " was replaced meanwhile; ask again"));
               }
               SOMAFIT_ASSIGN_OR_RETURN(
                   const Coordinator::EvaluationStage stage,
@@ -343,9 +345,8 @@ FitHandler::Unary* FitHandler::ListSamples(
                              ReadPageToken(request->page_token(), query, -1));
     const auto read = [this, call, response, size, stage, after,
                        query = std::move(query)](const FitRecord& fit) {
-      const size_t fitting =
-          kMaxListBytes / SampleBytes(fit.parameters.size(),
-                                      fit.outputs.size());
+      const size_t fitting = kMaxListBytes / SampleBytes(fit.parameters.size(),
+                                                         fit.outputs.size());
       const int64_t limit =
           std::min<int64_t>(size, std::max<int64_t>(fitting, 1));
       auto rows = parts_.store.ReadSamples(fit, stage, after, limit + 1);
@@ -392,8 +393,8 @@ FitHandler::Unary* FitHandler::ListWorkers(
           return coordinator.Workers(now);
         },
         [response, size, after](const std::vector<WorkerView>& workers) {
-          const int64_t end = std::min<int64_t>(after + size,
-                                                std::ssize(workers));
+          const int64_t end =
+              std::min<int64_t>(after + size, std::ssize(workers));
           for (int64_t i = after; i < end; ++i) {
             *response->add_workers() = ToProto(workers[i]);
           }
@@ -415,10 +416,9 @@ FitHandler::Unary* FitHandler::GetServerInfo(Context* context,
         parts_, call,
         [](Coordinator& coordinator, Now now) {
           const std::vector<WorkerView> workers = coordinator.Workers(now);
-          return std::count_if(workers.begin(), workers.end(),
-                               [](const WorkerView& worker) {
-                                 return worker.state != "lost";
-                               });
+          return std::count_if(
+              workers.begin(), workers.end(),
+              [](const WorkerView& worker) { return worker.state != "lost"; });
         },
         [this, response](int64_t workers) {
           response->set_version(parts_.version);
@@ -448,10 +448,10 @@ FitHandler::Unary* FitHandler::DescribeFamily(
             DescribeMember(entry->name, entry->summary, entry->options);
       }
     } else {
-      return BadField(
-          "family", absl::StrCat("\"", request->family().substr(0, 100),
-                                 "\" is unknown; give \"optimizers\" or "
-                                 "\"metrics\""));
+      return BadField("family",
+                      absl::StrCat("\"", request->family().substr(0, 100),
+                                   "\" is unknown; give \"optimizers\" or "
+                                   "\"metrics\""));
     }
     call->Finish(absl::OkStatus());
     return absl::OkStatus();

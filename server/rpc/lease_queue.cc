@@ -23,16 +23,16 @@ absl::Status Draining() {
       "DRAINING");
 }
 
-void AnswerIfAny(
-    std::optional<absl::StatusOr<std::vector<TaskGrant>>>& result,
-    const LeaseQueue::Answer& answer) {
+void AnswerIfAny(std::optional<absl::StatusOr<std::vector<TaskGrant>>>& result,
+                 const LeaseQueue::Answer& answer) {
   if (!result.has_value()) return;
   if (result->ok()) {
     for (const TaskGrant& grant : **result) {
-      spdlog::debug("event=leased fit=fits/{} stage={} round={} first={} "
-                    "samples={} lease={}",
-                    grant.fit_name, grant.stage, grant.round,
-                    grant.first_sample, grant.points.size(), grant.lease);
+      spdlog::debug(
+          "event=leased fit=fits/{} stage={} round={} first={} "
+          "samples={} lease={}",
+          grant.fit_name, grant.stage, grant.round, grant.first_sample,
+          grant.points.size(), grant.lease);
     }
     FaultPoint("leased");
   }
@@ -73,12 +73,12 @@ LeaseQueue::Result LeaseQueue::Take(Coordinator& coordinator,
 void LeaseQueue::Wait(uint64_t ticket, std::string session, int max_tasks,
                       Answer answer) {
   auto result = std::make_shared<std::optional<Result>>();
-  auto waiter = std::make_shared<Waiter>(
-      Waiter{.ticket = ticket,
-             .session = std::move(session),
-             .max_tasks = max_tasks,
-             .until_s = ReadClock().steady_s + wait_s_,
-             .answer = std::move(answer)});
+  auto waiter =
+      std::make_shared<Waiter>(Waiter{.ticket = ticket,
+                                      .session = std::move(session),
+                                      .max_tasks = max_tasks,
+                                      .until_s = ReadClock().steady_s + wait_s_,
+                                      .answer = std::move(answer)});
   strand_.Decide(
       [this, result, waiter](Coordinator& coordinator, Now now,
                              Effects& effects) {
@@ -121,10 +121,9 @@ void LeaseQueue::Serve() {
 }
 
 void LeaseQueue::Reply(Waiter waiter, Result result) {
-  executor_.Post([answer = std::move(waiter.answer),
-                  result = std::move(result)]() mutable {
-    answer(std::move(result));
-  });
+  executor_.Post(
+      [answer = std::move(waiter.answer),
+       result = std::move(result)]() mutable { answer(std::move(result)); });
 }
 
 void LeaseQueue::Cancel(uint64_t ticket) {

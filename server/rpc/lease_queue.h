@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+
 #include "server/rpc/strand.h"
 
 namespace somafit {
@@ -17,8 +18,7 @@ namespace somafit {
 // Thread-safe; its state is guarded by the strand's lock.
 class LeaseQueue {
  public:
-  using Answer =
-      std::function<void(absl::StatusOr<std::vector<TaskGrant>>)>;
+  using Answer = std::function<void(absl::StatusOr<std::vector<TaskGrant>>)>;
 
   // A waiter gives up, with no tasks, after `wait_s`.
   LeaseQueue(Strand& strand, Executor& executor, double wait_s);
@@ -27,8 +27,7 @@ class LeaseQueue {
   uint64_t NewTicket() { return ++last_ticket_; }
   // Answers exactly once, on the executor, when there are tasks (durably
   // drawn), an error, or the wait is over.
-  void Wait(uint64_t ticket, std::string session, int max_tasks,
-            Answer answer);
+  void Wait(uint64_t ticket, std::string session, int max_tasks, Answer answer);
   // Ends the wait of a call that was cancelled; harmless if it has ended.
   void Cancel(uint64_t ticket);
   // Ends waits that are over; call a few times a second.

@@ -27,11 +27,10 @@ absl::Status Unreadable(const std::string& text) {
 absl::Status CheckSocketFree(const std::string& path) {
   struct stat found;
   if (::lstat(path.c_str(), &found) != 0) {
-    return errno == ENOENT
-               ? absl::OkStatus()
-               : absl::UnavailableError(absl::StrCat(
-                     "cannot listen on unix:", path, ": ",
-                     std::strerror(errno)));
+    return errno == ENOENT ? absl::OkStatus()
+                           : absl::UnavailableError(
+                                 absl::StrCat("cannot listen on unix:", path,
+                                              ": ", std::strerror(errno)));
   }
   if (!S_ISSOCK(found.st_mode)) {
     return absl::AlreadyExistsError(
@@ -68,10 +67,10 @@ absl::StatusOr<ListenAddress> ParseListenAddress(const std::string& text) {
   absl::string_view rest = text;
   if (absl::ConsumePrefix(&rest, "unix:")) {
     if (rest.empty() || rest.size() >= sizeof(sockaddr_un::sun_path)) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          "the path of a unix socket has 1 to ",
-          sizeof(sockaddr_un::sun_path) - 1, " bytes, \"", rest, "\" has ",
-          rest.size(), "; choose a shorter directory"));
+      return absl::InvalidArgumentError(
+          absl::StrCat("the path of a unix socket has 1 to ",
+                       sizeof(sockaddr_un::sun_path) - 1, " bytes, \"", rest,
+                       "\" has ", rest.size(), "; choose a shorter directory"));
     }
     address.socket_path = std::string(rest);
     return address;
@@ -122,9 +121,8 @@ absl::Status CheckFree(const ListenAddress& address) {
   hints.ai_socktype = SOCK_STREAM;
   hints.ai_flags = AI_PASSIVE;
   addrinfo* found = nullptr;
-  const int error = ::getaddrinfo(address.host.c_str(),
-                                  absl::StrCat(address.port).c_str(), &hints,
-                                  &found);
+  const int error = ::getaddrinfo(
+      address.host.c_str(), absl::StrCat(address.port).c_str(), &hints, &found);
   if (error != 0) {
     return absl::InvalidArgumentError(
         absl::StrCat("cannot listen on ", address.Text(), ": ",

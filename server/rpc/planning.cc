@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "absl/strings/str_cat.h"
+
 #include "server/rpc/arguments.h"
 #include "server/rpc/view.h"
 #include "worker/core/base/number.h"
@@ -21,13 +22,14 @@ constexpr size_t kMaxRoundBytes = size_t{15} << 20;
 
 absl::StatusOr<FitPlan> PlanOf(const FitSpec& spec,
                                const std::string& model_hash,
-                               DatasetShelf& datasets) {
+                               DatasetShelf& datasets, std::string* warnings) {
   SOMAFIT_ASSIGN_OR_RETURN(const auto dataset, datasets.Decoded(spec.dataset));
   Diagnostics diagnostics;
   std::optional<FitPlan> plan =
       ResolvePlan(spec, model_hash, *dataset, diagnostics);
   SOMAFIT_RETURN_IF_ERROR(ToStatusWithDetails(diagnostics));
   if (!plan) return absl::InternalError("no plan and no diagnostics");
+  if (warnings != nullptr) *warnings = diagnostics.Render();
   return *std::move(plan);
 }
 
@@ -36,22 +38,21 @@ absl::Status CheckMessageSizes(const FitPlan& plan, int64_t n_samples,
   const size_t one = SampleBytes(plan.space.size(), plan.outputs.size());
   const auto most = static_cast<int64_t>(kMaxRoundBytes / one);
   if (n_samples > most) {
-    return BadField(
-        field,
-        absl::StrCat("is ", n_samples, "; with ", plan.space.size(),
-                     " parameters and ", plan.outputs.size(),
-                     " outputs a round of at most ", most,
-                     " samples fits into one message of 16 MiB"),
-        "ROUND_TOO_LARGE");
+    return BadField(field,
+                    absl::StrCat("is ", n_samples, "; with ", plan.space.size(),
+                                 " parameters and ", plan.outputs.size(),
+                                 " outputs a round of at most ", most,
+                                 " samples fits into one message of 16 MiB"),
+                    "ROUND_TOO_LARGE");
   }
   const size_t errors = plan.outputs.size() * plan.n_traces;
   if (errors * 8 > kMaxRoundBytes / 2) {
-    return BadField("dataset",
-                    absl::StrCat("has ", plan.outputs.size(), " outputs and ",
-                                 plan.n_traces,
-                                 " traces; at most ", kMaxRoundBytes / 16,
-                                 " errors per sample fit into one message"),
-                    "DATASET_TOO_LARGE");
+    return BadField(
+        "dataset",
+        absl::StrCat("has ", plan.outputs.size(), " outputs and ",
+                     plan.n_traces, " traces; at most ", kMaxRoundBytes / 16,
+                     " errors per sample fit into one message"),
+        "DATASET_TOO_LARGE");
   }
   return absl::OkStatus();
 }
@@ -83,26 +84,25 @@ absl::StatusOr<std::vector<std::vector<double>>> PointsOf(
   for (const auto& [name, column] : columns) {
     if (std::find(names.begin(), names.end(), name) != names.end()) continue;
     const std::string near = NearestWord(name, names);
-    return BadField("parameters",
-                    absl::StrCat("\"", name, "\" is not a parameter of the fit",
-                                 near.empty()
-                                     ? "; remove it"
-                                     : absl::StrCat("; did you mean \"", near,
-                                                    "\"?")));
+    return BadField(
+        "parameters",
+        absl::StrCat("\"", name, "\" is not a parameter of the fit",
+                     near.empty()
+                         ? "; remove it"
+                         : absl::StrCat("; did you mean \"", near, "\"?")));
   }
   const auto given = static_cast<size_t>(request.points_size());
   if (given == 0 || given % n != 0) {
-    return BadField("points",
-                    absl::StrCat("has ", given,
-                                 " numbers; give a positive multiple of ", n,
-                                 ", one row a point"),
-                    "SHAPE_MISMATCH");
+    return BadField(
+        "points",
+        absl::StrCat("has ", given, " numbers; give a positive multiple of ", n,
+                     ", one row a point"),
+        "SHAPE_MISMATCH");
   }
   std::vector<std::vector<double>> points(given / n, std::vector<double>(n));
   for (size_t i = 0; i < points.size(); ++i) {
     for (size_t k = 0; k < n; ++k) {
-      const double value =
-          request.points(static_cast<int>(i * n + order[k]));
+      const double value = request.points(static_cast<int>(i * n + order[k]));
       if (!std::isfinite(value)) {
         return BadField("points",
                         absl::StrCat("point ", i, " has ", names[k], " = ",

@@ -4,16 +4,19 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+
 #include "server/rpc/dataset_shelf.h"
 #include "server/study/plan.h"
 #include "somafit/v1/fit_service.pb.h"
 
 namespace somafit {
 
-// Loads the dataset that `spec` names and resolves the plan. Blocks.
+// Loads the dataset that `spec` names and resolves the plan. Blocks. Warnings,
+// as people read them, go to `warnings` unless it is null.
 absl::StatusOr<FitPlan> PlanOf(const FitSpec& spec,
                                const std::string& model_hash,
-                               DatasetShelf& datasets);
+                               DatasetShelf& datasets,
+                               std::string* warnings = nullptr);
 
 // Refuses fits whose rounds or results do not fit into one message.
 absl::Status CheckMessageSizes(const FitPlan& plan, int64_t n_samples,

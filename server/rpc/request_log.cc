@@ -1,6 +1,7 @@
 #include "server/rpc/request_log.h"
 
 #include "absl/strings/str_cat.h"
+
 #include "proto/convert/status.h"
 #include "worker/core/base/status.h"
 
@@ -8,6 +9,7 @@ namespace somafit {
 namespace {
 
 constexpr size_t kRecent = 4096;
+constexpr size_t kRecentBytes = size_t{64} << 20;
 
 }  // namespace
 
@@ -26,8 +28,7 @@ absl::StatusOr<std::optional<std::string>> RequestLog::Find(
         absl::InvalidArgumentError(absl::StrCat(
             "request_id \"", request_id, "\" was used for another request (",
             record->method, "); give every new request a new id")),
-        "REQUEST_ID_REUSED",
-        {{"request_id", "was used for another request"}});
+        "REQUEST_ID_REUSED", {{"request_id", "was used for another request"}});
   }
   return record->response;
 }
@@ -35,8 +36,13 @@ absl::StatusOr<std::optional<std::string>> RequestLog::Find(
 void RequestLog::Remember(const RequestRecord& record) {
   if (!recent_.emplace(record.request_id, record).second) return;
   order_.push_back(record.request_id);
-  if (order_.size() > kRecent) {
-    recent_.erase(order_.front());
+  bytes_ += record.response.size();
+  // The newest always stays: it may not be on disk yet.
+  while (order_.size() > kRecent ||
+         (order_.size() > 64 && bytes_ > kRecentBytes)) {
+    const auto oldest = recent_.find(order_.front());
+    bytes_ -= oldest->second.response.size();
+    recent_.erase(oldest);
     order_.pop_front();
   }
 }

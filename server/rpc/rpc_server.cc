@@ -10,6 +10,7 @@
 #include <unistd.h>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/health_check_service_interface.h>
@@ -17,7 +18,6 @@
 #include <grpcpp/resource_quota.h>
 #include <spdlog/spdlog.h>
 
-#include "absl/strings/str_cat.h"
 #include "proto/convert/digest.h"
 #include "server/rpc/fit_handler.h"
 #include "server/rpc/parts.h"
@@ -178,9 +178,9 @@ absl::Status RpcServer::State::Listen() {
   server = builder.BuildAndStart();
   ::umask(mask);
   if (server == nullptr || (!options.listen.is_unix() && port == 0)) {
-    return absl::UnavailableError(
-        absl::StrCat("cannot listen on ", options.listen.Text(),
-                     "; see the messages above"));
+    return absl::UnavailableError(absl::StrCat("cannot listen on ",
+                                               options.listen.Text(),
+                                               "; see the messages above"));
   }
   if (!options.listen.is_unix()) options.listen.port = port;
   server->GetHealthCheckService()->SetServingStatus(true);
@@ -190,16 +190,12 @@ absl::Status RpcServer::State::Listen() {
 
 void RpcServer::State::KeepTime() {
   std::unique_lock lock(time_mutex);
-  for (int n = 1; !time_changed.wait_for(lock, kTick, [this] {
-         return time_over;
-       });
-       ++n) {
+  for (int n = 1;
+       !time_changed.wait_for(lock, kTick, [this] { return time_over; }); ++n) {
     lock.unlock();
-    strand.Decide(
-        [](Coordinator& deciding, Now now, Effects& effects) {
-          deciding.Tick(now, effects);
-        },
-        nullptr);
+    strand.Decide([](Coordinator& deciding, Now now,
+                     Effects& effects) { deciding.Tick(now, effects); },
+                  nullptr);
     leases.Expire();
     if (n % kTicksPerWorkerCheck == 0) LogLostWorkers();
     lock.lock();

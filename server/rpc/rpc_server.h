@@ -5,6 +5,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+
 #include "server/rpc/listen_address.h"
 #include "server/study/store.h"
 

@@ -88,8 +88,8 @@ void Strand::DecideLocked(const Decision& decision, Then then) {
   LogChanges(effects.writes);
   Summary summary = Summarize(effects.writes);
   fit_count += summary.fits_made;
-  const bool anything = then || !effects.writes.empty() ||
-                        !effects.advance.empty();
+  const bool anything =
+      then || !effects.writes.empty() || !effects.advance.empty();
   if (anything) Submit(std::move(effects), std::move(summary), std::move(then));
   if (work && work_available) work_available();
 }
@@ -97,8 +97,8 @@ void Strand::DecideLocked(const Decision& decision, Then then) {
 void Strand::Submit(Effects effects, Summary summary, Then then) {
   store_.Submit(
       std::move(effects.writes),
-      [this, summary = std::move(summary),
-       advance = std::move(effects.advance), then = std::move(then)]() mutable {
+      [this, summary = std::move(summary), advance = std::move(effects.advance),
+       then = std::move(then)]() mutable {
         ReachFaultPoints(summary);
         if (!then && summary.touched.empty() && advance.empty()) return;
         executor_.Post([this, fits = std::move(summary.touched),
@@ -113,11 +113,9 @@ void Strand::Committed(const std::set<int64_t>& fits,
   if (then) then();
   if (!fits.empty() && touched) touched(fits);
   for (const int64_t fit : advance) {
-    Decide(
-        [fit](Coordinator& coordinator, Now now, Effects& effects) {
-          coordinator.Advance(fit, now, effects);
-        },
-        nullptr);
+    Decide([fit](Coordinator& coordinator, Now now,
+                 Effects& effects) { coordinator.Advance(fit, now, effects); },
+           nullptr);
   }
 }
 

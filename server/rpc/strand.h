@@ -51,8 +51,8 @@ class Strand {
   struct Once {
     std::string request_id, method, body_hash;
   };
-  using Mutation = std::function<absl::StatusOr<std::string>(
-      Coordinator&, Now, Effects&)>;
+  using Mutation =
+      std::function<absl::StatusOr<std::string>(Coordinator&, Now, Effects&)>;
   using Answer = std::function<void(absl::StatusOr<std::string>)>;
   void DecideOnce(const Once& once, const Mutation& decide, Answer answer);
 

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+
 #include "proto/convert/status.h"
 #include "server/rpc/call.h"
 #include "worker/core/base/status.h"
@@ -15,9 +16,10 @@ constexpr size_t kMaxHeld = size_t{4} << 30;
 
 }  // namespace
 
-UploadStream::UploadStream(DatasetShelf& shelf, Executor& slow, std::atomic<size_t>& held,
-               grpc::CallbackServerContext* context,
-               v1::UploadDatasetResponse* response)
+UploadStream::UploadStream(DatasetShelf& shelf, Executor& slow,
+                           std::atomic<size_t>& held,
+                           grpc::CallbackServerContext* context,
+                           v1::UploadDatasetResponse* response)
     : shelf_(shelf),
       slow_(slow),
       held_(held),
@@ -33,8 +35,7 @@ absl::Status UploadStream::Take() {
     return WithReason(absl::InvalidArgumentError(absl::StrCat(
                           "chunk: has ", size, " bytes; send at most ",
                           kMaxChunk, " in one message")),
-                      "CHUNK_TOO_LARGE",
-                      {{"chunk", "has more than 1 MiB"}});
+                      "CHUNK_TOO_LARGE", {{"chunk", "has more than 1 MiB"}});
   }
   if (bytes_.size() + size > kMaxDatasetBytes) {
     return WithReason(absl::InvalidArgumentError(absl::StrCat(
@@ -83,7 +84,8 @@ void UploadStream::OnDone() {
   delete this;
 }
 
-DownloadStream::DownloadStream(DatasetShelf& shelf, Executor& slow, std::string hash)
+DownloadStream::DownloadStream(DatasetShelf& shelf, Executor& slow,
+                               std::string hash)
     : hash_(std::move(hash)), begin_(std::chrono::steady_clock::now()) {
   slow.Post([this, &shelf] {
     absl::StatusOr<std::shared_ptr<const std::string>> bytes =

@@ -20,8 +20,8 @@ inline constexpr size_t kMaxChunk = size_t{1} << 20;
 class UploadStream : public grpc::ServerReadReactor<v1::UploadDatasetRequest> {
  public:
   UploadStream(DatasetShelf& shelf, Executor& slow, std::atomic<size_t>& held,
-         grpc::CallbackServerContext* context,
-         v1::UploadDatasetResponse* response);
+               grpc::CallbackServerContext* context,
+               v1::UploadDatasetResponse* response);
 
   void OnReadDone(bool ok) override;
   void OnDone() override;

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "absl/strings/str_cat.h"
+
 #include "proto/convert/evaluation.h"
 #include "proto/convert/spec.h"
 #include "worker/core/units/unit.h"
@@ -19,8 +20,8 @@ double UsualMagnitude(const Dimension& dimension) {
     double magnitude;
   };
   static constexpr Usual kUsual[] = {
-      {"volt", 50e-3},   {"amp", 500e-12}, {"siemens", 10e-9},
-      {"farad", 100e-12}, {"ohm", 100e6},  {"second", 10e-3},
+      {"volt", 50e-3},    {"amp", 500e-12}, {"siemens", 10e-9},
+      {"farad", 100e-12}, {"ohm", 100e6},   {"second", 10e-3},
       {"hertz", 10},
   };
   for (const auto& [name, magnitude] : kUsual) {
@@ -77,9 +78,8 @@ v1::Fit WithoutSpec(const FitRecord& fit) {
     *message.add_outputs() = MakeVariable(output.name, output.dimension,
                                           UsualMagnitude(output.dimension));
   }
-  *message.mutable_total_error() =
-      MakeVariable("total_error", fit.error_dimension,
-                   UsualMagnitude(fit.error_dimension));
+  *message.mutable_total_error() = MakeVariable(
+      "total_error", fit.error_dimension, UsualMagnitude(fit.error_dimension));
   message.set_stage(fit.stage);
   message.set_rounds(fit.rounds);
   message.set_samples_drawn(fit.next_sample);

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+
 #include "proto/convert/status.h"
 #include "server/rpc/call.h"
 #include "server/rpc/view.h"
@@ -80,7 +81,8 @@ bool WatchHub::draining() const {
 }
 
 WatchStream* WatchStream::Start(Strand& strand, Store& store, WatchHub& hub,
-                    Executor& reads, std::string name, int64_t after_seq) {
+                                Executor& reads, std::string name,
+                                int64_t after_seq) {
   std::shared_ptr<WatchStream> watch(
       new WatchStream(strand, store, hub, reads, std::move(name), after_seq));
   watch->self_ = watch;
@@ -88,8 +90,8 @@ WatchStream* WatchStream::Start(Strand& strand, Store& store, WatchHub& hub,
   return watch.get();
 }
 
-WatchStream::WatchStream(Strand& strand, Store& store, WatchHub& hub, Executor& reads,
-             std::string name, int64_t after_seq)
+WatchStream::WatchStream(Strand& strand, Store& store, WatchHub& hub,
+                         Executor& reads, std::string name, int64_t after_seq)
     : strand_(strand),
       store_(store),
       hub_(hub),
@@ -170,16 +172,15 @@ void WatchStream::Pump() {
 absl::StatusOr<bool> WatchStream::ReadPage() {
   page_.clear();
   next_in_page_ = 0;
-  SOMAFIT_ASSIGN_OR_RETURN(page_,
-                           store_.ReadEvents(fit_.id, sent_seq_, kPage));
+  SOMAFIT_ASSIGN_OR_RETURN(page_, store_.ReadEvents(fit_.id, sent_seq_, kPage));
   return !page_.empty();
 }
 
 absl::Status WatchStream::Send(const EventRecord& event) {
   if (event.seq != sent_seq_ + 1) {
-    return absl::DataLossError(
-        absl::StrCat("event ", sent_seq_ + 1, " of fits/", name_,
-                     " is missing in the database"));
+    return absl::DataLossError(absl::StrCat("event ", sent_seq_ + 1,
+                                            " of fits/", name_,
+                                            " is missing in the database"));
   }
   std::vector<SampleRow> samples;
   if (event.kind == EventRecord::Kind::kRound) {
@@ -234,7 +235,9 @@ void WatchStream::OnWriteDone(bool ok) {
   PostPump();
 }
 
-void WatchStream::OnCancel() { End(absl::CancelledError("the call was cancelled")); }
+void WatchStream::OnCancel() {
+  End(absl::CancelledError("the call was cancelled"));
+}
 
 void WatchStream::FinishOnce(const absl::Status& status) {
   {

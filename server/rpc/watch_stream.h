@@ -39,11 +39,12 @@ class WatchHub {
 // the write before has been done: however slowly the client reads, nothing
 // gathers here, and a stream that starts anew continues where it ended.
 class WatchStream : public grpc::ServerWriteReactor<v1::FitEvent>,
-              public std::enable_shared_from_this<WatchStream> {
+                    public std::enable_shared_from_this<WatchStream> {
  public:
   // `reads` runs what reads the store.
   static WatchStream* Start(Strand& strand, Store& store, WatchHub& hub,
-                      Executor& reads, std::string name, int64_t after_seq);
+                            Executor& reads, std::string name,
+                            int64_t after_seq);
 
   // There may be new events.
   void Wake();
@@ -56,7 +57,7 @@ class WatchStream : public grpc::ServerWriteReactor<v1::FitEvent>,
 
  private:
   WatchStream(Strand& strand, Store& store, WatchHub& hub, Executor& reads,
-        std::string name, int64_t after_seq);
+              std::string name, int64_t after_seq);
 
   void Open();
   void PostPump();
@@ -85,7 +86,7 @@ class WatchStream : public grpc::ServerWriteReactor<v1::FitEvent>,
   v1::FitEvent message_;
 
   std::mutex mutex_;
-  bool busy_ = true;   // pumping, or a write is under way
+  bool busy_ = true;    // pumping, or a write is under way
   bool awake_ = false;  // woken while busy
   bool finished_ = false;
   absl::Status ending_;  // not Ok: end with this

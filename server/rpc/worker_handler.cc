@@ -4,9 +4,9 @@
 #include <cmath>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include <spdlog/spdlog.h>
 
-#include "absl/strings/str_cat.h"
 #include "proto/convert/evaluation.h"
 #include "proto/convert/spec.h"
 #include "proto/convert/status.h"
@@ -46,9 +46,9 @@ absl::Status CheckSession(const std::string& session) {
 absl::StatusOr<std::vector<std::string>> LeasesOf(
     const google::protobuf::RepeatedPtrField<std::string>& leases) {
   if (leases.size() > kMaxLeases) {
-    return BadField("leases", absl::StrCat("has ", leases.size(),
-                                           " entries; at most ", kMaxLeases,
-                                           " are allowed"));
+    return BadField("leases",
+                    absl::StrCat("has ", leases.size(), " entries; at most ",
+                                 kMaxLeases, " are allowed"));
   }
   for (const std::string& lease : leases) {
     SOMAFIT_RETURN_IF_ERROR(CheckShown("leases", lease));
@@ -76,18 +76,16 @@ class LeaseCall final : public grpc::ServerUnaryReactor {
         session_(request.session()) {}
 
   void Begin(int max_tasks) {
-    parts_.leases.Wait(
-        ticket_, session_, max_tasks,
-        [this](absl::StatusOr<std::vector<TaskGrant>> grants) {
-          Answer(std::move(grants));
-        });
+    parts_.leases.Wait(ticket_, session_, max_tasks,
+                       [this](absl::StatusOr<std::vector<TaskGrant>> grants) {
+                         Answer(std::move(grants));
+                       });
   }
   void Refuse(const absl::Status& status) { FinishWith(status); }
 
   void OnCancel() override {
-    parts_.replies.Post([&leases = parts_.leases, ticket = ticket_] {
-      leases.Cancel(ticket);
-    });
+    parts_.replies.Post(
+        [&leases = parts_.leases, ticket = ticket_] { leases.Cancel(ticket); });
   }
   void OnDone() override { delete this; }
 
@@ -150,15 +148,16 @@ WorkerHandler::Unary* WorkerHandler::Register(
         },
         [response, hello](const absl::StatusOr<Coordinator::Session>& made) {
           if (!made.ok()) {
-            spdlog::warn("event=worker_refused worker=\"{}\" host=\"{}\" "
-                         "reason=\"{}\"",
-                         hello.name, hello.host,
-                         std::string(made.status().message()));
+            spdlog::warn(
+                "event=worker_refused worker=\"{}\" host=\"{}\" "
+                "reason=\"{}\"",
+                hello.name, hello.host, std::string(made.status().message()));
             return made.status();
           }
-          spdlog::info("event=worker_registered worker=\"{}\" host=\"{}\" "
-                       "threads={} version=\"{}\"",
-                       hello.name, hello.host, hello.threads, hello.version);
+          spdlog::info(
+              "event=worker_registered worker=\"{}\" host=\"{}\" "
+              "threads={} version=\"{}\"",
+              hello.name, hello.host, hello.threads, hello.version);
           response->set_session(made->session);
           response->set_lease_seconds(made->lease_s);
           return absl::OkStatus();
@@ -197,8 +196,8 @@ WorkerHandler::Unary* WorkerHandler::Heartbeat(
         absl::InternalError("not decided"));
     parts_.strand.Decide(
         [&](Coordinator& coordinator, Now now, Effects& effects) {
-          *ended = coordinator.Heartbeat(request->session(), leases, now,
-                                         effects);
+          *ended =
+              coordinator.Heartbeat(request->session(), leases, now, effects);
         },
         [call, ended, response] {
           if (ended->ok()) {
@@ -267,10 +266,11 @@ WorkerHandler::Unary* WorkerHandler::ReportResults(
         [call, repeated, request, response] {
           if (repeated->ok()) {
             response->set_already_recorded(**repeated);
-            spdlog::debug("event=reported fit={} samples={} repeated={} "
-                          "us={} lease={}",
-                          request->fit(), request->results_size(), **repeated,
-                          request->microseconds(), request->lease());
+            spdlog::debug(
+                "event=reported fit={} samples={} repeated={} "
+                "us={} lease={}",
+                request->fit(), request->results_size(), **repeated,
+                request->microseconds(), request->lease());
           }
           call->Finish(repeated->status());
         });
@@ -319,7 +319,8 @@ grpc::ServerWriteReactor<v1::DatasetChunk>* WorkerHandler::GetDataset(
   absl::Status status = parts_.access.Check(*context);
   absl::StatusOr<std::string> hash = DatasetHashOf(request->dataset());
   if (status.ok()) status = hash.status();
-  if (!status.ok()) return new RefusedWriter<v1::DatasetChunk>(Sendable(status));
+  if (!status.ok())
+    return new RefusedWriter<v1::DatasetChunk>(Sendable(status));
   return new DownloadStream(parts_.datasets, parts_.slow, *std::move(hash));
 }
 

@@ -67,9 +67,9 @@ absl::StatusOr<std::string> BlobFiles::Read(const std::string& hash) const {
   const std::string path = absl::StrCat(folder_, "/", hash);
   const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (descriptor < 0) {
-    return absl::DataLossError(absl::StrCat("cannot open ", path, ": ",
-                                            std::strerror(errno),
-                                            "; restore it from a backup"));
+    return absl::UnavailableError(
+        absl::StrCat("cannot open ", path, ": ", std::strerror(errno),
+                     "; it belongs to the database, restore it"));
   }
   struct stat status = {};
   std::string bytes;

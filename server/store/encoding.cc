@@ -95,16 +95,7 @@ absl::StatusOr<std::string> EncodeSpec(const FitSpec& spec) {
 absl::StatusOr<FitSpec> DecodeSpec(const std::string& json) {
   v1::FitSpec message;
   SOMAFIT_RETURN_IF_ERROR(FromJson(json, &message));
-  // Requests are held to narrower limits than what may have been stored: a fit
-  // made only to evaluate points has no rounds.
-  std::optional<int64_t> rounds;
-  if (message.stop().has_rounds()) {
-    rounds = message.stop().rounds();
-    message.mutable_stop()->clear_rounds();
-  }
-  SOMAFIT_ASSIGN_OR_RETURN(FitSpec spec, FromProto(message));
-  spec.stop.rounds = rounds;
-  return spec;
+  return FromProto(message);
 }
 
 absl::StatusOr<std::string> EncodeModel(const ModelSource& source) {

@@ -1,29 +1,14 @@
 #include "server/store/fit_table.h"
 
-#include <set>
+#include <utility>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 
 #include "server/store/database.h"
+#include "worker/core/data/column_names.h"
 
 namespace somafit {
 namespace {
-
-class FreeColumns {
- public:
-  std::string Take(const std::string& wanted) {
-    std::string name = wanted;
-    while (!taken_.insert(absl::AsciiStrToLower(name)).second) name += '_';
-    return name;
-  }
-
- private:
-  std::set<std::string> taken_ = {"sample", "stage",        "round",
-                                  "status", "total_error",  "trace_errors",
-                                  "worker", "microseconds", "numerics_version",
-                                  "reason", "unit_point"};
-};
 
 template <typename Each>
 void ForEachColumn(const FitTable& table, Each&& each) {
@@ -36,17 +21,11 @@ void ForEachColumn(const FitTable& table, Each&& each) {
 FitTable NameFitTable(const std::string& fit,
                       const std::vector<std::string>& parameters,
                       const std::vector<std::string>& outputs) {
-  FitTable table;
-  table.name = "fit_" + fit;
-  FreeColumns free;
-  for (const std::string& parameter : parameters) {
-    table.parameter_columns.push_back(free.Take(parameter));
-  }
-  for (const std::string& output : outputs) {
-    table.error_columns.push_back(free.Take(output + "_error"));
-    table.normalized_columns.push_back(free.Take(output + "_error_normalized"));
-  }
-  return table;
+  SampleColumnNames names = NameSampleColumns(parameters, outputs);
+  return {.name = "fit_" + fit,
+          .parameter_columns = std::move(names.parameters),
+          .error_columns = std::move(names.errors),
+          .normalized_columns = std::move(names.normalized)};
 }
 
 std::string CreateTableSql(const FitTable& table) {

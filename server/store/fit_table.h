@@ -14,8 +14,7 @@ namespace somafit {
 //   trace_errors BLOB, worker, microseconds, numerics_version, reason,
 //   unit_point BLOB
 //
-// Column names have no case in SQLite and may not repeat: a name that is taken
-// gets "_" appended until it is free, parameters first.
+// Columns are named as worker/core/data/column_names.h says.
 struct FitTable {
   std::string name;  // "fit_<name>"
   std::vector<std::string> parameter_columns;

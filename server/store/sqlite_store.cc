@@ -245,7 +245,11 @@ absl::Status SqliteStore::PutDataset(const std::string& hash,
   }
   const auto found = Read<absl::StatusOr<StoredDataset>>(
       [&](sqlite3* db) { return ReadDataset(db, hash); });
-  if (found.ok()) return absl::OkStatus();
+  if (found.ok()) {
+    // A file can be lost or damaged while its row stays: this heals it.
+    return found->bytes || blobs_.Read(hash).ok() ? absl::OkStatus()
+                                                  : blobs_.Write(hash, bytes);
+  }
   if (!absl::IsNotFound(found.status())) return found.status();
   DatasetRow row;
   row.hash = hash;

@@ -20,6 +20,8 @@ bool IsPassing(const absl::Status& status) {
   return status.code() == absl::StatusCode::kInternal ||
          status.code() == absl::StatusCode::kUnavailable ||
          status.code() == absl::StatusCode::kResourceExhausted ||
+         status.code() == absl::StatusCode::kDataLoss ||
+         status.code() == absl::StatusCode::kNotFound ||
          status.code() == absl::StatusCode::kUnknown;
 }
 

@@ -444,7 +444,9 @@ void FitRun::EndAttempt(SampleRange range, AttemptEnd end,
       return;
     }
   }
-  if (range.attempts < max_attempts) {
+  // A worker's end says nothing about a single sample of many.
+  const bool may_give_up = end == AttemptEnd::kFailed || range.count == 1;
+  if (range.attempts < max_attempts || !may_give_up) {
     if (end == AttemptEnd::kFailed) {
       range.not_before_s = now.steady_s + RetryDelay(range.attempts);
     }

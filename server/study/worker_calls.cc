@@ -24,6 +24,12 @@ std::string Cut(const std::string& text, size_t limit) {
   return text.size() <= limit ? text : text.substr(0, limit) + "...";
 }
 
+// A lease names its fit, so that a late report never reaches another one of
+// the same name, be it in another database.
+std::string LeasePrefix(const FitRecord& fit) {
+  return absl::StrCat(fit.create_time_us, "_", fit.id, "_");
+}
+
 }  // namespace
 
 absl::StatusOr<Coordinator::Session> Coordinator::Register(
@@ -84,7 +90,7 @@ TaskGrant Coordinator::Grant(FitRun& fit, const SampleRange& range,
   const OpenRound& round = fit.current_round();
   const FitPlan& plan = fit.plan();
   TaskGrant grant;
-  grant.lease = new_lease_();
+  grant.lease = LeasePrefix(fit.record()) + new_lease_();
   grant.fit = fit.record().id;
   grant.fit_name = fit.record().name;
   grant.stage = round.record().stage;
@@ -186,6 +192,10 @@ absl::StatusOr<int64_t> Coordinator::ReportResults(const Report& report,
   }
   SOMAFIT_ASSIGN_OR_RETURN(FitRun* const fit, FindFit(report.fit));
   const FitRecord& record = fit->record();
+  if (!report.lease.starts_with(LeasePrefix(record))) {
+    return absl::NotFoundError(absl::StrCat(
+        "the task was leased for another fit that was named ", fit->title()));
+  }
   const size_t n_outputs = record.outputs.size();
   for (const RecordedSample& sample : report.samples) {
     const Evaluation& e = sample.evaluation;

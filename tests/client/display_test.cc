@@ -128,6 +128,13 @@ TEST(DisplayTest, JsonTexts) {
   EXPECT_EQ(JsonNumber(std::numeric_limits<double>::infinity()), "null");
 }
 
+TEST(DisplayTest, ShellWords) {
+  EXPECT_EQ(ShellWord("a/b-1.db"), "a/b-1.db");
+  EXPECT_EQ(ShellWord("my fits.db"), "'my fits.db'");
+  EXPECT_EQ(ShellWord("it's;"), "'it'\\''s;'");
+  EXPECT_EQ(ShellWord(""), "''");
+}
+
 TEST(DisplayTest, NamesOfFits) {
   EXPECT_EQ(*FitResourceName("a-1_b"), "fits/a-1_b");
   EXPECT_EQ(*FitResourceName("fits/a"), "fits/a");

@@ -100,6 +100,10 @@ TEST_F(LoadTest, NamesWhatIsWrong) {
       Message(head +
               "{outputs: {v: {file: i.csv, unit: mV, layout: diagonal}}}"),
       HasSubstr("\"diagonal\" is unknown"));
+  folder_.Write("column.csv", "1.5\n2\n3\n");
+  EXPECT_THAT(Message(head + "{outputs: {v: {file: column.csv, unit: mV}}}"),
+              HasSubstr("data.outputs.v: each trace has one sample; did you "
+                        "mean layout: columns?"));
   EXPECT_THAT(Message(head + "{outputs: {v: {file: i.csv, unit: mV}}, "
                              "trace_weights: [1]}"),
               HasSubstr("1 numbers for 2 traces"));

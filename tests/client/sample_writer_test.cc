@@ -110,6 +110,14 @@ TEST_F(SampleWriterTest, JsonHasSiUnits) {
                                "\"total_error\": null, \"v_error\": null},\n"));
 }
 
+TEST_F(SampleWriterTest, NamesEachColumnOnce) {
+  fit_.mutable_parameters(0)->set_name("Status");
+  fit_.add_parameters()->set_name("v_error");
+  block_.Clear();
+  EXPECT_EQ(Written(SampleFormat::kCsv, true),
+            "sample,stage,round,status,Status_,v_error,total_error,v_error_\n");
+}
+
 TEST_F(SampleWriterTest, RefusesColumnsThatDoNotMatch) {
   block_.mutable_parameters()->RemoveLast();
   Written(SampleFormat::kCsv, true);

@@ -50,13 +50,21 @@ TEST(TraceFileTest, RecognisesHeadersAndIndexColumns) {
        {{1.5, 2}, {3, 4}}},
       {",0,1,2\n0,5,6,7\n1,8,9,10\n", kRows, {{5, 6, 7}, {8, 9, 10}}},
       {"trace,0,1,2\n0,5,6,7\n1,8,9,10\n", kRows, {{5, 6, 7}, {8, 9, 10}}},
-      {"0,1,2\n5,6,7\n", kRows, {{5, 6, 7}}},
-      {"1,2,3\n5,6,7\n", kRows, {{5, 6, 7}}},
+      {"Trace,1,2\n1,5,6\n2,8,9\n", kRows, {{5, 6}, {8, 9}}},
+      {"\"#\",a\n1,5\n2,6\n", kRows, {{5}, {6}}},
+      {",0\n4,5\n", kRows, {{4, 5}}},
+      {"0,1,2,3,4,5,6,7,8,9\n1,1,1,1,1,1,1,1,1,1\n",
+       kRows,
+       {{1, 1, 1, 1, 1, 1, 1, 1, 1, 1}}},
       {"a,b\n5,6\n", kRows, {{5, 6}}},
-      // Below a textual header a first column 0, 1, ... is an index.
-      {"a,b\n0,6\n1,8\n", kRows, {{6}, {8}}},
-      {"a,b\n0,6\n2,8\n", kRows, {{0, 6}, {2, 8}}},
+      // Only a cell that names it makes an index.
+      {"a,b\n0,6\n1,8\n", kRows, {{0, 6}, {1, 8}}},
+      {",b\n0,6\n2,8\n", kRows, {{0, 6}, {2, 8}}},
       // Numbers that only look like a header.
+      {"0,1,2\n5,6,7\n", kRows, {{0, 1, 2}, {5, 6, 7}}},
+      {"1,2,3\n", kRows, {{1, 2, 3}}},
+      {"1,2,3,4,5,6,7,8,9,10\n", kRows, {{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}}},
+      {",5,6\n", kRows, {{kNan, 5, 6}}},
       {"2,3,4\n5,6,7\n", kRows, {{2, 3, 4}, {5, 6, 7}}},
       {"0,0,0\n1,1,1\n", kRows, {{0, 0, 0}, {1, 1, 1}}},
       {"0\n1\n", kRows, {{0}, {1}}},
@@ -84,6 +92,8 @@ TEST(TraceFileTest, NamesThePlaceOfAMistake) {
   const std::vector<Bad> cases = {
       {"1,2,3\n4,5,6\n-60.5,1.25,-61.2345,abc\n", "o.csv:3:1: this row has 4"},
       {"1,2\n-60.5,   abc\n", "o.csv:2:10: \"abc\" is not a number"},
+      {"NA,1,2\n5,6,7\n", "o.csv:1:1: \"NA\" is not a number"},
+      {"0x10,0,1,2\n", "o.csv:1:1: \"0x10\" is not a number"},
       {"1.5,x\n", "o.csv:1:5: \"x\" is not a number"},
       {"1.5,2\n3\n", "o.csv:2:1: this row has 1 cells, the first has 2"},
       {"1.5,inf\n", "o.csv:1:5: \"inf\" is not finite"},
@@ -164,6 +174,11 @@ TEST(TraceFileTest, ReadsNumPyArrays) {
   const std::string path = folder.Write(
       "a.npy", Npy(Header("<f8", "(3, 1)"), Bytes<double>({1, 2, 3})));
   ExpectTable(ReadTraceFile(path, TraceLayout::kColumns), {{1, 2, 3}});
+  const std::string flat = folder.Write(
+      "b.npy", Npy(Header("<f8", "(3,)"), Bytes<double>({1, 2, 3})));
+  for (const TraceLayout layout : {TraceLayout::kRows, TraceLayout::kColumns}) {
+    ExpectTable(ReadTraceFile(flat, layout), {{1, 2, 3}});
+  }
 }
 
 TEST(TraceFileTest, RefusesOtherArrays) {
@@ -178,6 +193,7 @@ TEST(TraceFileTest, RefusesOtherArrays) {
       {Npy(Header("<f8", "(2,)"), data, 3), "npy version 3"},
       {Npy(Header("<f8", "(2,)", "True"), data), "Fortran order"},
       {Npy(Header(">f8", "(2,)"), data), "\">f8\" are not read"},
+      {Npy(Header("<c16", "(1,)"), data), "\"<c16\" are not read"},
       {Npy(Header("<f8", "(3,)"), data), "1 x 3"},
       {Npy(Header("<f8", "(1,)"), data), "16 bytes follow"},
       {Npy(Header("<f8", "()"), data), "a single number"},

@@ -128,6 +128,16 @@ class SpineTest(unittest.TestCase):
             for a, b in zip(windowed, errors(masked)):
                 self.assertAlmostEqual(a, b, delta=1e-12 * b)
 
+    def test_what_looks_like_a_mistake_is_said(self):
+        with Cluster() as cluster:
+            cluster.start_server()
+            spec = small_spec(cluster.directory)
+            spec["model"]["constants"]["g"] = "5*nS"
+            path = write_spec(cluster.directory / "fit.yaml", spec)
+            done = cluster.somafit("submit", path)
+            self.assertIn("W_SHADOW", done.stderr)
+            self.assertRegex(done.stdout, r"^fits/\S+\n$")
+
     def test_embedded_run(self):
         with Cluster() as cluster:
             # Same fit, same seed: embedded, and with a server of its own.

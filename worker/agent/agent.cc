@@ -126,9 +126,8 @@ void Agent::Do(const AssignedTask& task, const Link& link) {
     found = experiment.status();
   } else {
     FaultPoint("worker_mid_task");
-    found = bench_.Evaluate(**experiment, task, [this, &task] {
-      return Unwanted(task.lease);
-    });
+    found = bench_.Evaluate(**experiment, task,
+                            [this, &task] { return Unwanted(task.lease); });
   }
   if (absl::IsCancelled(found.status())) {
     const bool release = stopping();
@@ -141,20 +140,20 @@ void Agent::Do(const AssignedTask& task, const Link& link) {
     }
     return;
   }
-  TaskReport report{.lease = task.lease,
-                    .fit = task.fit,
-                    .first_sample = task.first_sample,
-                    .evaluations = {},
-                    .failure = "",
-                    .microseconds =
-                        std::chrono::duration_cast<std::chrono::microseconds>(
-                            Clock::now() - begin)
-                            .count()};
+  TaskReport report{
+      .lease = task.lease,
+      .fit = task.fit,
+      .first_sample = task.first_sample,
+      .evaluations = {},
+      .failure = "",
+      .microseconds = std::chrono::duration_cast<std::chrono::microseconds>(
+                          Clock::now() - begin)
+                          .count()};
   if (found.ok()) {
     report.evaluations = *std::move(found);
   } else {
-    report.failure = std::string(found.status().message()).substr(
-        0, kMaxFailure);
+    report.failure =
+        std::string(found.status().message()).substr(0, kMaxFailure);
     if (report.failure.empty()) report.failure = found.status().ToString();
     spdlog::warn("event=task_failed fit={} first={} reason=\"{}\"", task.fit,
                  task.first_sample, report.failure);
@@ -199,10 +198,12 @@ void Agent::Send(const TaskReport& report) {
     const absl::Status status =
         link->port->Report(link->session.session, report);
     if (status.ok()) return FaultPoint("worker_after_report");
-    if (IsTheTasksFault(status)) {
+    if (IsRefusal(status)) {
       // The fit is gone, or does not want these: nobody ever will.
       spdlog::warn("event=report_refused fit={} first={} reason=\"{}\"",
-                   report.fit, report.first_sample, std::string(status.message()));
+                   report.fit, report.first_sample,
+                   std::string(status.message()));
+      (void)link->port->Release(link->session.session, {report.lease});
       return;
     }
     Lost(*link, status);
@@ -217,10 +218,10 @@ void Agent::SendHeartbeats() {
     const auto period = std::chrono::duration<double>(std::min(every_s, 1.0));
     double waited_s = 0;
     while (waited_s < every_s && (working_ || !reports_.empty())) {
-      changed_.wait_for(lock, period, [this] {
-        return !working_ && reports_.empty();
-      });
+      changed_.wait_for(lock, period,
+                        [this] { return !working_ && reports_.empty(); });
       waited_s += period.count();
+      if (!reports_.empty()) idle_since_ = Clock::now();
       if (idle_ && options_.idle_exit_s && !stopped_at_ &&
           Clock::now() - idle_since_ >
               std::chrono::duration<double>(*options_.idle_exit_s)) {

@@ -12,6 +12,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+
 #include "worker/agent/coordinator_port.h"
 #include "worker/agent/workbench.h"
 

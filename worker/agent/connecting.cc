@@ -36,9 +36,8 @@ bool Agent::PatienceEnded(Patience patience) const {
 
 bool Agent::Pause(double seconds, Patience patience) {
   std::unique_lock lock(mutex_);
-  const auto until =
-      Clock::now() + std::chrono::duration_cast<Clock::duration>(
-                         std::chrono::duration<double>(seconds));
+  const auto until = Clock::now() + std::chrono::duration_cast<Clock::duration>(
+                                        std::chrono::duration<double>(seconds));
   while (Clock::now() < until && !PatienceEnded(patience)) {
     changed_.wait_until(
         lock, std::min(until, Clock::now() + std::chrono::milliseconds(200)));
@@ -51,7 +50,8 @@ void Agent::Lost(const Link& link, const absl::Status& why) {
   if (!link_ || link_->number != link.number) return;
   link_.reset();
   if (!stopped_at_) {
-    spdlog::warn("event=connection_lost reason=\"{}\"", std::string(why.message()));
+    spdlog::warn("event=connection_lost reason=\"{}\"",
+                 std::string(why.message()));
   }
 }
 

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+
 #include "worker/core/data/evaluation.h"
 #include "worker/core/data/fit_spec.h"
 

@@ -5,9 +5,9 @@
 #include <mutex>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include <grpcpp/grpcpp.h>
 
-#include "absl/strings/str_cat.h"
 #include "proto/convert/digest.h"
 #include "proto/convert/endpoint_file.h"
 #include "proto/convert/evaluation.h"
@@ -117,8 +117,7 @@ class GrpcCoordinator final : public CoordinatorPort {
       if (stopped_) return absl::CancelledError("the worker is stopping");
       waiting_ = &context;
     }
-    const grpc::Status status =
-        stub_->LeaseTasks(&context, request, &response);
+    const grpc::Status status = stub_->LeaseTasks(&context, request, &response);
     {
       std::lock_guard lock(mutex_);
       waiting_ = nullptr;
@@ -166,9 +165,8 @@ class GrpcCoordinator final : public CoordinatorPort {
       for (size_t bytes = 0;
            next < report.evaluations.size() && bytes < kReportBytes; ++next) {
         v1::SampleResult* result = request.add_results();
-        *result =
-            ToProto(report.first_sample + static_cast<int64_t>(next),
-                    report.evaluations[next]);
+        *result = ToProto(report.first_sample + static_cast<int64_t>(next),
+                          report.evaluations[next]);
         bytes += result->ByteSizeLong();
       }
       v1::ReportResultsResponse response;
@@ -251,9 +249,9 @@ class GrpcCoordinator final : public CoordinatorPort {
 
   static absl::Status Differs(const std::string& what, const std::string& hash,
                               const std::string& found) {
-    return absl::DataLossError(absl::StrCat(
-        what, " ", hash, " arrived with SHA-256 ", found,
-        "; worker and coordinator may be of different versions"));
+    return absl::DataLossError(
+        absl::StrCat(what, " ", hash, " arrived with SHA-256 ", found,
+                     "; worker and coordinator may be of different versions"));
   }
 
   const std::string address_;

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+
 #include "worker/agent/coordinator_port.h"
 
 namespace somafit {

@@ -4,12 +4,21 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+
 #include "worker/core/base/number.h"
 #include "worker/core/base/status.h"
 #include "worker/sim/batch.h"
 
 namespace somafit {
 namespace {
+
+// A fetch that fails says something of the coordinator or the way to it, not of
+// the task: it is tried again.
+template <typename T>
+absl::StatusOr<T> Fetched(absl::StatusOr<T> fetched) {
+  if (fetched.ok() || IsRefusal(fetched.status())) return fetched;
+  return absl::UnavailableError(fetched.status().message());
+}
 
 constexpr size_t kKeptDatasetBytes = size_t{1} << 30;
 constexpr size_t kKeptExperiments = 16;
@@ -35,19 +44,21 @@ std::string KeyOf(const AssignedTask& task) {
       add(option.name);
       add(option.text);
     }
-    add(std::string_view(
-        reinterpret_cast<const char*>(metric.t_weights.data()),
-        metric.t_weights.size() * sizeof(double)));
+    add(std::string_view(reinterpret_cast<const char*>(metric.t_weights.data()),
+                         metric.t_weights.size() * sizeof(double)));
   }
   return key;
 }
 
 }  // namespace
 
-bool IsTheTasksFault(const absl::Status& status) {
+bool IsRefusal(const absl::Status& status) {
   return absl::IsInvalidArgument(status) || absl::IsNotFound(status) ||
-         absl::IsDataLoss(status) || absl::IsFailedPrecondition(status) ||
-         absl::IsInternal(status) || absl::IsResourceExhausted(status);
+         absl::IsFailedPrecondition(status);
+}
+
+bool IsTheTasksFault(const absl::Status& status) {
+  return IsRefusal(status) || absl::IsInternal(status);
 }
 
 absl::StatusOr<std::shared_ptr<const Dataset>> Workbench::DatasetOf(
@@ -58,7 +69,7 @@ absl::StatusOr<std::shared_ptr<const Dataset>> Workbench::DatasetOf(
     return datasets_.front().dataset;
   }
   SOMAFIT_ASSIGN_OR_RETURN(const std::string bytes,
-                           coordinator.FetchDataset(hash));
+                           Fetched(coordinator.FetchDataset(hash)));
   SOMAFIT_ASSIGN_OR_RETURN(Dataset decoded, DecodeDataset(bytes));
   auto dataset = std::make_shared<const Dataset>(std::move(decoded));
   datasets_.push_front({hash, dataset, bytes.size()});
@@ -80,12 +91,12 @@ absl::StatusOr<std::shared_ptr<const Experiment>> Workbench::Prepare(
     return experiments_.front().experiment;
   }
   SOMAFIT_ASSIGN_OR_RETURN(const ModelSource model,
-                           coordinator.FetchModel(task.model_hash));
+                           Fetched(coordinator.FetchModel(task.model_hash)));
   SOMAFIT_ASSIGN_OR_RETURN(auto dataset,
                            DatasetOf(task.dataset_hash, coordinator));
-  SOMAFIT_ASSIGN_OR_RETURN(
-      Experiment made, MakeExperiment(model, std::move(dataset), task.dt,
-                                      task.parameters, task.metrics));
+  SOMAFIT_ASSIGN_OR_RETURN(Experiment made,
+                           MakeExperiment(model, std::move(dataset), task.dt,
+                                          task.parameters, task.metrics));
   auto experiment = std::make_shared<const Experiment>(std::move(made));
   experiments_.push_front({std::move(key), experiment});
   if (experiments_.size() > kKeptExperiments) experiments_.pop_back();

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+
 #include "worker/agent/coordinator_port.h"
 #include "worker/core/data/dataset.h"
 #include "worker/sim/experiment.h"
@@ -50,6 +51,10 @@ class Workbench {
   std::list<KeptDataset> datasets_;
   std::list<KeptExperiment> experiments_;
 };
+
+// Whether the coordinator will never accept this; other failures of a call say
+// something of the way to it, and are tried again.
+bool IsRefusal(const absl::Status& status);
 
 // Whether an error would come back with the next coordinator or connection.
 bool IsTheTasksFault(const absl::Status& status);

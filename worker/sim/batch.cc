@@ -30,7 +30,11 @@ class Batch {
         n_traces_(experiment.dataset->traces.size()),
         n_outputs_(experiment.metrics.size()),
         n_blocks_((points.size() + kBlock - 1) / kBlock),
-        errors_(n_outputs_ * n_traces_ * points.size(), kNaN) {}
+        errors_(n_outputs_ * n_traces_ * points.size(), kNaN) {
+    for (const Trace& trace : experiment.dataset->traces) {
+      largest_weight_ = std::max(largest_weight_, trace.weight);
+    }
+  }
 
   size_t n_units() const { return n_traces_ * n_blocks_; }
 
@@ -58,8 +62,9 @@ class Batch {
         const double error = errors_[Index(output, trace, point)];
         result.trace_errors.push_back(error);
         if (metric.CountedSteps(data.targets[output]) == 0) continue;
-        sum = std::fma(data.weight, error, sum);
-        weight_sum += data.weight;
+        const double weight = data.weight / largest_weight_;
+        sum = std::fma(weight, error, sum);
+        weight_sum += weight;
       }
       const double error = weight_sum > 0 ? sum / weight_sum : kNaN;
       const double normalized = metric.Normalize(error);
@@ -123,6 +128,8 @@ class Batch {
   const size_t n_blocks_;
   // [output][trace][point]; every unit writes a part of its own.
   std::vector<double> errors_;
+  // Weights are relative to it, so that no sum of them overflows.
+  double largest_weight_ = 0;
   std::atomic<size_t> next_unit_ = 0;
   std::atomic<bool> stopped_ = false;
 };

@@ -34,8 +34,7 @@ TEST(EndpointFileTest, ReadsWhatItWrote) {
   ASSERT_TRUE(StoreEndpoint(path, endpoint).ok());
   EXPECT_EQ(LoadEndpoint(path)->address(), "unix:/x");
   int files = 0;
-  for ([[maybe_unused]] const auto& entry :
-       std::filesystem::directory_iterator(
+  for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator(
            std::filesystem::path(path).parent_path())) {
     ++files;
   }

@@ -32,9 +32,8 @@ FitSpec Example() {
                .target = "1e-6*volt**2",
                .time = "9*second"};
   spec.seed = ~uint64_t{0};
-  spec.gate = {.enabled = true,
-               .timeout_s = 5.5,
-               .then = GateTimeout::kContinue};
+  spec.gate = {
+      .enabled = true, .timeout_s = 5.5, .then = GateTimeout::kContinue};
   spec.execution = {.task_timeout_s = 7, .max_attempts = 2};
   return spec;
 }

@@ -46,9 +46,9 @@ TEST(StatusTest, NoReason) {
 TEST(StatusTest, LongMessagesFitIntoTrailers) {
   std::vector<FieldViolation> violations(
       100, {"model.equations", std::string(400, '\n')});
-  const absl::Status status = WithReason(
-      absl::InvalidArgumentError(std::string(100'000, '\n')), "E_DIM",
-      violations);
+  const absl::Status status =
+      WithReason(absl::InvalidArgumentError(std::string(100'000, '\n')),
+                 "E_DIM", violations);
   const grpc::Status sent = ToGrpc(status);
   EXPECT_LE(3 * sent.error_message().size() + sent.error_details().size(),
             7500);
@@ -57,7 +57,8 @@ TEST(StatusTest, LongMessagesFitIntoTrailers) {
 
 TEST(StatusTest, BrokenUtf8IsRepaired) {
   const grpc::Status sent =
-      ToGrpc(absl::InvalidArgumentError("a\xff" "b\xc3\xa9\xe2\x82"));
+      ToGrpc(absl::InvalidArgumentError("a\xff"
+                                        "b\xc3\xa9\xe2\x82"));
   EXPECT_EQ(sent.error_message(), "a?b\xc3\xa9??");
 }
 

@@ -3,6 +3,7 @@
 
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
+#include <spdlog/spdlog.h>
 
 #include "proto/convert/status.h"
 #include "server/rpc/rpc_server.h"
@@ -20,6 +21,7 @@ constexpr char kToken[] = "0123456789abcdef0123456789abcdef";
 class AccessTest : public testing::Test {
  protected:
   void SetUp() override {
+    spdlog::set_level(spdlog::level::off);
     std::string pattern = testing::TempDir() + "/somafit_access_XXXXXX";
     ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
     directory_ = pattern;
@@ -62,7 +64,10 @@ TEST_F(AccessTest, TheTokenOpens) {
 }
 
 TEST_F(AccessTest, EveryCallNeedsTheToken) {
-  const std::string wrong[] = {"", "Bearer ", kToken, "Bearer x",
+  const std::string wrong[] = {"",
+                               "Bearer ",
+                               kToken,
+                               "Bearer x",
                                std::string("Bearer ") + kToken + "0",
                                std::string("bearer ") + kToken};
   for (const std::string& value : wrong) {
@@ -71,10 +76,10 @@ TEST_F(AccessTest, EveryCallNeedsTheToken) {
       const auto context = With(value);
       refused.emplace_back(name, body(context.get()));
     };
-#define SOMAFIT_UNARY(stub, method, response)             \
-  call(#method, [&](grpc::ClientContext* context) {       \
-    v1::response message;                                 \
-    return stub->method(context, {}, &message);           \
+#define SOMAFIT_UNARY(stub, method, response)       \
+  call(#method, [&](grpc::ClientContext* context) { \
+    v1::response message;                           \
+    return stub->method(context, {}, &message);     \
   })
     SOMAFIT_UNARY(fits_, CreateFit, Fit);
     SOMAFIT_UNARY(fits_, GetFit, Fit);
@@ -135,9 +140,9 @@ TEST_F(AccessTest, ASecondServerCannotShareThePort) {
   options.token = kToken;
   const auto second = RpcServer::Start(std::move(options), *std::move(store));
   ASSERT_FALSE(second.ok());
-  EXPECT_NE(std::string(second.status().message())
-                .find(server_->address().Text()),
-            std::string::npos)
+  EXPECT_NE(
+      std::string(second.status().message()).find(server_->address().Text()),
+      std::string::npos)
       << second.status();
 }
 

@@ -42,15 +42,13 @@ class BadRequestTest : public ServiceTest {
   // Calls with each bad value that a field of a kind may have.
   template <typename Request, typename Call>
   void EachBadName(const char* method, const Request& good, const Call& call) {
-    for (const std::string& name :
-         {std::string(), std::string("good"), std::string("fits/"),
-          std::string("fits/Good"), std::string("fits/a/b"),
-          std::string("fits/a b"), "fits/" + std::string(64, 'a'),
-          std::string("datasets/good")}) {
+    static const std::string kLong = std::string("fits/").append(64, 'a');
+    for (const char* name : {"", "good", "fits/", "fits/Good", "fits/a/b",
+                             "fits/a b", kLong.c_str(), "datasets/good"}) {
+      SCOPED_TRACE(name);
       Request request = good;
       request.set_name(name);
-      Refused((std::string(method) + " " + name).c_str(), "name",
-              call(request));
+      Refused(method, "name", call(request));
     }
   }
   template <typename Request, typename Call>
@@ -194,10 +192,14 @@ TEST_F(BadRequestTest, Points) {
     std::vector<double> points;
   };
   const Case cases[] = {
-      {"parameters", {}, {1}},         {"parameters", {"h"}, {1}},
-      {"parameters", {"g", "g"}, {1, 2}}, {"parameters", {"g", "h"}, {1, 2}},
-      {"parameters", {""}, {1}},       {"points", {"g"}, {}},
-      {"points", {"g"}, {NAN}},        {"points", {"g"}, {1, INFINITY}},
+      {"parameters", {}, {1}},
+      {"parameters", {"h"}, {1}},
+      {"parameters", {"g", "g"}, {1, 2}},
+      {"parameters", {"g", "h"}, {1, 2}},
+      {"parameters", {""}, {1}},
+      {"points", {"g"}, {}},
+      {"points", {"g"}, {NAN}},
+      {"points", {"g"}, {1, INFINITY}},
       {"points", {"g"}, std::vector<double>(100'001, 1)},
   };
   for (const Case& c : cases) {
@@ -241,7 +243,8 @@ TEST_F(BadRequestTest, Fits) {
     Refused(c.field, c.field, fits_->CreateFit(Soon().get(), request, &fit));
   }
   request = good;
-  request.mutable_fit()->set_dataset("datasets/" + Sha256Hex("nothing"));
+  request.mutable_fit()->set_dataset(
+      std::string("datasets/").append(Sha256Hex("nothing")));
   const grpc::Status status = fits_->CreateFit(Soon().get(), request, &fit);
   EXPECT_EQ(status.error_code(), grpc::StatusCode::NOT_FOUND);
   EXPECT_EQ(ReasonIn(status), "DATASET_UNKNOWN");
@@ -314,7 +317,7 @@ TEST_F(BadRequestTest, Workers) {
   Refused("Heartbeat", "session",
           workers_->Heartbeat(Soon().get(), beat, &beaten));
   beat.set_session(session);
-  for (int i = 0; i < 10'001; ++i) beat.add_leases("x");
+  for (int i = 0; i < 10'001; ++i) beat.add_leases()->push_back('x');
   Refused("Heartbeat", "leases",
           workers_->Heartbeat(Soon().get(), beat, &beaten));
 
@@ -350,8 +353,7 @@ TEST_F(BadRequestTest, Workers) {
   v1::GetModelRequest model;
   v1::Model found;
   model.set_model("12");
-  Refused("GetModel", "model",
-          workers_->GetModel(Soon().get(), model, &found));
+  Refused("GetModel", "model", workers_->GetModel(Soon().get(), model, &found));
   model.set_model(Sha256Hex("nothing"));
   EXPECT_EQ(workers_->GetModel(Soon().get(), model, &found).error_code(),
             grpc::StatusCode::NOT_FOUND);

@@ -14,7 +14,7 @@ TEST_F(FitServiceTest, AWholeFit) {
   const v1::Fit fit = Create(ExampleSpec(20, 3));
   EXPECT_EQ(fit.state(), v1::FIT_STATE_RUNNING);
   EXPECT_EQ(fit.parameters(0).si_unit(), "siemens");
-  EXPECT_EQ(fit.parameters(0).upper(), 1e-7);
+  EXPECT_DOUBLE_EQ(fit.parameters(0).upper(), 1e-7);
   EXPECT_EQ(fit.outputs(0).display_unit(), "mV");
   EXPECT_EQ(fit.total_error().display_unit(), "mV^2");
   const std::string session = Register();
@@ -174,9 +174,9 @@ TEST_F(FitServiceTest, EvaluatesPointsOfAFitThatEnded) {
   request.add_parameters("g");
   for (const double g : {1e-9, 5e-9, 1e-6}) request.add_points(g);
   v1::EvaluatePointsResponse response;
-  EXPECT_EQ(fits_->EvaluatePoints(Soon().get(), request, &response)
-                .error_code(),
-            grpc::StatusCode::FAILED_PRECONDITION);
+  EXPECT_EQ(
+      fits_->EvaluatePoints(Soon().get(), request, &response).error_code(),
+      grpc::StatusCode::FAILED_PRECONDITION);
   const std::string session = Register();
   Work(session, fit.name());
   ASSERT_EQ(Get(fit.name()).state(), v1::FIT_STATE_SUCCEEDED);

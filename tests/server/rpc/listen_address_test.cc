@@ -16,10 +16,10 @@ TEST(ListenAddressTest, Reads) {
     const char* host;
     int port;
   };
-  for (const Case& c : {Case{"127.0.0.1:7700", "127.0.0.1", 7700},
-                        Case{"localhost:0", "localhost", 0},
-                        Case{"[::1]:65535", "::1", 65535},
-                        Case{"node.example:1", "node.example", 1}}) {
+  for (const Case& c :
+       {Case{"127.0.0.1:7700", "127.0.0.1", 7700},
+        Case{"localhost:0", "localhost", 0}, Case{"[::1]:65535", "::1", 65535},
+        Case{"node.example:1", "node.example", 1}}) {
     const auto address = ParseListenAddress(c.text);
     ASSERT_TRUE(address.ok()) << address.status();
     EXPECT_EQ(address->host, c.host);
@@ -30,9 +30,9 @@ TEST(ListenAddressTest, Reads) {
 }
 
 TEST(ListenAddressTest, Refuses) {
-  for (const char* text : {"", "7700", "host", ":7700", "host:", "host:x",
-                           "host:-1", "host:65536", "host:+1", "::1:70", "[]:1",
-                           "[::1:1", "unix:"}) {
+  for (const char* text :
+       {"", "7700", "host", ":7700", "host:", "host:x", "host:-1", "host:65536",
+        "host:+1", "::1:70", "[]:1", "[::1:1", "unix:"}) {
     EXPECT_TRUE(absl::IsInvalidArgument(ParseListenAddress(text).status()))
         << text;
   }

@@ -51,9 +51,8 @@ void ServiceTest::StartServer(double lease_s, double wait_s) {
   server_ = *std::move(server);
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-  channel_ = grpc::CreateCustomChannel(server_->address().Text(),
-                                       grpc::InsecureChannelCredentials(),
-                                       arguments);
+  channel_ = grpc::CreateCustomChannel(
+      server_->address().Text(), grpc::InsecureChannelCredentials(), arguments);
   fits_ = v1::FitService::NewStub(channel_);
   workers_ = v1::WorkerService::NewStub(channel_);
 }
@@ -146,9 +145,7 @@ std::string ServiceTest::Register() {
   return response.session();
 }
 
-double ServiceTest::ErrorOf(double g) {
-  return (g - 5e-9) * (g - 5e-9) * 1e16;
-}
+double ServiceTest::ErrorOf(double g) { return (g - 5e-9) * (g - 5e-9) * 1e16; }
 
 v1::ReportResultsRequest ServiceTest::ResultsOf(const std::string& session,
                                                 const v1::Task& task) {

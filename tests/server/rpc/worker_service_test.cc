@@ -102,13 +102,13 @@ TEST_F(WorkerServiceTest, ASilentWorkersTaskGoesToAnother) {
   EXPECT_NE(again.lease(), lost.lease());
   // The late report is taken, the other one is a repeat.
   v1::ReportResultsResponse response;
-  ASSERT_TRUE(workers_->ReportResults(Soon().get(), ResultsOf(silent, lost),
-                                      &response)
-                  .ok());
+  ASSERT_TRUE(
+      workers_->ReportResults(Soon().get(), ResultsOf(silent, lost), &response)
+          .ok());
   EXPECT_EQ(response.already_recorded(), 0);
-  ASSERT_TRUE(workers_->ReportResults(Soon().get(), ResultsOf(other, again),
-                                      &response)
-                  .ok());
+  ASSERT_TRUE(
+      workers_->ReportResults(Soon().get(), ResultsOf(other, again), &response)
+          .ok());
   EXPECT_EQ(response.already_recorded(), 1);
   EXPECT_EQ(Get(fit.name()).samples_done(), 1);
 }

@@ -230,7 +230,10 @@ TEST_F(SqliteStoreTest, NoticesDamagedDatasets) {
             absl::StatusCode::kDataLoss);
   std::filesystem::remove(file);
   EXPECT_EQ(store->LoadDataset(hash).status().code(),
-            absl::StatusCode::kDataLoss);
+            absl::StatusCode::kUnavailable);
+  // Uploaded again, it is whole again.
+  ASSERT_TRUE(store->PutDataset(hash, bytes).ok());
+  EXPECT_EQ(store->LoadDataset(hash).value(), bytes);
 }
 
 TEST_F(SqliteStoreTest, TheLogIsFoldedIntoTheFile) {

@@ -138,7 +138,7 @@ TEST_F(CoordinatorTest, FailuresAreRetriedLaterThenRecorded) {
 }
 
 TEST_F(CoordinatorTest, TakesOverdueTasksAway) {
-  FitPlan plan = ExamplePlan("hh", 4, 1);
+  FitPlan plan = ExamplePlan("hh", 1, 1);
   plan.spec.execution = {.task_timeout_s = 10, .max_attempts = 1};
   Create(plan);
   const std::string session = Join("w");
@@ -150,8 +150,41 @@ TEST_F(CoordinatorTest, TakesOverdueTasksAway) {
     ASSERT_TRUE(
         coordinator_.Heartbeat(session, {tasks[0].lease}, now(), effects).ok());
   }
-  EXPECT_EQ(written, "results:4 fit:RUNNING");
-  EXPECT_EQ(Get("hh").samples_failed, 4);
+  EXPECT_EQ(written, "results:1 fit:RUNNING");
+  EXPECT_EQ(Get("hh").samples_failed, 1);
+}
+
+TEST_F(CoordinatorTest, ALostWorkerFailsNoneOfManySamples) {
+  FitPlan plan = ExamplePlan("hh", 4, 1);
+  plan.spec.execution = {.task_timeout_s = 10, .max_attempts = 1};
+  Create(plan);
+  const std::string session = Join("w");
+  const auto tasks = Lease(session);
+  ASSERT_GT(tasks[0].points.size(), 1u);
+  std::string written;
+  for (int i = 0; i < 11; ++i) {
+    Pass(1, &written);
+    Effects effects;
+    ASSERT_TRUE(
+        coordinator_.Heartbeat(session, {tasks[0].lease}, now(), effects).ok());
+  }
+  EXPECT_EQ(written, "");
+  EXPECT_EQ(Get("hh").samples_failed, 0);
+  EXPECT_FALSE(Lease(session).empty());
+}
+
+TEST_F(CoordinatorTest, RefusesReportsForAnotherFitOfTheName) {
+  Create(ExamplePlan("hh", 4, 1));
+  const std::string session = Join("w");
+  const auto tasks = Lease(session);
+  Coordinator::Report report;
+  report.session = session;
+  report.lease = "1_2_" + tasks[0].lease;
+  report.fit = "hh";
+  Effects effects;
+  EXPECT_TRUE(absl::IsNotFound(
+      coordinator_.ReportResults(report, now(), effects).status()));
+  EXPECT_TRUE(effects.writes.empty());
 }
 
 TEST_F(CoordinatorTest, ReleasedTasksCountNoAttempt) {

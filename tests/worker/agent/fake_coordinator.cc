@@ -7,6 +7,21 @@
 
 namespace somafit {
 
+namespace {
+
+std::string ExampleDataset(size_t n_steps) {
+  Dataset dataset;
+  dataset.inputs = {{"I", FindUnit("amp")->dimension}};
+  dataset.outputs = {{"v", FindUnit("volt")->dimension}};
+  dataset.traces = {{.dt = 1e-4,
+                     .weight = 1,
+                     .inputs = {std::vector<double>(n_steps, 5e-10)},
+                     .targets = {std::vector<double>(n_steps, -0.06)}}};
+  return EncodeDataset(dataset);
+}
+
+}  // namespace
+
 class FakePort final : public CoordinatorPort {
  public:
   explicit FakePort(FakeCoordinator& all) : all_(all) {}
@@ -83,14 +98,12 @@ FakeCoordinator::FakeCoordinator() {
       "dv/dt = (g*(El - v) + I)/C : volt\ng : siemens (constant)\n";
   model_.constants = {{"El", "-65*mV"}, {"C", "200*pF"}};
   model_.initial_values = {{"v", "El"}};
-  Dataset dataset;
-  dataset.inputs = {{"I", FindUnit("amp")->dimension}};
-  dataset.outputs = {{"v", FindUnit("volt")->dimension}};
-  dataset.traces = {{.dt = 1e-4,
-                     .weight = 1,
-                     .inputs = {std::vector<double>(50, 5e-10)},
-                     .targets = {std::vector<double>(50, -0.06)}}};
-  dataset_ = EncodeDataset(dataset);
+  dataset_ = ExampleDataset(50);
+}
+
+void FakeCoordinator::UseLongTraces() {
+  std::lock_guard lock(mutex_);
+  dataset_ = ExampleDataset(100'000);
 }
 
 std::shared_ptr<CoordinatorPort> FakeCoordinator::NewPort() {
@@ -107,8 +120,8 @@ AssignedTask FakeCoordinator::NewTask(const std::string& lease,
   task.dataset_hash = "dataset";
   task.dt = 1e-4;
   task.parameters = {"g"};
-  task.metrics = {{.output = "v", .metric = "mse", .options = {},
-                   .t_weights = {}}};
+  task.metrics = {
+      {.output = "v", .metric = "mse", .options = {}, .t_weights = {}}};
   return task;
 }
 

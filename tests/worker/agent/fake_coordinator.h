@@ -19,6 +19,8 @@ class FakeCoordinator {
  public:
   FakeCoordinator();
 
+  // From now on, 100 000 steps instead of 50.
+  void UseLongTraces();
   std::shared_ptr<CoordinatorPort> NewPort();
   // A task of a passive membrane with these conductances [S].
   AssignedTask NewTask(const std::string& lease, std::vector<double> points);

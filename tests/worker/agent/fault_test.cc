@@ -27,9 +27,8 @@ TEST(FaultTest, CrashesAtTheNthHit) {
 }
 
 TEST(FaultTest, RefusesWhatItCannotRead) {
-  for (const char* text : {"x", "x:crash", "x:crash:0", "x:crash:y",
-                           "x:hang:1", ":crash:1", "x:delay=:1",
-                           "x:crash:1:2"}) {
+  for (const char* text : {"x", "x:crash", "x:crash:0", "x:crash:y", "x:hang:1",
+                           ":crash:1", "x:delay=:1", "x:crash:1:2"}) {
     EXPECT_FALSE(ArmFaults(text).ok()) << text;
   }
 }

@@ -19,7 +19,13 @@ class Mse final : public Metric {
       // Half to even, as the rounding mode is.
       : first_step_(std::nearbyint(config.options.at("t_start") / config.dt)),
         normalization_(config.options.at("normalization")),
-        weights_(config.t_weights) {}
+        weights_(config.t_weights) {
+    // Only ratios matter: of size 1, they neither overflow nor underflow.
+    const auto largest = std::max_element(weights_.begin(), weights_.end());
+    if (largest == weights_.end() || *largest == 0) return;
+    const double scale = *largest;
+    for (double& weight : weights_) weight /= scale;
+  }
 
   // 0 where step or target do not count.
   double Weight(std::span<const double> target, size_t step) const {

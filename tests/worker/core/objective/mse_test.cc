@@ -40,6 +40,15 @@ TEST(MseTest, AveragesOverTheStepsThatCount) {
   EXPECT_DOUBLE_EQ(Error(Config(0, 1, {0, 2, 6}), y, d), 0.75);
 }
 
+TEST(MseTest, OnlyRatiosOfWeightsMatter) {
+  const std::vector<double> y = {0, 1, 1};
+  const std::vector<double> d = {0, 1, 2};
+  for (const double scale : {1e308, 1e-308, 4e-320}) {
+    EXPECT_DOUBLE_EQ(Error(Config(0, 1, {scale, scale, scale}), y, d), 1.0 / 3)
+        << scale;
+  }
+}
+
 TEST(MseTest, RoundsTheStartHalfToEven) {
   const std::vector<double> y = {1, 0, 0, 0};
   const std::vector<double> d = {0, 0, 0, 0};
