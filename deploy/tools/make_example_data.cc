@@ -1,5 +1,5 @@
-// Makes the recordings of client/examples/hodgkin_huxley: simulates the model of
-// its fit.yaml at known parameters and adds seeded noise.
+// Makes the recordings of client/examples/hodgkin_huxley: simulates the model
+// of its fit.yaml at known parameters and adds seeded noise.
 //
 //   make_example_data client/examples/hodgkin_huxley
 //
@@ -28,8 +28,8 @@ namespace somafit {
 namespace {
 
 constexpr size_t kSteps = 1497;
-constexpr double kDt = 1e-5;        // [s]
-constexpr double kNoise = 1e-3;     // [V]
+constexpr double kDt = 1e-5;     // [s]
+constexpr double kNoise = 1e-3;  // [V]
 constexpr uint64_t kNoiseSeed = 1;
 
 // Steps of current, each from sample `begin` to 997.

@@ -147,8 +147,8 @@ void CheckCounts(const v1::FitSpec& message, Violations& violations) {
                    absl::StrCat("is ", stop.rounds(), "; give 0 or more"));
   }
   if (stop.has_evaluations() && stop.evaluations() < 0) {
-    violations.Add("stop.evaluations",
-                   absl::StrCat("is ", stop.evaluations(), "; give at least 1"));
+    violations.Add("stop.evaluations", absl::StrCat("is ", stop.evaluations(),
+                                                    "; give at least 1"));
   }
   violations.CheckText("stop.target", stop.target());
   violations.CheckText("stop.time", stop.time());
