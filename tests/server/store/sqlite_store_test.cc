@@ -275,6 +275,8 @@ TEST_F(SqliteStoreTest, DrawsManySamplesASecond) {
 
 // A child writes and says so; it is killed; all it said must be there.
 TEST_F(SqliteStoreTest, WhatWasAcknowledgedSurvivesAKill) {
+  Commit(*MustOpen(path_),
+         {NewFit{FitRun::NewRecord(1, "f", ExamplePlan("f"), {})}});
   int64_t acknowledged = 0;
   for (int attempt = 0; attempt < 5; ++attempt) {
     int channel[2];
@@ -285,9 +287,6 @@ TEST_F(SqliteStoreTest, WhatWasAcknowledgedSurvivesAKill) {
       close(channel[0]);
       auto store = SqliteStore::Open(path_);
       if (!store.ok()) _exit(3);
-      if (acknowledged == 0)
-        Commit(**store,
-               {NewFit{FitRun::NewRecord(1, "f", ExamplePlan("f"), {})}});
       for (int64_t seq = acknowledged + 1;; ++seq) {
         (*store)->Submit({Event(seq)}, [seq, out = channel[1]] {
           if (write(out, &seq, sizeof seq) != sizeof seq) {

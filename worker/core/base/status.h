@@ -15,17 +15,16 @@
 #define SOMAFIT_CONCAT_INNER(a, b) a##b
 #define SOMAFIT_CONCAT(a, b) SOMAFIT_CONCAT_INNER(a, b)
 
-#define SOMAFIT_RETURN_IF_ERROR(expression)                       \
-  do {                                                            \
-    if (absl::Status somafit_status_ = (expression);              \
-        !somafit_status_.ok()) {                                  \
-      return somafit_status_;                                     \
-    }                                                             \
+#define SOMAFIT_RETURN_IF_ERROR(expression)                                   \
+  do {                                                                        \
+    if (absl::Status somafit_status_ = (expression); !somafit_status_.ok()) { \
+      return somafit_status_;                                                 \
+    }                                                                         \
   } while (false)
 
-#define SOMAFIT_ASSIGN_OR_RETURN(target, expression) \
-  SOMAFIT_ASSIGN_OR_RETURN_IMPL(                     \
-      SOMAFIT_CONCAT(somafit_status_or_, __LINE__), target, expression)
+#define SOMAFIT_ASSIGN_OR_RETURN(target, expression)                          \
+  SOMAFIT_ASSIGN_OR_RETURN_IMPL(SOMAFIT_CONCAT(somafit_status_or_, __LINE__), \
+                                target, expression)
 
 #define SOMAFIT_ASSIGN_OR_RETURN_IMPL(result, target, expression) \
   auto result = (expression);                                     \
