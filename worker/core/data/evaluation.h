@@ -24,7 +24,7 @@ struct Evaluation {
   std::vector<double> output_errors;  // per output, in its own SI units
   std::vector<double> output_errors_normalized;  // per output
   std::vector<double> trace_errors;  // [output][trace], own SI units
-  std::string reason;                // kFailed only
+  std::string reason;  // why it failed, or where it diverged; else empty
 };
 
 }  // namespace somafit

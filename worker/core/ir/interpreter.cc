@@ -139,12 +139,13 @@ inline void ForLanes(size_t n_lanes, double* __restrict result, F&& f) {
   for (size_t lane = 0; lane < n_lanes; ++lane) result[lane] = f(lane);
 }
 
-class Machine {
+}  // namespace
+
+class Interpreter::Machine {
  public:
-  Machine(const Program& program, const TraceView& trace, size_t n_lanes,
+  Machine(const Program& program, size_t n_lanes,
           std::span<const double> parameters)
       : program_(program),
-        trace_(trace),
         schedule_(Scheduler(program).Run()),
         n_lanes_(n_lanes),
         stride_((n_lanes + kLaneUnit - 1) / kLaneUnit * kLaneUnit),
@@ -160,14 +161,31 @@ class Machine {
     }
     for (const Instruction& instruction : schedule_.once) Run(instruction);
     Keep(program.initial);
-    for (const auto& [row, index] : schedule_.states) {
-      std::copy_n(&next_[index * stride_], stride_, Row(row));
-    }
+    Restore();
   }
 
-  std::span<const double> Observe(size_t step) {
+  std::vector<double> states() const {
+    std::vector<double> states;
+    for (size_t i = 0; i < program_.states.size(); ++i) {
+      const double* const row = &next_[i * stride_];
+      states.insert(states.end(), row, row + n_lanes_);
+    }
+    return states;
+  }
+
+  void set_states(std::span<const double> states) {
+    for (size_t i = 0; i < program_.states.size(); ++i) {
+      for (size_t lane = 0; lane < stride_; ++lane) {
+        next_[i * stride_ + lane] =
+            states[i * n_lanes_ + std::min(lane, n_lanes_ - 1)];
+      }
+    }
+    Restore();
+  }
+
+  std::span<const double> Observe(const TraceView& trace, size_t step) {
     for (const auto& [row, index] : schedule_.inputs) {
-      Fill(row, trace_.inputs[index][step]);
+      Fill(row, trace.inputs[index][step]);
     }
     for (const size_t row : schedule_.times) {
       Fill(row, static_cast<double>(step) * program_.dt);
@@ -185,12 +203,16 @@ class Machine {
   // All states at once: a next value may be another state's present one.
   void Advance() {
     Keep(program_.next);
+    Restore();
+  }
+
+ private:
+  void Restore() {
     for (const auto& [row, index] : schedule_.states) {
       std::copy_n(&next_[index * stride_], stride_, Row(row));
     }
   }
 
- private:
   double* Row(size_t row) { return rows_.data() + row * stride_; }
 
   void Fill(size_t row, double value) { std::fill_n(Row(row), stride_, value); }
@@ -220,6 +242,43 @@ class Machine {
         return Expm1(a, result, n);
       case Op::kExprel:
         return Exprel(a, result, n);
+      case Op::kBernoulli:
+        return Bernoulli(a, result, n);
+      case Op::kSin:
+        return Sin(a, result, n);
+      case Op::kCos:
+        return Cos(a, result, n);
+      case Op::kTan:
+        return Tan(a, result, n);
+      case Op::kSinh:
+        return Sinh(a, result, n);
+      case Op::kCosh:
+        return Cosh(a, result, n);
+      case Op::kTanh:
+        return Tanh(a, result, n);
+      case Op::kAsin:
+        return Asin(a, result, n);
+      case Op::kAcos:
+        return Acos(a, result, n);
+      case Op::kAtan:
+        return Atan(a, result, n);
+      case Op::kLog:
+        return Log(a, result, n);
+      case Op::kLog10:
+        return Log10(a, result, n);
+      case Op::kLog1p:
+        return Log1p(a, result, n);
+      case Op::kPower:
+        return Power(a, b, result, n);
+      case Op::kSign:
+        return ForLanes(n, result, [&](size_t i) { return Sign(a[i]); });
+      case Op::kFloor:
+        return ForLanes(n, result, [&](size_t i) { return std::floor(a[i]); });
+      case Op::kCeil:
+        return ForLanes(n, result, [&](size_t i) { return std::ceil(a[i]); });
+      case Op::kClip:
+        return ForLanes(n, result,
+                        [&](size_t i) { return Clip(a[i], b[i], c[i]); });
       case Op::kAdd:
         return ForLanes(n, result, [&](size_t i) { return a[i] + b[i]; });
       case Op::kSubtract:
@@ -237,7 +296,6 @@ class Machine {
   }
 
   const Program& program_;
-  const TraceView& trace_;
   const Schedule schedule_;
   const size_t n_lanes_;
   const size_t stride_;
@@ -246,22 +304,40 @@ class Machine {
   std::vector<double> outputs_;  // [output][n_lanes_]
 };
 
-}  // namespace
+Interpreter::Interpreter(const Program& program, size_t n_lanes,
+                         std::span<const double> parameters) {
+  SOMAFIT_CHECK(n_lanes > 0);
+  SOMAFIT_CHECK(parameters.size() == program.parameters.size() * n_lanes);
+  machine_ = std::make_unique<Machine>(program, n_lanes, parameters);
+}
+
+Interpreter::~Interpreter() = default;
+
+std::vector<double> Interpreter::states() const { return machine_->states(); }
+
+void Interpreter::set_states(std::span<const double> states) {
+  machine_->set_states(states);
+}
+
+void Interpreter::Run(const TraceView& trace, size_t begin, size_t end,
+                      const StepObserver& observe) {
+  for (const auto& input : trace.inputs) SOMAFIT_CHECK(input.size() >= end);
+  for (size_t step = begin; step < end; ++step) {
+    observe(step, machine_->Observe(trace, step));
+    machine_->Advance();
+  }
+}
 
 bool Interpret(const Program& program, const TraceView& trace, size_t n_lanes,
                std::span<const double> parameters, const StepObserver& observe,
                const std::function<bool()>& cancelled) {
-  SOMAFIT_CHECK(parameters.size() == program.parameters.size() * n_lanes);
   SOMAFIT_CHECK(trace.inputs.size() == program.inputs.size());
-  for (const auto& input : trace.inputs) {
-    SOMAFIT_CHECK(input.size() >= trace.n_steps);
-  }
   if (n_lanes == 0) return true;
-  Machine machine(program, trace, n_lanes, parameters);
-  for (size_t step = 0; step < trace.n_steps; ++step) {
-    if (step % kCancelInterval == 0 && cancelled && cancelled()) return false;
-    observe(step, machine.Observe(step));
-    machine.Advance();
+  Interpreter interpreter(program, n_lanes, parameters);
+  for (size_t step = 0; step < trace.n_steps; step += kCancelInterval) {
+    if (cancelled && cancelled()) return false;
+    interpreter.Run(trace, step,
+                    std::min(trace.n_steps, step + kCancelInterval), observe);
   }
   return true;
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -19,12 +20,32 @@ struct TraceView {
 using StepObserver =
     std::function<void(size_t step, std::span<const double> outputs)>;
 
-// Runs `program` on one trace for `n_lanes` parameter sets at once; a lane's
-// numbers never depend on its neighbours. `parameters[p * n_lanes + lane]`, SI.
-// `observe` is called for step = 0 .. n_steps-1; return of `cancelled` true
-// between steps ends the run early. Returns false if cancelled.
+// Runs a Program for `n_lanes` parameter sets at once, one trace; a lane's
+// numbers never depend on its neighbours.
 //
 // This is the reference meaning of a Program: other kernels agree to the bit.
+class Interpreter {
+ public:
+  // `parameters[p * n_lanes + lane]`, SI. States have their initial values.
+  // `program` must live as long. REQUIRES: n_lanes > 0.
+  Interpreter(const Program& program, size_t n_lanes,
+              std::span<const double> parameters);
+  ~Interpreter();
+
+  // [state][lane], at the start of the next step.
+  std::vector<double> states() const;
+  void set_states(std::span<const double> states);
+
+  // Steps begin .. end-1 of `trace`.
+  void Run(const TraceView& trace, size_t begin, size_t end,
+           const StepObserver& observe);
+
+ private:
+  class Machine;
+  std::unique_ptr<Machine> machine_;
+};
+
+// The whole trace. `cancelled` is asked now and then; false if it said yes.
 bool Interpret(const Program& program, const TraceView& trace, size_t n_lanes,
                std::span<const double> parameters, const StepObserver& observe,
                const std::function<bool()>& cancelled = {});

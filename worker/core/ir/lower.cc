@@ -1,5 +1,6 @@
 #include "worker/core/ir/lower.h"
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 #include <utility>
@@ -33,7 +34,12 @@ const std::map<std::string, Op, std::less<>>& Functions() {
   static const auto* const functions =
       new std::map<std::string, Op, std::less<>>{
           {"abs", Op::kAbs},     {"sqrt", Op::kSqrt},     {"exp", Op::kExp},
-          {"expm1", Op::kExpm1}, {"exprel", Op::kExprel},
+          {"expm1", Op::kExpm1}, {"exprel", Op::kExprel}, {"sin", Op::kSin},
+          {"cos", Op::kCos},     {"tan", Op::kTan},       {"sinh", Op::kSinh},
+          {"cosh", Op::kCosh},   {"tanh", Op::kTanh},     {"arcsin", Op::kAsin},
+          {"arccos", Op::kAcos}, {"arctan", Op::kAtan},   {"log", Op::kLog},
+          {"log10", Op::kLog10}, {"log1p", Op::kLog1p},   {"sign", Op::kSign},
+          {"floor", Op::kFloor}, {"ceil", Op::kCeil},     {"clip", Op::kClip},
       };
   return *functions;
 }
@@ -218,7 +224,7 @@ class Lowering {
       case BinaryOperator::kDivide:
         return Operation(Op::kDivide, left, right);
       case BinaryOperator::kPower:
-        return LowerPower(left, right, node, source);
+        return LowerPower(left, right);
       default:
         break;
     }
@@ -227,12 +233,8 @@ class Lowering {
         absl::StrCat("\"", std::string(OperatorText(form.op)), "\""));
   }
 
-  ValueId LowerPower(ValueId base, ValueId exponent, const Node& node,
-                     const Source& source) {
-    if (!IsConstant(exponent)) {
-      return Unsupported(source, node.span,
-                         "a power whose exponent is not constant");
-    }
+  ValueId LowerPower(ValueId base, ValueId exponent) {
+    if (!IsConstant(exponent)) return Operation(Op::kPower, base, exponent);
     const double power = builder_.value(exponent).constant;
     const double size = std::abs(power);
     if (size == 0.5) {
@@ -241,12 +243,7 @@ class Lowering {
     if (size == std::floor(size) && size <= kMaxExponent) {
       return Reciprocal(IntegerPower(base, static_cast<int>(size)), power < 0);
     }
-    if (IsConstant(base)) {
-      return builder_.Constant(std::pow(builder_.value(base).constant, power));
-    }
-    return Unsupported(
-        source, node.span,
-        absl::StrCat("a power with the exponent ", ShortestText(power)));
+    return Operation(Op::kPower, base, exponent);
   }
 
   ValueId Reciprocal(ValueId value, bool wanted) {
@@ -274,11 +271,14 @@ class Lowering {
       if (values[argument] < 0) return -1;
     }
     const auto function = Functions().find(form.function);
-    if (function == Functions().end() || form.arguments.size() != 1) {
+    if (function == Functions().end()) {
       return Unsupported(source, node.operator_span,
                          absl::StrCat("the function \"", form.function, "\""));
     }
-    return Operation(function->second, values[form.arguments[0]]);
+    ValueId operands[] = {-1, -1, -1};
+    std::transform(form.arguments.begin(), form.arguments.end(), operands,
+                   [&values](NodeId id) { return values[id]; });
+    return Operation(function->second, operands[0], operands[1], operands[2]);
   }
 
   bool IsConstant(ValueId id) const {
@@ -287,11 +287,12 @@ class Lowering {
 
   // As written, except that numbers are computed: exponents must be numbers.
   // Chains of signs are shortened too, so that folding never meets long ones.
-  ValueId Operation(Op op, ValueId a, ValueId b = -1) {
-    if (op == Op::kNegate || (IsConstant(a) && (b < 0 || IsConstant(b)))) {
-      return builder_.Fold(op, a, b);
+  ValueId Operation(Op op, ValueId a, ValueId b = -1, ValueId c = -1) {
+    if (op == Op::kNegate || (IsConstant(a) && (b < 0 || IsConstant(b)) &&
+                              (c < 0 || IsConstant(c)))) {
+      return builder_.Fold(op, a, b, c);
     }
-    return builder_.Emit(op, a, b);
+    return builder_.Emit(op, a, b, c);
   }
 
   ValueId Unsupported(const Source& source, Span span,
@@ -299,8 +300,7 @@ class Lowering {
     diagnostics_.Error(
         "E_UNSUPPORTED", source, span,
         absl::StrCat(what, " cannot be simulated by this version"),
-        "Use + - * /, powers with an integer or 0.5 as exponent, abs, sqrt, "
-        "exp, expm1 and exprel.");
+        "Use + - * / **, numbers and real functions such as exp or clip.");
     return -1;
   }
 
@@ -336,6 +336,8 @@ constexpr NamedPass kPasses[] = {
     {"fold constants", &FoldConstants},
     // Before products are fused, so that x / y + z is fused too.
     {"invert invariant divisors", &InvertInvariantDivisors},
+    {"invert exprel", &InvertExprel},
+    {"share exponentials", &ShareExponentials},
     {"fuse multiply add", &FuseMultiplyAdd},
     {"drop dead values", &DropDeadValues},
 };

@@ -13,8 +13,8 @@ namespace somafit {
 
 // Sees the program after each stage of compilation: "lowered" (where `next`
 // holds derivatives), the method's name, then the passes of passes.h: "fold
-// constants", "invert invariant divisors", "fuse multiply add", "drop dead
-// values".
+// constants", "invert invariant divisors", "invert exprel", "share
+// exponentials", "fuse multiply add", "drop dead values".
 using ProgramObserver =
     std::function<void(std::string_view stage, const Program& program)>;
 

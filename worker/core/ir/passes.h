@@ -17,6 +17,16 @@ Program FoldConstants(Program program);
 // division a lane in place of one a step. Up to rounding.
 Program InvertInvariantDivisors(Program program);
 
+// Replaces x / exprel(y) by x * bernoulli(y): one division less. Up to rounding.
+Program InvertExprel(Program program);
+
+// Where exponents of a step are affine functions of one variable with constant
+// coefficients, and their slopes small multiples of one of them, computes that
+// exponential alone and the others as its powers (1 over it for negative
+// multiples) times constants. Up to rounding, about ten times that of one exp;
+// overflow and underflow come at exponents up to 50 smaller in size.
+Program ShareExponentials(Program program);
+
 // Forms a*b + c, a*b - c and c - a*b as fused multiply-adds where the product
 // has no other use and is computed as often as the sum, and drops dead values.
 // Up to rounding: the result is the more exact one.

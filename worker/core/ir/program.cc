@@ -24,23 +24,16 @@ struct OpFacts {
   int arity;
 };
 
-constexpr std::array<OpFacts, 16> kOps = {{
-    {"constant", 0},
-    {"parameter", 0},
-    {"state", 0},
-    {"input", 0},
-    {"time", 0},
-    {"negate", 1},
-    {"abs", 1},
-    {"sqrt", 1},
-    {"exp", 1},
-    {"expm1", 1},
-    {"exprel", 1},
-    {"add", 2},
-    {"subtract", 2},
-    {"multiply", 2},
-    {"divide", 2},
-    {"fma", 3},
+constexpr std::array<OpFacts, 34> kOps = {{
+    {"constant", 0}, {"parameter", 0}, {"state", 0},  {"input", 0},
+    {"time", 0},     {"negate", 1},    {"abs", 1},    {"sqrt", 1},
+    {"exp", 1},      {"expm1", 1},     {"exprel", 1}, {"bernoulli", 1},
+    {"sin", 1},      {"cos", 1},       {"tan", 1},    {"sinh", 1},
+    {"cosh", 1},     {"tanh", 1},      {"arcsin", 1}, {"arccos", 1},
+    {"arctan", 1},   {"log", 1},       {"log10", 1},  {"log1p", 1},
+    {"sign", 1},     {"floor", 1},     {"ceil", 1},   {"add", 2},
+    {"subtract", 2}, {"multiply", 2},  {"divide", 2}, {"power", 2},
+    {"fma", 3},      {"clip", 3},
 }};
 
 std::array<ValueId, 3> Operands(const Value& value) {
@@ -144,6 +137,38 @@ double ApplyOp(Op op, double a, double b, double c) {
       return Expm1(a);
     case Op::kExprel:
       return Exprel(a);
+    case Op::kBernoulli:
+      return Bernoulli(a);
+    case Op::kSin:
+      return Sin(a);
+    case Op::kCos:
+      return Cos(a);
+    case Op::kTan:
+      return Tan(a);
+    case Op::kSinh:
+      return Sinh(a);
+    case Op::kCosh:
+      return Cosh(a);
+    case Op::kTanh:
+      return Tanh(a);
+    case Op::kAsin:
+      return Asin(a);
+    case Op::kAcos:
+      return Acos(a);
+    case Op::kAtan:
+      return Atan(a);
+    case Op::kLog:
+      return Log(a);
+    case Op::kLog10:
+      return Log10(a);
+    case Op::kLog1p:
+      return Log1p(a);
+    case Op::kSign:
+      return Sign(a);
+    case Op::kFloor:
+      return std::floor(a);
+    case Op::kCeil:
+      return std::ceil(a);
     case Op::kAdd:
       return a + b;
     case Op::kSubtract:
@@ -152,8 +177,12 @@ double ApplyOp(Op op, double a, double b, double c) {
       return a * b;
     case Op::kDivide:
       return a / b;
+    case Op::kPower:
+      return Power(a, b);
     case Op::kFma:
       return std::fma(a, b, c);
+    case Op::kClip:
+      return Clip(a, b, c);
     default:
       SOMAFIT_CHECK(OpArity(op) > 0);
       return 0;

@@ -22,12 +22,30 @@ enum class Op : uint8_t {
   kSqrt,
   kExp,
   kExpm1,
-  kExprel,  // of a
+  kExprel,
+  kBernoulli,  // a / (e^a - 1) = 1 / exprel(a)
+  kSin,
+  kCos,
+  kTan,
+  kSinh,
+  kCosh,
+  kTanh,
+  kAsin,
+  kAcos,
+  kAtan,
+  kLog,
+  kLog10,
+  kLog1p,
+  kSign,
+  kFloor,
+  kCeil,  // of a
   kAdd,
   kSubtract,
   kMultiply,
   kDivide,  // a op b
+  kPower,   // a to the power b
   kFma,     // a * b + c, rounded once
+  kClip,    // b where a < b, else c where a > c, else a
 };
 std::string_view OpName(Op op);  // "fma"
 int OpArity(Op op);

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 
+#include "worker/core/base/elementary.h"
 #include "worker/core/base/number.h"
 #include "worker/core/lang/functions.h"
 #include "worker/core/lang/names.h"
@@ -191,7 +192,7 @@ class Checker {
       case BinaryOperator::kDivide:
         return left / right;
       default:
-        return std::pow(left, right);
+        return Power(left, right);
     }
   }
 
@@ -276,24 +277,45 @@ class Checker {
       return Unsupported(absl::StrCat("the function `", call.function, "`"),
                          false);
     }
-    const Fact& argument = facts_[call.arguments[0]];
-    if (!argument.dimension) return fact;
-    switch (function->rule) {
-      case DimensionRule::kSame:
-        fact.dimension = argument.dimension;
-        break;
-      case DimensionRule::kSquareRoot:
-        fact.dimension = argument.dimension->Power(0.5);
-        break;
-      default:
-        if (!argument.dimension->IsNone()) {
-          ReportArgument(call, *argument.dimension);
-          return fact;
-        }
-        fact.dimension = kNoDimension;
+    std::vector<double> values;
+    for (const NodeId argument : call.arguments) {
+      if (!facts_[argument].dimension) return fact;
+      if (facts_[argument].value) values.push_back(*facts_[argument].value);
     }
-    if (argument.value) fact.value = function->evaluate(*argument.value);
+    fact.dimension = CheckArguments(call, function->rule);
+    if (fact.dimension && values.size() == call.arguments.size()) {
+      fact.value = function->evaluate(values.data());
+    }
     return fact;
+  }
+
+  // The result's dimension. REQUIRES: every argument has one.
+  std::optional<Dimension> CheckArguments(const Call& call,
+                                          DimensionRule rule) {
+    const Dimension& first = *facts_[call.arguments[0]].dimension;
+    switch (rule) {
+      case DimensionRule::kAny:
+        return kNoDimension;
+      case DimensionRule::kSquareRoot:
+        return first.Power(0.5);
+      case DimensionRule::kSame:
+        for (const NodeId argument : call.arguments) {
+          if (*facts_[argument].dimension == first) continue;
+          Error("E_DIM", node().operator_span,
+                absl::StrCat("the arguments of `", call.function,
+                             "` must have one unit, but ",
+                             Text(call.arguments[0]), " has ",
+                             ReadableDimension(first), " and ", Text(argument),
+                             " has ",
+                             ReadableDimension(*facts_[argument].dimension)));
+          return std::nullopt;
+        }
+        return first;
+      default:
+        if (first.IsNone()) return kNoDimension;
+        ReportArgument(call, first);
+        return std::nullopt;
+    }
   }
 
   void ReportArgument(const Call& call, const Dimension& dimension) {

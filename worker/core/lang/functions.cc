@@ -7,31 +7,35 @@
 namespace somafit {
 namespace {
 
-double SquareRoot(double x) { return std::sqrt(x); }
-double Magnitude(double x) { return std::abs(x); }
+// A function of one number as a row's `evaluate`.
+template <double (*function)(double)>
+double OfOne(const double* arguments) {
+  return function(arguments[0]);
+}
 
 constexpr Function kFunctions[] = {
-    {"exp", 1, DimensionRule::kNone, [](double x) { return Exp(x); }},
-    {"expm1", 1, DimensionRule::kNone, [](double x) { return Expm1(x); }},
-    {"exprel", 1, DimensionRule::kNone, [](double x) { return Exprel(x); }},
-    {"sqrt", 1, DimensionRule::kSquareRoot, SquareRoot},
-    {"abs", 1, DimensionRule::kSame, Magnitude},
-    {"sin", 1},
-    {"cos", 1},
-    {"tan", 1},
-    {"sinh", 1},
-    {"cosh", 1},
-    {"tanh", 1},
-    {"log", 1},
-    {"log10", 1},
-    {"log1p", 1},
-    {"arcsin", 1},
-    {"arccos", 1},
-    {"arctan", 1},
-    {"sign", 1},
-    {"floor", 1},
-    {"ceil", 1},
-    {"clip", 3},
+    {"exp", 1, DimensionRule::kNone, &OfOne<Exp>},
+    {"expm1", 1, DimensionRule::kNone, &OfOne<Expm1>},
+    {"exprel", 1, DimensionRule::kNone, &OfOne<Exprel>},
+    {"sin", 1, DimensionRule::kNone, &OfOne<Sin>},
+    {"cos", 1, DimensionRule::kNone, &OfOne<Cos>},
+    {"tan", 1, DimensionRule::kNone, &OfOne<Tan>},
+    {"sinh", 1, DimensionRule::kNone, &OfOne<Sinh>},
+    {"cosh", 1, DimensionRule::kNone, &OfOne<Cosh>},
+    {"tanh", 1, DimensionRule::kNone, &OfOne<Tanh>},
+    {"arcsin", 1, DimensionRule::kNone, &OfOne<Asin>},
+    {"arccos", 1, DimensionRule::kNone, &OfOne<Acos>},
+    {"arctan", 1, DimensionRule::kNone, &OfOne<Atan>},
+    {"log", 1, DimensionRule::kNone, &OfOne<Log>},
+    {"log10", 1, DimensionRule::kNone, &OfOne<Log10>},
+    {"log1p", 1, DimensionRule::kNone, &OfOne<Log1p>},
+    {"sqrt", 1, DimensionRule::kSquareRoot, &OfOne<std::sqrt>},
+    {"abs", 1, DimensionRule::kSame, &OfOne<std::fabs>},
+    {"sign", 1, DimensionRule::kAny, &OfOne<Sign>},
+    {"floor", 1, DimensionRule::kSame, &OfOne<std::floor>},
+    {"ceil", 1, DimensionRule::kSame, &OfOne<std::ceil>},
+    {"clip", 3, DimensionRule::kSame,
+     [](const double* a) { return Clip(a[0], a[1], a[2]); }},
     {"int", 1},
     {"rand", 0},
     {"randn", 0},

@@ -12,8 +12,9 @@ namespace somafit {
 // What a function asks of its arguments and gives back.
 enum class DimensionRule : uint8_t {
   kNone,        // dimensionless -> dimensionless
-  kSame,        // D -> D
+  kSame,        // D, D, ... -> D
   kSquareRoot,  // D -> D^1/2
+  kAny,         // D -> dimensionless
   kOther,       // of functions that are not available
 };
 
@@ -22,8 +23,9 @@ struct Function {
   std::string_view name;
   int arity;
   DimensionRule rule = DimensionRule::kOther;
-  // Its meaning; nullptr while it is only a reserved name.
-  double (*evaluate)(double) = nullptr;
+  // Its meaning, from `arity` numbers; nullptr while it is only a reserved
+  // name.
+  double (*evaluate)(const double* arguments) = nullptr;
 
   bool available() const { return evaluate != nullptr; }
 };

@@ -37,6 +37,14 @@ class Metric {
   // `target` may hold NaN: missing points, masked.
   virtual std::unique_ptr<MetricAccumulator> Start(
       std::span<const double> target, size_t n_lanes) const = 0;
+  // For an error of the form sum_k w_k (y_k - d_k)^2 / sum_k w_k: the weights,
+  // one a step of `target`, 0 where a step does not count. A kernel then adds
+  // up by itself, in the order of steps: sum = fma(w d, d, sum). Empty for
+  // other metrics.
+  virtual std::vector<double> SquareWeights(
+      std::span<const double> /*target*/) const {
+    return {};
+  }
   // Raw error -> what is summed into the total error.
   virtual double Normalize(double error) const = 0;
   // How many steps of `target` take part; 0 means the trace says nothing.

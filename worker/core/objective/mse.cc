@@ -39,6 +39,16 @@ class Mse final : public Metric {
   std::unique_ptr<MetricAccumulator> Start(std::span<const double> target,
                                            size_t n_lanes) const override;
 
+  std::vector<double> SquareWeights(
+      std::span<const double> target) const override {
+    std::vector<double> weights;
+    weights.reserve(target.size());
+    for (size_t step = 0; step < target.size(); ++step) {
+      weights.push_back(Weight(target, step));
+    }
+    return weights;
+  }
+
   double Normalize(double error) const override {
     return error / (normalization_ * normalization_);
   }

@@ -35,7 +35,7 @@ Program Random(uint32_t seed) {
   }
   for (int i = 0; i < 60; ++i) {
     const auto op =
-        static_cast<Op>(static_cast<uint64_t>(Op::kNegate) + random.Below(11));
+        static_cast<Op>(static_cast<uint64_t>(Op::kNegate) + random.Below(28));
     const auto draw = [&](int operand) {
       const ValueId id = values[random.Below(values.size())];
       return operand < OpArity(op) ? id : ValueId{-1};

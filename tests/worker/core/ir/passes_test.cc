@@ -1,7 +1,10 @@
 #include "worker/core/ir/passes.h"
 
+#include <algorithm>
+
 #include <gtest/gtest.h>
 
+#include "worker/core/ir/interpreter.h"
 #include "worker/core/ir/program_builder.h"
 
 namespace somafit {
@@ -80,6 +83,101 @@ TEST(InvertInvariantDivisorsTest, LeavesOtherQuotientsExact) {
     const Program program = Finish(b, quotient);
     EXPECT_EQ(PrintProgram(InvertInvariantDivisors(program)),
               PrintProgram(program));
+  }
+}
+
+TEST(InvertExprelTest, SavesADivision) {
+  ProgramBuilder b(Names());
+  const ValueId x = b.State(0), p = b.Parameter(0);
+  const Program program =
+      Finish(b, b.Emit(Op::kDivide, p, b.Emit(Op::kExprel, x)));
+  EXPECT_EQ(Print(DropDeadValues(InvertExprel(program))),
+            "%0 = state x\n"
+            "%1 = parameter p\n"
+            "%2 = bernoulli %0\n"
+            "%3 = multiply %1 %2\n"
+            "%4 = constant 0\n"
+            "initial x = %4\n"
+            "next x = %0\n"
+            "observe y = %3\n");
+}
+
+// exp((c - x) / s), as rates of ion channels have it.
+ValueId Rate(ProgramBuilder& b, double c, double s) {
+  const ValueId u = b.Emit(Op::kSubtract, b.Constant(c), b.State(0));
+  return b.Emit(Op::kExp, b.Emit(Op::kMultiply, u, b.Constant(1 / s)));
+}
+
+ValueId Sum(ProgramBuilder& b, const std::vector<ValueId>& terms) {
+  ValueId sum = terms[0];
+  for (size_t i = 1; i < terms.size(); ++i) {
+    sum = b.Emit(Op::kAdd, sum, terms[i]);
+  }
+  return sum;
+}
+
+int Count(const Program& program, Op op) {
+  return static_cast<int>(
+      std::count_if(program.values.begin(), program.values.end(),
+                    [op](const Value& value) { return value.op == op; }));
+}
+
+// What `program` observes at the first step, where x is `initial`.
+double Observed(Program program, double initial) {
+  const size_t id = program.values.size();
+  program.values.push_back({.op = Op::kConstant, .constant = initial});
+  program.initial = {static_cast<ValueId>(id)};
+  double observed = 0;
+  const std::vector<double> parameters = {1.0};
+  Interpret(program, {1, {}}, 1, parameters,
+            [&](size_t, std::span<const double> y) { observed = y[0]; });
+  return observed;
+}
+
+TEST(ShareExponentialsTest, FormsPowersOfTheSlowestOne) {
+  ProgramBuilder b(Names());
+  // Slopes of 1, 10, 8, 8 and -8 times -1/40, and one that fits none.
+  const Program program =
+      Finish(b, Sum(b, {Rate(b, 10, 40), Rate(b, 13, 4), Rate(b, 15, 5),
+                        Rate(b, 40, 5), Rate(b, 40, -5), Rate(b, 17, 18)}));
+  const Program shared = DropDeadValues(ShareExponentials(program));
+  EXPECT_TRUE(VerifyProgram(shared).ok()) << VerifyProgram(shared);
+  EXPECT_EQ(Count(program, Op::kExp), 6);
+  EXPECT_EQ(Count(shared, Op::kExp), 2);
+  EXPECT_EQ(Count(shared, Op::kDivide), 1);
+  for (double x = -80; x <= 120; x += 0.37) {
+    const double expected = Observed(program, x);
+    EXPECT_NEAR(Observed(shared, x), expected, 4e-15 * expected) << x;
+  }
+}
+
+TEST(ShareExponentialsTest, LeavesWhatDoesNotFit) {
+  using Make = std::vector<ValueId> (*)(ProgramBuilder & b);
+  const Make makers[] = {
+      // Not an integer ratio; too large a ratio; too far apart.
+      [](ProgramBuilder& b) {
+        return std::vector{Rate(b, 0, 3), Rate(b, 0, 2)};
+      },
+      [](ProgramBuilder& b) {
+        return std::vector{Rate(b, 0, 11), Rate(b, 0, 1)};
+      },
+      [](ProgramBuilder& b) {
+        return std::vector{Rate(b, 0, 2), Rate(b, 60, 1)};
+      },
+      // A coefficient that differs from lane to lane; not affine.
+      [](ProgramBuilder& b) {
+        const ValueId u = b.Emit(Op::kMultiply, b.State(0), b.Parameter(0));
+        return std::vector{Rate(b, 0, 2), b.Emit(Op::kExp, u)};
+      },
+      [](ProgramBuilder& b) {
+        const ValueId u = b.Emit(Op::kMultiply, b.State(0), b.State(0));
+        return std::vector{Rate(b, 0, 2), b.Emit(Op::kExp, u)};
+      },
+  };
+  for (const Make& make : makers) {
+    ProgramBuilder b(Names());
+    const Program program = Finish(b, Sum(b, make(b)));
+    EXPECT_EQ(PrintProgram(ShareExponentials(program)), PrintProgram(program));
   }
 }
 

@@ -1,0 +1,265 @@
+#pragma once
+
+#include <bit>
+#include <cmath>
+#include <cstdint>
+
+// The formulas of our own elementary functions, written once for every kind of
+// number that a kernel computes with: double here, a vector of lanes in
+// compiled code. Whoever brings another `Real` declares, beside that type,
+//
+//   + - * / and unary - on Real; < on Real, giving a truth value that is false
+//   with NaN; Like(x, c): the constant c as a Real; Fma, Abs, CopySign, Select;
+//   Bits(x): the bit pattern, with + - >> <<; FromBits; Word(bits, c): the
+//   constant c as a bit pattern; ScaleByPower(q, t), see below
+//
+// each exact or correctly rounded, and gets the same bits.
+namespace somafit::elementary {
+
+inline double Like(double, double constant) { return constant; }
+inline double Fma(double a, double b, double c) { return std::fma(a, b, c); }
+inline double Abs(double x) { return std::fabs(x); }
+inline double CopySign(double x, double sign) { return std::copysign(x, sign); }
+inline double Select(bool condition, double a, double b) {
+  return condition ? a : b;
+}
+inline uint64_t Bits(double x) { return std::bit_cast<uint64_t>(x); }
+inline double FromBits(uint64_t bits) { return std::bit_cast<double>(bits); }
+inline uint64_t Word(uint64_t, uint64_t constant) { return constant; }
+
+inline constexpr double kLog2E = 0x1.71547652b82fep+0;
+// ln2 to 106 bits. n * kLn2High - x is exact for the n that come up here, since
+// the lowest bit of kLn2High is 2^-53.
+inline constexpr double kLn2High = 0x1.62e42fefa39efp-1;
+inline constexpr double kLn2Low = 0x1.abc9e3b39803fp-56;
+// Adding it rounds to an integer and leaves that integer in the low bits.
+inline constexpr double kRounder = 0x1.8p52;
+
+// p of e^r = 1 + r (1 + r p(r)), lowest order first; minimax on +-ln2/2,
+// relative error 5.7e-18.
+inline constexpr double kPolynomial[] = {
+    0x1.0000000000007p-1,  0x1.5555555555557p-3,  0x1.555555555120ap-5,
+    0x1.111111110fc5ep-7,  0x1.6c16c182d5c2fp-10, 0x1.a01a01ae188bfp-13,
+    0x1.a0199c77b0990p-16, 0x1.71ddfc188e44dp-19, 0x1.28abe73c6f150p-22,
+    0x1.af591fd7ae9eep-26};
+
+// p(r), even and odd terms apart: two short chains rather than a long one.
+template <typename Real>
+inline Real Polynomial(const Real& r) {
+  const Real square = r * r;
+  Real even = Like(r, kPolynomial[8]);
+  Real odd = Like(r, kPolynomial[9]);
+  for (int i = 6; i >= 0; i -= 2) {
+    even = Fma(even, square, Like(r, kPolynomial[i]));
+    odd = Fma(odd, square, Like(r, kPolynomial[i + 1]));
+  }
+  return Fma(odd, r, even);
+}
+
+// x = n ln2 + r + lost, |r| <= ln2/2, `lost` what rounding r lost;
+// e^r = 1 + r (1 + r p); t = n + kRounder.
+template <typename Real>
+struct Reduced {
+  Real t;
+  Real r;
+  Real lost;
+  Real p;
+};
+
+// REQUIRES: |x| < 1500, or NaN.
+template <typename Real>
+inline Reduced<Real> Reduce(const Real& x) {
+  const Real t = Fma(x, Like(x, kLog2E), Like(x, kRounder));
+  const Real n = t - Like(x, kRounder);
+  const Real high = Fma(n, Like(x, -kLn2High), x);
+  const Real r = Fma(n, Like(x, -kLn2Low), high);
+  const Real lost = Fma(n, Like(x, -kLn2Low), high - r);
+  return {t, r, lost, Polynomial(r)};
+}
+
+// 2^n in two halves, so that subnormal and largest results come out right:
+// 2^n1, 2^n2 and 2^-n2.
+template <typename Real>
+struct Scales {
+  Real first;
+  Real second;
+  Real inverse_second;
+};
+
+// NaN makes them arbitrary; what they scale is NaN then.
+template <typename Real>
+inline Scales<Real> SplitPower(const Real& t) {
+  const auto bits = Bits(t);
+  // Unsigned and offset by 2048, because AVX2 has no arithmetic shift of 64
+  // bits.
+  const auto m =
+      bits - Word(bits, std::bit_cast<uint64_t>(kRounder) - uint64_t{2048});
+  const auto first = m >> 1;
+  const auto second = m - first;
+  return {FromBits((first - Word(bits, 1)) << 52),
+          FromBits((second - Word(bits, 1)) << 52),
+          FromBits((Word(bits, 2047) - second) << 52)};
+}
+
+// q * 2^n, rounded once, for q of size 1 and t = n + kRounder, |n| < 1100.
+inline double ScaleByPower(double q, double t) {
+  const Scales<double> scales = SplitPower(t);
+  return (q * scales.first) * scales.second;
+}
+
+// Comparisons with NaN are false: it passes through.
+template <typename Real>
+inline Real AtLeast(const Real& x, double low) {
+  return Select(Like(x, low) > x, Like(x, low), x);
+}
+template <typename Real>
+inline Real AtMost(const Real& x, double high) {
+  return Select(Like(x, high) < x, Like(x, high), x);
+}
+
+template <typename Real>
+inline Real Mantissa(const Reduced<Real>& e) {
+  return Fma(Fma(e.p, e.r, Like(e.r, 1.0)), e.r, Like(e.r, 1.0));
+}
+
+template <typename Real>
+inline Real ExpOf(const Real& x) {
+  const Reduced<Real> e = Reduce(AtMost(AtLeast(x, -746.0), 710.0));
+  return ScaleByPower(Mantissa(e), e.t);
+}
+
+// A number and what rounding it lost.
+template <typename Real>
+struct Pair {
+  Real high;
+  Real low;
+};
+
+// (e^x - 1) / 2^n2. Below -56 it is -1 to the last bit.
+template <typename Real>
+inline Pair<Real> ScaledExpm1(const Reduced<Real>& e,
+                              const Scales<Real>& scales) {
+  // s (1 + r) - 1 with the rounding that it lost, then the small rest.
+  const Real offset = scales.first - scales.inverse_second;
+  const Real linear = Fma(scales.first, e.r, offset);
+  const Real lost =
+      Fma(scales.first, e.lost, Fma(scales.first, e.r, offset - linear));
+  const Real rest = Fma(scales.first, e.r * (e.r * e.p), lost);
+  const Real high = linear + rest;
+  return {high, rest - (high - linear)};
+}
+
+// E / (E + c), about as exact as E is, where E is not much above c.
+template <typename Real>
+inline Pair<Real> RatioToSum(const Pair<Real>& e, const Real& c) {
+  const Real sum = e.high + c;
+  const Real lost = (c - sum) + e.high;
+  const Real inverse = Like(c, 1.0) / sum;
+  const Real ratio = e.high * inverse;
+  const Real rest = Fma(-ratio, sum, e.high) + (e.low - ratio * (lost + e.low));
+  return {ratio, rest * inverse};
+}
+
+template <typename Real>
+inline Real Expm1Of(const Real& x) {
+  const Reduced<Real> e = Reduce(AtMost(AtLeast(x, -56.0), 710.0));
+  const Scales<Real> scales = SplitPower(e.t);
+  // Only the sign of a zero can be wrong.
+  return CopySign(ScaledExpm1(e, scales).high * scales.second, x);
+}
+
+// Up to here exprel is 1 + x p(x), without reduction and division; ln2/2 is
+// more.
+inline constexpr double kExprelLimit = 0.34375;
+
+template <typename Real>
+inline Real ExprelNear(const Real& x) {
+  return Fma(x, Polynomial(x), Like(x, 1.0));
+}
+
+// Beyond the limit.
+template <typename Real>
+inline Real ExprelFar(const Real& x) {
+  // At 718 the quotient overflows, as it does at the language's 717.
+  const Real y = AtMost(x, 718.0);
+  const Reduced<Real> e = Reduce(AtLeast(y, -56.0));
+  const Scales<Real> scales = SplitPower(e.t);
+  // Dividing before scaling keeps results finite where e^x alone is not.
+  return (ScaledExpm1(e, scales).high / y) * scales.second;
+}
+
+inline double ExprelOf(double x) {
+  const double near = ExprelNear(x);
+  const double far = ExprelFar(x);
+  return std::fabs(x) < kExprelLimit ? near : far;
+}
+
+// x / (e^x - 1): 1 at 0, -x far below, 0 far above.
+template <typename Real>
+inline Real BernoulliOf(const Real& x) {
+  const Real y =
+      AtMost(Select(Abs(x) < Like(x, 1e-300), Like(x, 1e-300), x), 760.0);
+  const Reduced<Real> e = Reduce(AtLeast(y, -56.0));
+  const Scales<Real> scales = SplitPower(e.t);
+  return (y / ScaledExpm1(e, scales).high) * scales.inverse_second;
+}
+
+// E / (E + 2) with E = e^2|x| - 1; 1 to the last bit from 22 on.
+template <typename Real>
+inline Real TanhOf(const Real& x) {
+  const Real size = AtMost(Abs(x), 22.0);
+  const Reduced<Real> e = Reduce(size + size);
+  const Scales<Real> scales = SplitPower(e.t);
+  const Pair<Real> scaled = ScaledExpm1(e, scales);
+  const Pair<Real> ratio = RatioToSum(
+      {scaled.high * scales.second, scaled.low * scales.second}, Like(x, 2.0));
+  return CopySign(ratio.high + ratio.low, x);
+}
+
+// Near 0 from E = e^|x| - 1, as (E + E / (E + 1)) / 2; elsewhere from
+// y = e^|x| / 2, which does not overflow before the result, as y - 1/(4 y).
+template <typename Real>
+inline Real SinhOf(const Real& x) {
+  const Real size = AtMost(Abs(x), 712.0);
+  const Reduced<Real> e = Reduce(size);
+  const Scales<Real> scales = SplitPower(e.t);
+  const Real half = Like(x, 0.5);
+  const Pair<Real> scaled = ScaledExpm1(e, scales);
+  const Pair<Real> expm1 = {scaled.high * scales.second,
+                            scaled.low * scales.second};
+  const Pair<Real> ratio = RatioToSum(expm1, Like(x, 1.0));
+  const Real sum = expm1.high + ratio.high;
+  const Real lost = (expm1.high - sum) + ratio.high;
+  const Real near = half * (sum + (lost + (expm1.low + ratio.low)));
+  const Real y = (Mantissa(e) * scales.first) * (half * scales.second);
+  const Real far = y - Like(x, 0.25) / y;
+  return CopySign(Select(size < Like(x, 1.0), near, far), x);
+}
+
+template <typename Real>
+inline Real CoshOf(const Real& x) {
+  const Reduced<Real> e = Reduce(AtMost(Abs(x), 712.0));
+  const Scales<Real> scales = SplitPower(e.t);
+  const Real y = (Mantissa(e) * scales.first) * (Like(x, 0.5) * scales.second);
+  return y + Like(x, 0.25) / y;
+}
+
+// SLEEF's log1p gives inf above 2.7e307; from here on it is log to the last
+// bit.
+inline constexpr double kLog1pLimit = 0x1p60;
+
+// -1, 0 or 1; NaN stays NaN.
+template <typename Real>
+inline Real SignOf(const Real& x) {
+  const Real zero = Like(x, 0.0);
+  return Select(x < zero, Like(x, -1.0),
+                Select(zero < x, Like(x, 1.0), x + zero));
+}
+
+// `low` where x < low, else `high` where x > high, else x.
+template <typename Real>
+inline Real ClipOf(const Real& x, const Real& low, const Real& high) {
+  return Select(x < low, low, Select(high < x, high, x));
+}
+
+}  // namespace somafit::elementary
