@@ -13,6 +13,7 @@
 
 #include "worker/agent/agent.h"
 #include "worker/agent/grpc_coordinator.h"
+#include "worker/core/base/elementary.h"
 #include "worker/core/base/fault.h"
 
 namespace somafit {
@@ -69,6 +70,11 @@ int Main(int argc, char** argv) {
         "somafit-worker: this processor lacks AVX2 or FMA, which simulations "
         "need; run the worker on another host\n",
         stderr);
+    return 1;
+  }
+  if (const absl::Status status = CheckNumerics(); !status.ok()) {
+    std::fprintf(stderr, "somafit-worker: %s\n",
+                 std::string(status.message()).c_str());
     return 1;
   }
   // Before any thread: all of them leave these to sigwait.

@@ -67,6 +67,7 @@ v1::SampleResult ToProto(int64_t sample, const Evaluation& evaluation) {
       evaluation.output_errors_normalized.end());
   message.mutable_trace_error()->Add(evaluation.trace_errors.begin(),
                                      evaluation.trace_errors.end());
+  message.set_reason(evaluation.reason);
   return message;
 }
 
@@ -86,6 +87,13 @@ absl::StatusOr<Evaluation> FromProto(const v1::SampleResult& message,
                      std::string(SampleStatusName(result.status)),
                      ", which is no result; report ok, nonfinite or failed"));
   }
+  constexpr size_t kMaxReason = 200;
+  if (message.reason().size() > kMaxReason) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "result of sample ", sample, " has a reason of ",
+        message.reason().size(), " characters; at most ", kMaxReason));
+  }
+  result.reason = message.reason();
   const double nan = std::numeric_limits<double>::quiet_NaN();
   if (result.status == SampleStatus::kFailed &&
       message.output_error().empty() &&

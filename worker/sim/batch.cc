@@ -4,33 +4,53 @@
 #include <atomic>
 #include <cmath>
 #include <limits>
+#include <optional>
 #include <thread>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 
-#include "worker/core/ir/interpreter.h"
+#include "worker/core/base/status.h"
+#include "worker/sim/block.h"
 
 namespace somafit {
 namespace {
 
-// Points that are simulated side by side: the interpreter's rows then stay in
-// the first-level cache.
-constexpr size_t kBlock = 32;
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+
+// [trace][output][step], see Metric::SquareWeights.
+using StepWeights = std::vector<std::vector<std::vector<double>>>;
+
+// Empty unless a kernel can add up all metrics by itself.
+StepWeights WeightsOf(const Experiment& experiment) {
+  StepWeights weights;
+  for (const Trace& trace : experiment.dataset->traces) {
+    auto& of_trace = weights.emplace_back();
+    for (size_t output = 0; output < experiment.metrics.size(); ++output) {
+      of_trace.push_back(
+          experiment.metrics[output]->SquareWeights(trace.targets[output]));
+      if (of_trace.back().size() != trace.n_steps()) return {};
+    }
+  }
+  return weights;
+}
 
 class Batch {
  public:
-  Batch(const Experiment& experiment,
-        std::span<const std::vector<double>> points,
+  Batch(const Experiment& experiment, const Kernel& kernel,
+        const StepWeights* weights, std::span<const std::vector<double>> points,
         const std::function<bool()>& cancelled)
       : experiment_(experiment),
+        kernel_(kernel),
+        weights_(weights),
         points_(points),
         cancelled_(cancelled),
+        width_(static_cast<size_t>(kernel.width())),
         n_traces_(experiment.dataset->traces.size()),
         n_outputs_(experiment.metrics.size()),
-        n_blocks_((points.size() + kBlock - 1) / kBlock),
-        errors_(n_outputs_ * n_traces_ * points.size(), kNaN) {
+        n_blocks_((points.size() + width_ - 1) / width_),
+        errors_(n_outputs_ * n_traces_ * points.size(), kNaN),
+        diverged_(n_traces_ * points.size()) {
     for (const Trace& trace : experiment.dataset->traces) {
       largest_weight_ = std::max(largest_weight_, trace.weight);
     }
@@ -43,7 +63,7 @@ class Batch {
     while (!stopped_) {
       const size_t unit = next_unit_++;
       if (unit >= n_units()) return;
-      if (!Simulate(unit / n_blocks_, unit % n_blocks_ * kBlock)) {
+      if (!Simulate(unit / n_blocks_, unit % n_blocks_ * width_)) {
         stopped_ = true;
       }
     }
@@ -75,6 +95,7 @@ class Batch {
     result.status = std::isfinite(result.total_error)
                         ? SampleStatus::kOk
                         : SampleStatus::kNonfinite;
+    result.reason = WhereDiverged(point);
     return result;
   }
 
@@ -83,51 +104,106 @@ class Batch {
     return (output * n_traces_ + trace) * points_.size() + point;
   }
 
+  std::string WhereDiverged(size_t point) const {
+    for (size_t trace = 0; trace < n_traces_; ++trace) {
+      const auto& diverged = diverged_[trace * points_.size() + point];
+      if (!diverged) continue;
+      return absl::StrCat(experiment_.program.states[diverged->state],
+                          " is not within +-1e50 at step ", diverged->step,
+                          " of trace ", trace);
+    }
+    return "";
+  }
+
   bool Simulate(size_t trace, size_t first) {
-    const Program& program = experiment_.program;
-    const Trace& data = experiment_.dataset->traces[trace];
-    const size_t n_lanes = std::min(kBlock, points_.size() - first);
-    std::vector<double> parameters(program.parameters.size() * n_lanes);
+    const size_t n_lanes = std::min(width_, points_.size() - first);
+    const std::vector<double> parameters =
+        BlockParameters(points_, first, n_lanes, width_);
+    std::vector<double> errors;  // [output][lane]
+    const BlockOutcome outcome =
+        weights_ != nullptr ? Compare(trace, parameters, n_lanes, errors)
+                            : Accumulate(trace, parameters, n_lanes, errors);
+    if (outcome.cancelled) return false;
     for (size_t lane = 0; lane < n_lanes; ++lane) {
-      for (size_t p = 0; p < program.parameters.size(); ++p) {
-        parameters[p * n_lanes + lane] = points_[first + lane][p];
+      if (outcome.diverged[lane]) {
+        diverged_[trace * points_.size() + first + lane] =
+            outcome.diverged[lane];
+        continue;  // the errors stay NaN
       }
-    }
-    std::vector<std::unique_ptr<MetricAccumulator>> accumulators;
-    for (size_t output = 0; output < n_outputs_; ++output) {
-      accumulators.push_back(
-          experiment_.metrics[output]->Start(data.targets[output], n_lanes));
-    }
-    TraceView view;
-    view.n_steps = data.n_steps();
-    view.inputs.assign(data.inputs.begin(), data.inputs.end());
-    const auto observe = [&](size_t step, std::span<const double> outputs) {
       for (size_t output = 0; output < n_outputs_; ++output) {
-        accumulators[output]->Observe(
-            step, outputs.subspan(output * n_lanes, n_lanes));
+        errors_[Index(output, trace, first + lane)] =
+            errors[output * width_ + lane];
       }
-    };
-    const auto stopped = [this] {
-      return stopped_ || (cancelled_ && cancelled_());
-    };
-    if (!Interpret(program, view, n_lanes, parameters, observe, stopped)) {
-      return false;
-    }
-    for (size_t output = 0; output < n_outputs_; ++output) {
-      accumulators[output]->Finish(
-          {&errors_[Index(output, trace, first)], n_lanes});
     }
     return true;
   }
 
+  // The kernel adds up the errors.
+  BlockOutcome Compare(size_t trace, std::span<const double> parameters,
+                       size_t n_lanes, std::vector<double>& errors) const {
+    const Trace& data = experiment_.dataset->traces[trace];
+    Comparison comparison;
+    for (size_t output = 0; output < n_outputs_; ++output) {
+      comparison.targets.push_back(data.targets[output].data());
+      comparison.weights.push_back((*weights_)[trace][output].data());
+    }
+    comparison.sums.resize(n_outputs_ * width_);
+    BlockOutcome outcome =
+        SimulateBlock(experiment_.program, kernel_, data, parameters, n_lanes,
+                      &comparison, {}, Cancelled());
+    errors = std::move(comparison.sums);
+    for (size_t output = 0; output < n_outputs_; ++output) {
+      double sum = 0;
+      for (const double weight : (*weights_)[trace][output]) sum += weight;
+      for (size_t lane = 0; lane < width_; ++lane) {
+        double& error = errors[output * width_ + lane];
+        error = sum > 0 ? error / sum : kNaN;
+      }
+    }
+    return outcome;
+  }
+
+  // The metrics see every step.
+  BlockOutcome Accumulate(size_t trace, std::span<const double> parameters,
+                          size_t n_lanes, std::vector<double>& errors) const {
+    const Trace& data = experiment_.dataset->traces[trace];
+    std::vector<std::unique_ptr<MetricAccumulator>> accumulators;
+    for (size_t output = 0; output < n_outputs_; ++output) {
+      accumulators.push_back(
+          experiment_.metrics[output]->Start(data.targets[output], width_));
+    }
+    BlockOutcome outcome = SimulateBlock(
+        experiment_.program, kernel_, data, parameters, n_lanes, nullptr,
+        [&](size_t begin, size_t end, std::span<const double> rows) {
+          for (size_t row = 0; row < (end - begin) * n_outputs_; ++row) {
+            accumulators[row % n_outputs_]->Observe(
+                begin + row / n_outputs_, rows.subspan(row * width_, width_));
+          }
+        },
+        Cancelled());
+    errors.resize(n_outputs_ * width_);
+    for (size_t output = 0; output < n_outputs_; ++output) {
+      accumulators[output]->Finish({&errors[output * width_], width_});
+    }
+    return outcome;
+  }
+
+  std::function<bool()> Cancelled() const {
+    return [this] { return stopped_ || (cancelled_ && cancelled_()); };
+  }
+
   const Experiment& experiment_;
+  const Kernel& kernel_;
+  const StepWeights* const weights_;  // null: the metrics add up
   const std::span<const std::vector<double>> points_;
   const std::function<bool()>& cancelled_;
+  const size_t width_;
   const size_t n_traces_;
   const size_t n_outputs_;
   const size_t n_blocks_;
   // [output][trace][point]; every unit writes a part of its own.
   std::vector<double> errors_;
+  std::vector<std::optional<Divergence>> diverged_;  // [trace][point]
   // Weights are relative to it, so that no sum of them overflows.
   double largest_weight_ = 0;
   std::atomic<size_t> next_unit_ = 0;
@@ -139,7 +215,7 @@ class Batch {
 absl::StatusOr<std::vector<Evaluation>> EvaluateBatch(
     const Experiment& experiment,
     std::span<const std::vector<double>> points_si, int threads,
-    const std::function<bool()>& cancelled) {
+    const std::function<bool()>& cancelled, const KernelSource& kernels) {
   const size_t n_parameters = experiment.program.parameters.size();
   for (size_t i = 0; i < points_si.size(); ++i) {
     if (points_si[i].size() == n_parameters) continue;
@@ -147,7 +223,15 @@ absl::StatusOr<std::vector<Evaluation>> EvaluateBatch(
         "point ", i, " has ", points_si[i].size(),
         " numbers, but the model has ", n_parameters, " parameters"));
   }
-  Batch batch(experiment, points_si, cancelled);
+  const StepWeights weights = WeightsOf(experiment);
+  const auto variant =
+      weights.empty() ? KernelVariant::kRecord : KernelVariant::kErrors;
+  SOMAFIT_ASSIGN_OR_RETURN(
+      const std::shared_ptr<const Kernel> kernel,
+      kernels ? kernels(experiment.program, variant, points_si.size())
+              : KernelFor(experiment.program, variant, points_si.size()));
+  Batch batch(experiment, *kernel, weights.empty() ? nullptr : &weights,
+              points_si, cancelled);
   {
     const size_t n_threads = std::min<size_t>(
         static_cast<size_t>(std::max(threads, 1)), batch.n_units());

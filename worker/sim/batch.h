@@ -7,9 +7,15 @@
 #include "absl/status/statusor.h"
 
 #include "worker/core/data/evaluation.h"
+#include "worker/jit/kernel.h"
 #include "worker/sim/experiment.h"
 
 namespace somafit {
+
+// Another way to a kernel than KernelFor, with its arguments.
+using KernelSource =
+    std::function<absl::StatusOr<std::shared_ptr<const Kernel>>(
+        const Program& program, KernelVariant variant, size_t n_points)>;
 
 // Simulates every point on every trace and compares with the targets, on
 // `threads` threads (at least one).
@@ -20,13 +26,16 @@ namespace somafit {
 //
 // The error of an output is the mean over traces, weighted by Trace::weight,
 // of those traces in which any step counts; the total is the sum of the
-// normalized errors over outputs.
+// normalized errors over outputs. A point whose simulation diverges (see
+// divergence.h) has the status kNonfinite, the first step and state in its
+// reason.
 //
 // `cancelled` is asked from all threads at once. Cancelled once it is true,
 // InvalidArgument for a point of the wrong length.
 absl::StatusOr<std::vector<Evaluation>> EvaluateBatch(
     const Experiment& experiment,
     std::span<const std::vector<double>> points_si, int threads,
-    const std::function<bool()>& cancelled = {});
+    const std::function<bool()>& cancelled = {},
+    const KernelSource& kernels = {});
 
 }  // namespace somafit

@@ -113,6 +113,58 @@ TEST(EvaluateBatchTest, APointsResultDependsOnThatPointAlone) {
   }
 }
 
+TEST(EvaluateBatchTest, EveryKernelGivesTheSameBits) {
+  const Experiment experiment = Make(Data());
+  auto points = Points(50);
+  points[7] = {-1e6, 1e-3};  // diverges
+  const auto native = EvaluateBatch(experiment, points, 1);
+  ASSERT_TRUE(native.ok());
+  for (const int width : {4, 16, 32}) {
+    const auto other = EvaluateBatch(
+        experiment, points, 2, {},
+        [&](const Program& program, KernelVariant wanted,
+            size_t) -> absl::StatusOr<std::shared_ptr<const Kernel>> {
+          EXPECT_EQ(wanted, KernelVariant::kErrors);
+          return MakeReferenceKernel(program,
+                                     {.variant = wanted, .width = width});
+        });
+    ASSERT_TRUE(other.ok());
+    for (size_t i = 0; i < points.size(); ++i) {
+      ExpectSame((*other)[i], (*native)[i]);
+      EXPECT_EQ((*other)[i].reason, (*native)[i].reason);
+    }
+  }
+}
+
+TEST(EvaluateBatchTest, SaysWhereASimulationDiverged) {
+  // v grows 2-fold a step, from 1: above 1e50 after 167 steps.
+  auto dataset = std::make_shared<Dataset>();
+  dataset->outputs = {{"v", kNoDimension}};
+  for (const size_t n_steps : {160, 200, 400}) {
+    Trace trace;
+    trace.dt = 1;
+    trace.targets.assign(1, std::vector<double>(n_steps, 0.0));
+    dataset->traces.push_back(std::move(trace));
+  }
+  auto experiment = MakeExperiment(
+      {"dv/dt = g*v/second + 0*w/second : 1\ndw/dt = 0/second : 1\ng : 1",
+       "",
+       {},
+       {{"v", "1"}}},
+      dataset, 1, {"g"}, {});
+  ASSERT_TRUE(experiment.ok()) << experiment.status();
+  const auto result = EvaluateBatch(
+      *experiment, std::vector<std::vector<double>>{{std::log(2.0)}, {0.0}}, 1);
+  ASSERT_TRUE(result.ok());
+  EXPECT_EQ((*result)[0].status, SampleStatus::kNonfinite);
+  EXPECT_EQ((*result)[0].reason,
+            "v is not within +-1e50 at step 167 of trace 1");
+  EXPECT_TRUE(std::isfinite((*result)[0].trace_errors[0]));
+  EXPECT_TRUE(std::isnan((*result)[0].trace_errors[1]));
+  EXPECT_EQ((*result)[1].status, SampleStatus::kOk);
+  EXPECT_EQ((*result)[1].reason, "");
+}
+
 TEST(EvaluateBatchTest, AggregatesAsDefined) {
   const auto dataset = Data();
   MetricSpec w;

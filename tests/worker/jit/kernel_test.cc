@@ -1,0 +1,282 @@
+// Native kernels against the interpreter, to the bit.
+#include "worker/jit/kernel.h"
+
+#include <bit>
+#include <cmath>
+#include <limits>
+#include <numeric>
+#include <optional>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "tests/worker/jit/random_program.h"
+#include "worker/core/base/random.h"
+#include "worker/core/ir/interpreter.h"
+#include "worker/core/ir/program_builder.h"
+
+namespace somafit {
+namespace {
+
+// One trace, and points that are simulated on it.
+struct Workload {
+  size_t n_steps = 0;
+  std::vector<std::vector<double>> inputs, targets, weights;
+  std::vector<std::vector<double>> points;  // [point][parameter]
+};
+
+Workload RandomWorkload(const Program& program, uint32_t seed, size_t n_steps,
+                        size_t n_points) {
+  RandomStream random(seed, StreamPurpose::kExample, 1, 0);
+  const auto signals = [&](size_t count) {
+    std::vector<std::vector<double>> result(count);
+    for (auto& signal : result) {
+      for (size_t k = 0; k < n_steps; ++k) {
+        signal.push_back(4 * random.Uniform() - 2);
+      }
+    }
+    return result;
+  };
+  Workload work;
+  work.n_steps = n_steps;
+  work.inputs = signals(program.inputs.size());
+  work.targets = signals(program.outputs.size());
+  work.weights = signals(program.outputs.size());
+  for (auto& signal : work.weights) {
+    for (double& weight : signal) weight = std::max(weight, 0.0);
+  }
+  const double special[] = {0.0, -0.0, 1.0, 1e-320, 1e300, -800};
+  for (size_t i = 0; i < n_points; ++i) {
+    work.points.emplace_back();
+    for (size_t p = 0; p < program.parameters.size(); ++p) {
+      work.points.back().push_back(random.Below(8) == 0
+                                       ? special[random.Below(6)]
+                                       : 6 * random.Uniform() - 3);
+    }
+  }
+  return work;
+}
+
+// What a point's lane gives: sums or records, then states.
+using Bits = std::vector<uint64_t>;
+
+uint64_t BitsOf(double x) {
+  return std::isnan(x) ? 0x7ff8000000000000 : std::bit_cast<uint64_t>(x);
+}
+
+// Runs the points in the order given, in blocks, each trace in `chunk` steps.
+std::vector<Bits> RunKernel(const Kernel& kernel, const Program& program,
+                            const Workload& work, bool record, size_t chunk,
+                            const std::vector<size_t>& order) {
+  const auto width = static_cast<size_t>(kernel.width());
+  const auto pointers = [](const auto& signals) {
+    std::vector<const double*> result;
+    for (const auto& signal : signals) result.push_back(signal.data());
+    return result;
+  };
+  const auto inputs = pointers(work.inputs), targets = pointers(work.targets),
+             weights = pointers(work.weights);
+  const size_t n_outputs = program.outputs.size();
+  std::vector<Bits> results(work.points.size());
+  for (size_t first = 0; first < order.size(); first += width) {
+    const auto point = [&](size_t lane) {
+      return order[std::min(first + lane, order.size() - 1)];
+    };
+    std::vector<double> parameters, states(program.states.size() * width),
+        sums(n_outputs * width, 0.0);
+    for (size_t p = 0; p < program.parameters.size(); ++p) {
+      for (size_t lane = 0; lane < width; ++lane) {
+        parameters.push_back(work.points[point(lane)][p]);
+      }
+    }
+    kernel.Start(parameters.data(), states.data());
+    const size_t n_lanes = std::min(width, order.size() - first);
+    for (size_t begin = 0; begin < work.n_steps; begin += chunk) {
+      const size_t end = std::min(work.n_steps, begin + chunk);
+      std::vector<double> rows((end - begin) * n_outputs * width);
+      KernelCall call;
+      call.begin = static_cast<int64_t>(begin);
+      call.end = static_cast<int64_t>(end);
+      call.parameters = parameters.data();
+      call.states = states.data();
+      call.inputs = inputs.data();
+      call.targets = targets.data();
+      call.weights = weights.data();
+      call.sums = sums.data();
+      call.record = rows.data();
+      kernel.Run(call);
+      if (!record) continue;
+      for (size_t lane = 0; lane < n_lanes; ++lane) {
+        for (size_t row = 0; row < rows.size() / width; ++row) {
+          results[point(lane)].push_back(BitsOf(rows[row * width + lane]));
+        }
+      }
+    }
+    for (size_t lane = 0; lane < n_lanes; ++lane) {
+      Bits& result = results[point(lane)];
+      for (size_t i = 0; !record && i < n_outputs; ++i) {
+        result.push_back(BitsOf(sums[i * width + lane]));
+      }
+      for (size_t i = 0; i < program.states.size(); ++i) {
+        result.push_back(BitsOf(states[i * width + lane]));
+      }
+    }
+  }
+  return results;
+}
+
+std::vector<size_t> InOrder(size_t n) {
+  std::vector<size_t> order(n);
+  std::iota(order.begin(), order.end(), size_t{0});
+  return order;
+}
+
+std::vector<size_t> Shuffled(size_t n, uint32_t seed) {
+  RandomStream random(seed, StreamPurpose::kExample, 2, 0);
+  std::vector<size_t> order = InOrder(n);
+  for (size_t i = n; i > 1; --i) {
+    std::swap(order[i - 1], order[random.Below(i)]);
+  }
+  return order;
+}
+
+std::vector<KernelOptions> AllOptions(KernelVariant variant) {
+  std::vector<KernelOptions> all;
+  for (const Isa isa : {Isa::kAvx2, Isa::kAvx512}) {
+    if (!Supports(isa)) continue;
+    for (const int width : {4, 8, 16}) {
+      for (const bool optimize : {false, true}) {
+        all.push_back({variant, isa, width, optimize});
+      }
+    }
+  }
+  return all;
+}
+
+// Every kind of kernel, whole traces and chunks, points in order and shuffled.
+void ExpectEqual(const Program& program, const Workload& work,
+                 const std::vector<KernelOptions>& all, uint32_t seed) {
+  const size_t n = work.points.size();
+  for (const KernelOptions& options : all) {
+    const bool record = options.variant == KernelVariant::kRecord;
+    const auto reference =
+        RunKernel(*MakeReferenceKernel(program, {.variant = options.variant}),
+                  program, work, record, work.n_steps, InOrder(n));
+    const auto kernel = CompileKernel(program, options);
+    ASSERT_TRUE(kernel.ok()) << kernel.status();
+    const std::string which = std::string(IsaName(options.isa)) +
+                              " W=" + std::to_string(options.width) +
+                              (options.optimize ? " O2" : "") +
+                              (record ? " record" : "");
+    ASSERT_EQ(
+        RunKernel(**kernel, program, work, record, work.n_steps, InOrder(n)),
+        reference)
+        << which << "\n"
+        << PrintProgram(program);
+    ASSERT_EQ(RunKernel(**kernel, program, work, record, 7, Shuffled(n, seed)),
+              reference)
+        << which << " in chunks, shuffled\n"
+        << PrintProgram(program);
+  }
+}
+
+TEST(KernelTest, EqualsTheInterpreterOnRandomPrograms) {
+  // Each program meets a few of the kinds of kernel, all kinds in turn.
+  std::vector<KernelOptions> all = AllOptions(KernelVariant::kErrors);
+  for (const auto& options : AllOptions(KernelVariant::kRecord)) {
+    all.push_back(options);
+  }
+  const uint32_t n_programs = SOMAFIT_KERNEL_PROGRAMS;
+  for (uint32_t seed = 1; seed <= n_programs; ++seed) {
+    const Program program = RandomProgram(seed);
+    ExpectEqual(program, RandomWorkload(program, seed, 20, 19),
+                {all[seed % all.size()]}, seed);
+    if (HasFatalFailure()) FAIL() << "program " << seed;
+  }
+}
+
+TEST(KernelTest, EveryKindOfKernelAgrees) {
+  for (uint32_t seed = 1; seed <= 3; ++seed) {
+    const Program program = RandomProgram(seed + 1'000'000);
+    for (const auto variant :
+         {KernelVariant::kErrors, KernelVariant::kRecord}) {
+      ExpectEqual(program, RandomWorkload(program, seed, 30, 37),
+                  AllOptions(variant), seed);
+    }
+  }
+}
+
+// Each operation alone, on numbers of all kinds.
+TEST(KernelTest, EveryOperationAgrees) {
+  const double inf = std::numeric_limits<double>::infinity();
+  for (auto op = static_cast<uint8_t>(Op::kNegate);
+       op <= static_cast<uint8_t>(Op::kClip); ++op) {
+    Program names;
+    names.dt = 1;
+    names.parameters = {"a", "b", "c"};
+    names.outputs = {"y"};
+    ProgramBuilder builder(names);
+    const ValueId operands[] = {builder.Parameter(0), builder.Parameter(1),
+                                builder.Parameter(2)};
+    const int arity = OpArity(static_cast<Op>(op));
+    Program program = builder.program();
+    const ValueId result = builder.Emit(static_cast<Op>(op), operands[0],
+                                        arity > 1 ? operands[1] : -1,
+                                        arity > 2 ? operands[2] : -1);
+    program = builder.program();
+    program.observed = {result};
+    Workload work;
+    work.n_steps = 1;
+    RandomStream random(op, StreamPurpose::kExample, 3, 0);
+    const double special[] = {0.0,  -0.0,   1.0,  -1.0,  inf,    -inf,
+                              NAN,  5e-324, 0.5,  2.0,   1e300,  -1e300,
+                              1e22, 709.9,  -745, 717.5, 1e-310, -40};
+    for (int i = 0; i < 20'000; ++i) {
+      work.points.emplace_back();
+      for (int k = 0; k < 3; ++k) {
+        const uint64_t kind = random.Below(4);
+        work.points.back().push_back(
+            kind == 0   ? special[random.Below(std::size(special))]
+            : kind == 1 ? 1600 * (random.Uniform() - 0.5)
+            : kind == 2
+                ? 4 * (random.Uniform() - 0.5)
+                : std::ldexp(random.Uniform() - 0.5,
+                             static_cast<int>(random.Below(2100)) - 1070));
+      }
+    }
+    for (const KernelOptions& options : AllOptions(KernelVariant::kRecord)) {
+      ExpectEqual(program, work, {options}, op);
+      if (HasFatalFailure()) return;
+    }
+  }
+}
+
+TEST(KernelTest, RefusesWhatThereIsNot) {
+  const Program program = RandomProgram(1);
+  const auto kernel = CompileKernel(program, {.width = 5});
+  ASSERT_FALSE(kernel.ok());
+  EXPECT_EQ(kernel.status().message(),
+            "a block of 5 lanes; a kernel has 4, 8 or 16");
+}
+
+TEST(KernelTest, KeepsKernelsByContent) {
+  const Program program = RandomProgram(2);
+  const auto first = CachedKernel(program, {});
+  const auto again = CachedKernel(RandomProgram(2), {});
+  const auto other = CachedKernel(program, {.width = 4});
+  ASSERT_TRUE(first.ok() && again.ok() && other.ok());
+  EXPECT_EQ(*first, *again);
+  EXPECT_NE(*first, *other);
+}
+
+TEST(KernelTest, ShowsItsCode) {
+  const Program program = RandomProgram(3);
+  const auto ir = DumpKernel(program, {}, KernelText::kIr);
+  const auto assembly = DumpKernel(program, {}, KernelText::kAssembly);
+  ASSERT_TRUE(ir.ok() && assembly.ok());
+  EXPECT_NE(ir->find("define void @somafit_run"), std::string::npos);
+  EXPECT_NE(assembly->find("somafit_run:"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace somafit

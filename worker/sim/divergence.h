@@ -1,0 +1,34 @@
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <span>
+
+#include "worker/core/ir/interpreter.h"
+#include "worker/core/ir/program.h"
+
+namespace somafit {
+
+// A simulation has diverged when one of its states is not a number or larger
+// than kStateLimit (in SI units) at a multiple of kCheckInterval steps or at
+// the end. The lane is frozen then: what it gives from the first such step on
+// is not a number.
+inline constexpr double kStateLimit = 1e50;
+inline constexpr size_t kCheckInterval = 128;
+
+struct Divergence {
+  size_t step = 0;  // the first at whose start a state is out of range
+  size_t state = 0;
+};
+
+// Whether lane `lane` of `states[state][lane]` is out of range.
+bool IsOutOfRange(std::span<const double> states, size_t n_lanes, size_t lane);
+
+// Where a lane diverged that is out of range at step `end`, and had `states` at
+// step `begin`.
+Divergence FindDivergence(const Program& program, const TraceView& trace,
+                          std::span<const double> parameters,
+                          std::span<const double> states, size_t begin,
+                          size_t end);
+
+}  // namespace somafit
