@@ -15,6 +15,7 @@
 #include "worker/agent/grpc_coordinator.h"
 #include "worker/core/base/elementary.h"
 #include "worker/core/base/fault.h"
+#include "worker/describe/commands.h"
 
 namespace somafit {
 namespace {
@@ -25,6 +26,12 @@ Examples:
       Simulates on all cores until it is stopped.
   somafit-worker --endpoint fits.endpoint --threads 4 --idle-exit 600
       In a batch job: ends when there was nothing to do for ten minutes.
+  somafit check fit.yaml
+  somafit compile fit.yaml --dump passes
+      What the subcommands are for: these run them on a fit's file.
+
+Exit status: 0 success; 1 failure, or mistakes in what is described; 2 a mistake
+in the command line or on stdin.
 )";
 
 struct Options {
@@ -40,8 +47,7 @@ void DescribeOptions(CLI::App& app, Options& options) {
   app.set_version_flag("--version", "somafit-worker " SOMAFIT_VERSION);
   app.add_option("--endpoint", options.endpoint,
                  "endpoint file that the coordinator wrote; may come later")
-      ->envname("SOMAFIT_ENDPOINT")
-      ->required();
+      ->envname("SOMAFIT_ENDPOINT");
   app.add_option("--threads", options.threads,
                  "threads to simulate on (default: one per core)")
       ->check(CLI::Range(1, 4096));
@@ -62,6 +68,19 @@ std::string HostName() {
   return name;
 }
 
+// The exit status if the command line says all (help, version, a mistake).
+std::optional<int> Parse(CLI::App& app, const Options& options, int argc,
+                         char** argv) {
+  const int status = [&]() -> int {
+    CLI11_PARSE(app, argc, argv);
+    // Not an option that is required: subcommands need none.
+    if (!app.get_subcommands().empty() || !options.endpoint.empty()) return -1;
+    return app.exit(CLI::RequiredError("--endpoint"));
+  }();
+  if (status == -1) return std::nullopt;
+  return status == 0 ? 0 : 2;
+}
+
 int Main(int argc, char** argv) {
   // Everything here is compiled for these: without them the first vector
   // instruction would end the program without a word.
@@ -72,6 +91,17 @@ int Main(int argc, char** argv) {
         stderr);
     return 1;
   }
+  std::signal(SIGPIPE, SIG_IGN);
+
+  Options options;
+  CLI::App app("Somafit's worker: simulates what the coordinator hands out.");
+  DescribeOptions(app, options);
+  app.require_subcommand(0, 1);
+  DescribeAction describe;
+  AddDescribeCommands(app, &describe);
+  if (const auto done = Parse(app, options, argc, argv)) return *done;
+  if (describe) return describe();
+
   if (const absl::Status status = CheckNumerics(); !status.ok()) {
     std::fprintf(stderr, "somafit-worker: %s\n",
                  std::string(status.message()).c_str());
@@ -83,12 +113,6 @@ int Main(int argc, char** argv) {
   sigaddset(&signals, SIGTERM);
   sigaddset(&signals, SIGINT);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  std::signal(SIGPIPE, SIG_IGN);
-
-  Options options;
-  CLI::App app("Somafit's worker: simulates what the coordinator hands out.");
-  DescribeOptions(app, options);
-  CLI11_PARSE(app, argc, argv);
   auto log = spdlog::stderr_logger_mt("somafit");
   log->set_pattern("%Y-%m-%dT%H:%M:%S.%fZ level=%l %v",
                    spdlog::pattern_time_type::utc);

@@ -2,7 +2,6 @@
 
 #include <chrono>
 #include <csignal>
-#include <filesystem>
 #include <thread>
 #include <unistd.h>
 #include <utility>
@@ -11,6 +10,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 
+#include "client/cli/installation.h"
 #include "client/lib/text_file.h"
 #include "worker/core/base/status.h"
 
@@ -31,17 +31,6 @@ bool StopAsked() {
   sigpending(&pending);
   return sigismember(&pending, SIGINT) || sigismember(&pending, SIGTERM) ||
          sigismember(&pending, SIGHUP);
-}
-
-absl::StatusOr<std::string> ProgramBeside(const std::string& name) {
-  std::error_code error;
-  const std::filesystem::path self =
-      std::filesystem::read_symlink("/proc/self/exe", error);
-  if (error) {
-    return absl::InternalError(
-        absl::StrCat("cannot find my own program: ", error.message()));
-  }
-  return (self.parent_path() / name).string();
 }
 
 absl::Status Broken(absl::string_view program, const std::string& how,

@@ -52,6 +52,7 @@ int Main(int argc, char** argv) {
   AddManage(app, &action);
   AddDescribe(app, &action);
   AddRun(app, &action);
+  AddInspect(app, &action);
   if (const std::optional<int> done = Parse(app, argc, argv)) return *done;
 
   int exit_status = kFailure;

@@ -38,7 +38,8 @@ Outcome RunProgram(const std::string& arguments) {
 TEST(CliTest, EveryCommandHasHelpWithAnExample) {
   for (const std::string command :
        {"", "submit", "watch", "results", "evaluate", "list", "show", "pause",
-        "resume", "cancel", "delete", "ack", "workers", "describe", "run"}) {
+        "resume", "cancel", "delete", "ack", "workers", "describe", "run",
+        "check", "compile"}) {
     const Outcome outcome = RunProgram(command + " --help");
     EXPECT_EQ(outcome.status, 0) << command;
     EXPECT_THAT(outcome.text, HasSubstr("  somafit " + command));

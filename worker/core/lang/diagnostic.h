@@ -37,6 +37,8 @@ class Diagnostics {
   // An error about a field as a whole: no excerpt.
   void FieldError(std::string code, std::string field, std::string message,
                   std::string hint = "");
+  // One as it is; beyond kMaxDiagnostics as Add does.
+  void Keep(Diagnostic diagnostic);
   void Append(const Diagnostics& other);
   // Puts those of one field in the order of the text, else keeps the order.
   void SortByPlace();
@@ -57,8 +59,6 @@ class Diagnostics {
   absl::Status ToStatus() const;
 
  private:
-  void Keep(Diagnostic diagnostic);
-
   std::vector<Diagnostic> all_;
 };
 

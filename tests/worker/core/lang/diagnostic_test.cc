@@ -1,31 +1,12 @@
 #include "worker/core/lang/diagnostic.h"
 
-#include <cstdlib>
-#include <fstream>
-#include <sstream>
-
 #include <gtest/gtest.h>
 
+#include "tests/support/golden.h"
 #include "worker/core/lang/model.h"
 
 namespace somafit {
 namespace {
-
-// Compares with tests/golden/lang/<name>.golden, or writes it where the
-// environment says UPDATE_GOLDEN=1.
-void ExpectGolden(const std::string& name, const std::string& text) {
-  const std::string path = "tests/golden/lang/" + name + ".golden";
-  const char* update = std::getenv("UPDATE_GOLDEN");
-  if (update != nullptr && std::string(update) == "1") {
-    std::ofstream(path) << text;
-    return;
-  }
-  std::ifstream file(path);
-  ASSERT_TRUE(file.good()) << path << " is missing";
-  std::stringstream wanted;
-  wanted << file.rdbuf();
-  EXPECT_EQ(text, wanted.str()) << path;
-}
 
 std::string Rendered(const std::string& equations) {
   ModelSource source;
@@ -37,11 +18,12 @@ std::string Rendered(const std::string& equations) {
 }
 
 TEST(DiagnosticTest, NamesBothUnitsWithTheCaretUnderTheOperator) {
-  ExpectGolden("added_units", Rendered("dv/dt = (10*mV + 2*mA)/ms : volt"));
+  ExpectGolden("lang/added_units",
+               Rendered("dv/dt = (10*mV + 2*mA)/ms : volt"));
 }
 
 TEST(DiagnosticTest, ReportsAllMistakesAtOnce) {
-  ExpectGolden("many_mistakes",
+  ExpectGolden("lang/many_mistakes",
                Rendered("dv/dt = (El - v)/tau : volt   # no constant El\n"
                         "dw/dt = -w : 1\n"
                         "x : mV\n"
@@ -54,7 +36,7 @@ TEST(DiagnosticTest, ReportsAllMistakesAtOnce) {
 }
 
 TEST(DiagnosticTest, PointsAtTheMissingUnit) {
-  ExpectGolden("missing_unit", Rendered("dv/dt = -v/tau\nw : 1\n"));
+  ExpectGolden("lang/missing_unit", Rendered("dv/dt = -v/tau\nw : 1\n"));
 }
 
 TEST(DiagnosticTest, LocatesLinesAndColumns) {

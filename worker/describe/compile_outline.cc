@@ -1,0 +1,274 @@
+#include "worker/describe/compile_outline.h"
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+#include <string_view>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+
+#include "worker/core/base/number.h"
+#include "worker/core/lang/definition_unit.h"
+#include "worker/core/lang/parser.h"
+#include "worker/core/lang/quantity.h"
+#include "worker/core/objective/metric.h"
+#include "worker/describe/text_columns.h"
+
+namespace somafit {
+namespace {
+
+// In place of one with a mistake, so that the rest can be checked.
+constexpr double kAnyTimeStep = 1e-4;  // [s]
+
+// A name that a user chose, as part of a field's.
+std::string Shown(const std::string& name) {
+  const std::string quoted = Quoted(name);
+  return quoted.substr(1, quoted.size() - 2);
+}
+
+class OutlineCompiler {
+ public:
+  OutlineCompiler(const ExperimentOutline& outline, Diagnostics& diagnostics)
+      : outline_(outline), diagnostics_(diagnostics) {}
+
+  std::optional<CompiledOutline> Compile(const ProgramObserver& observer) {
+    CompiledOutline result;
+    if (OneLineOfCode(outline_.model.equations).empty()) {
+      diagnostics_.FieldError("E_MISSING", "model.equations",
+                              "the model has no equations",
+                              "give at least one, e.g. dv/dt = -v/tau : volt");
+    }
+    const std::optional<double> dt = ReadTimeStep();
+    const std::vector<Channel> inputs = ReadInputs();
+    result.outputs = ReadOutputs();
+    std::optional<Model> model = Check(inputs, result.outputs);
+    CheckMetrics(result.outputs);
+    if (!model) return std::nullopt;
+    result.bounds = ReadBounds(*model);
+    std::vector<std::string> names;
+    for (const Channel& output : result.outputs) names.push_back(output.name);
+    size_t n_stages = 0;
+    std::optional<Program> program =
+        CompileProgram(*model, dt.value_or(kAnyTimeStep), names, diagnostics_,
+                       [&](std::string_view stage, const Program& shown) {
+                         // What follows "lowered" bears the method's name.
+                         if (++n_stages == 2) result.method = stage;
+                         if (observer) observer(stage, shown);
+                       });
+    if (!program || diagnostics_.HasErrors()) return std::nullopt;
+    result.outline = outline_;
+    result.model = *std::move(model);
+    result.dt = *dt;
+    result.program = *std::move(program);
+    return result;
+  }
+
+ private:
+  std::optional<double> ReadTimeStep() {
+    if (outline_.dt.empty()) {
+      diagnostics_.FieldError("E_MISSING", "dt", "dt is missing",
+                              "give the time between samples, e.g. 0.01*ms");
+      return std::nullopt;
+    }
+    const Source source{"dt", outline_.dt};
+    const std::optional<double> dt =
+        EvaluateQuantityOf(source, kTimeDimension, diagnostics_);
+    if (!dt || (*dt > 0 && std::isfinite(*dt))) return dt;
+    diagnostics_.Error("E_RANGE", source, {0, source.text.size()},
+                       absl::StrCat("dt is ", ShortestText(*dt),
+                                    " in SI; it must be finite and above 0"));
+    return std::nullopt;
+  }
+
+  std::vector<Channel> ReadInputs() {
+    std::vector<Channel> inputs;
+    for (const ChannelOutline& input : outline_.inputs) {
+      const std::string field =
+          absl::StrCat("data.inputs.", Shown(input.name), ".unit");
+      Channel channel{input.name, kNoDimension};
+      if (input.unit.empty()) {
+        diagnostics_.FieldError(
+            "E_INPUT", field,
+            absl::StrCat("the input ", Quoted(input.name), " has no unit"),
+            "add unit: followed by that of the numbers in the file, like nA");
+        dimensions_known_ = false;
+      } else {
+        ReadUnit({field, input.unit}, channel);
+      }
+      inputs.push_back(std::move(channel));
+    }
+    return inputs;
+  }
+
+  std::vector<Channel> ReadOutputs() {
+    std::vector<ChannelOutline> wanted = outline_.outputs;
+    if (wanted.empty()) {
+      std::set<std::string> seen;
+      for (const MetricSpec& metric : outline_.metrics) {
+        if (seen.insert(metric.output).second) {
+          wanted.push_back({metric.output, ""});
+        }
+      }
+    }
+    std::vector<Channel> outputs;
+    std::set<std::string> seen;
+    for (const ChannelOutline& output : wanted) {
+      const std::string field =
+          absl::StrCat("data.outputs.", Shown(output.name));
+      if (!seen.insert(output.name).second) {
+        diagnostics_.FieldError(
+            "E_INPUT", field,
+            absl::StrCat("the output ", Quoted(output.name), " is there twice"),
+            "remove one of them");
+        continue;
+      }
+      Channel channel{output.name, kNoDimension};
+      if (output.unit.empty()) {
+        channel.dimension = DefinedDimension(output.name);
+      } else {
+        ReadUnit({absl::StrCat(field, ".unit"), output.unit}, channel);
+      }
+      outputs.push_back(std::move(channel));
+    }
+    return outputs;
+  }
+
+  void ReadUnit(const Source& source, Channel& channel) {
+    const std::optional<Quantity> unit =
+        EvaluateQuantity(source, {}, diagnostics_);
+    if (!unit) {
+      dimensions_known_ = false;
+      return;
+    }
+    channel.dimension = unit->dimension;
+    if (std::isfinite(unit->value) && unit->value != 0) return;
+    diagnostics_.Error("E_VALUE", source, {0, source.text.size()},
+                       absl::StrCat(Quoted(source.text), " is not a unit"),
+                       "write one like mV or nA");
+  }
+
+  // None where the definition is missing or has a mistake: then the model's
+  // compilation says so.
+  Dimension DefinedDimension(const std::string& name) const {
+    const Source source{"model.equations", outline_.model.equations};
+    Diagnostics said_by_the_model;
+    const EquationBlock block = ParseEquations(source, said_by_the_model);
+    for (const Definition& definition : block.definitions) {
+      if (definition.name != name) continue;
+      const auto unit =
+          ReadDefinitionUnit(source, definition, said_by_the_model);
+      return unit ? unit->dimension : kNoDimension;
+    }
+    return kNoDimension;
+  }
+
+  std::optional<Model> Check(const std::vector<Channel>& inputs,
+                             const std::vector<Channel>& outputs) {
+    Diagnostics found;
+    std::optional<Model> model =
+        CompileModel(outline_.model, inputs, outputs, found);
+    for (const Diagnostic& each : found.all()) {
+      // Where the data's unit could not be read, a dimension that does not
+      // fit may be no mistake of the model.
+      if (dimensions_known_ || each.code != "E_DIM") diagnostics_.Keep(each);
+    }
+    return model;
+  }
+
+  std::vector<std::optional<std::pair<double, double>>> ReadBounds(
+      const Model& model) {
+    std::vector<std::string> names;
+    for (const ModelVariable& parameter : model.parameters) {
+      names.push_back(parameter.name);
+    }
+    std::vector<std::optional<std::pair<double, double>>> bounds(names.size());
+    std::set<std::string> given;
+    for (const ParameterSpec& parameter : outline_.parameters) {
+      const std::string field =
+          absl::StrCat("parameters.", Shown(parameter.name), ".bounds");
+      const auto place = std::find(names.begin(), names.end(), parameter.name);
+      if (place == names.end()) {
+        ReportUnknown(
+            "E_BOUNDS", field,
+            absl::StrCat("the model has no parameter ", Quoted(parameter.name)),
+            parameter.name, names);
+      } else if (!given.insert(parameter.name).second) {
+        diagnostics_.FieldError(
+            "E_BOUNDS", field,
+            absl::StrCat("the parameter ", Quoted(parameter.name),
+                         " is bounded twice"),
+            "keep one of the two");
+      } else {
+        const size_t i = place - names.begin();
+        bounds[i] = EvaluateBounds({field, parameter.bounds},
+                                   model.parameters[i].dimension, diagnostics_);
+      }
+    }
+    return bounds;
+  }
+
+  void CheckMetrics(const std::vector<Channel>& outputs) {
+    std::vector<std::string> names, known;
+    for (const Channel& output : outputs) names.push_back(output.name);
+    for (const MetricEntry* entry : AllMetrics()) {
+      known.emplace_back(entry->name);
+    }
+    std::set<std::string> given;
+    for (const MetricSpec& metric : outline_.metrics) {
+      const std::string field = absl::StrCat("metrics.", Shown(metric.output));
+      const auto output = std::find(names.begin(), names.end(), metric.output);
+      if (output == names.end()) {
+        ReportUnknown(
+            "E_METRIC", field,
+            absl::StrCat("the data have no output ", Quoted(metric.output)),
+            metric.output, names);
+        continue;
+      }
+      if (!given.insert(metric.output).second) {
+        diagnostics_.FieldError(
+            "E_METRIC", field,
+            absl::StrCat("the output ", Quoted(metric.output),
+                         " has two metrics"),
+            "keep one of them");
+        continue;
+      }
+      const std::string name = metric.metric.empty() ? "mse" : metric.metric;
+      const MetricEntry* entry = FindMetric(name);
+      if (entry == nullptr) {
+        ReportUnknown("E_METRIC", absl::StrCat(field, ".metric"),
+                      absl::StrCat("there is no metric ", Quoted(name)), name,
+                      known);
+        continue;
+      }
+      if (!dimensions_known_) continue;
+      ReadOptions(metric.options, entry->options, field,
+                  outputs[output - names.begin()].dimension, diagnostics_);
+    }
+  }
+
+  void ReportUnknown(std::string code, std::string field, std::string message,
+                     const std::string& name,
+                     const std::vector<std::string>& known) {
+    const std::string nearest = NearestWord(name, known);
+    diagnostics_.FieldError(
+        std::move(code), std::move(field), std::move(message),
+        !nearest.empty() ? absl::StrCat("did you mean `", nearest, "`?")
+        : known.empty()  ? "there are none"
+                         : absl::StrCat("known: ", absl::StrJoin(known, ", ")));
+  }
+
+  const ExperimentOutline& outline_;
+  Diagnostics& diagnostics_;
+  bool dimensions_known_ = true;
+};
+
+}  // namespace
+
+std::optional<CompiledOutline> CompileOutline(const ExperimentOutline& outline,
+                                              Diagnostics& diagnostics,
+                                              const ProgramObserver& observer) {
+  return OutlineCompiler(outline, diagnostics).Compile(observer);
+}
+
+}  // namespace somafit
