@@ -73,7 +73,7 @@ TEST_F(AgentTest, SimulatesAndReports) {
 
 TEST_F(AgentTest, ABrokenTaskIsReportedAsSuch) {
   Start();
-  AssignedTask task = coordinator_.NewTask("bad", {1e-8});
+  Task task = coordinator_.NewTask("bad", {1e-8});
   task.parameters = {"no_such_parameter"};
   coordinator_.Add(task);
   coordinator_.Add(coordinator_.NewTask("good", {1e-8}));
