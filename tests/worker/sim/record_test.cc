@@ -17,12 +17,12 @@ namespace {
 
 using testing::HasSubstr;
 
-// The product a*v occurs in the step and in a subexpression of its own: to
-// observe that would change how the step is rounded.
+// The product p is used once in a step, and fused into it; with p observed it
+// would be used twice, and the step rounded otherwise.
 ModelSource Source() {
   return {
-      "dv/dt = (I - a*v - u)/tau : 1\nav = a*v : 1\nu = av*v + v : 1\n"
-      "tau : second\na : 1",
+      "dv/dt = (I - v - w)/tau : 1\ndw/dt = (p - w)/tau : 1\n"
+      "p = a*v : 1\nu = v*w + a : 1\ntau : second\na : 1",
       "",
       {},
       {{"v", "a"}}};
@@ -136,13 +136,27 @@ TEST(RecordBatchTest, StepsAsTheFitDoesWhateverElseIsRecorded) {
   const auto points = Points(20);
   const auto plain = RecordBatch(compared->program, *data, points, 1);
   ASSERT_TRUE(plain.ok());
-  const Experiment more = Make(data, {"u", "av", "v", "tau"});
+  const Experiment more = Make(data, {"u", "p", "v", "tau"});
   const auto beside = RecordBatch(more.program, *data, points, 1);
   ASSERT_TRUE(beside.ok());
-  const Experiment alone = Make(data, {"av"});
+  const Experiment alone = Make(data, {"p"});
   const auto single = RecordBatch(alone.program, *data, points, 1);
   ASSERT_TRUE(single.ok());
   const RecordingShape shape = ShapeOf(*data, 4), one = ShapeOf(*data, 1);
+  // The test can fail: observing p in the usual way does change v.
+  const auto usual = MakeProgram(Source(), data->inputs,
+                                 {{"v", kNoDimension}, {"p", kNoDimension}},
+                                 1e-3, {"a", "tau"});
+  ASSERT_TRUE(usual.ok());
+  const auto changed = RecordBatch(*usual, *data, points, 1);
+  ASSERT_TRUE(changed.ok());
+  const RecordingShape two = ShapeOf(*data, 2);
+  bool differs = false;
+  for (size_t i = 0; i < points.size(); ++i) {
+    differs |= !SameBits(two.Series((*changed)[i], 2, 0),
+                         one.Series((*plain)[i], 2, 0));
+  }
+  EXPECT_TRUE(differs);
   for (size_t i = 0; i < points.size(); ++i) {
     for (size_t t = 0; t < data->traces.size(); ++t) {
       const auto v = shape.Series((*beside)[i], t, 2);
@@ -159,7 +173,7 @@ TEST(RecordBatchTest, StepsAsTheFitDoesWhateverElseIsRecorded) {
 TEST(RecordBatchTest, DivergenceIsAValue) {
   const auto data = Data();
   const Experiment experiment = Make(data, {"v"});
-  const std::vector<std::vector<double>> points = {{-1e6, 1e-3}, {1, 5e-3}};
+  const std::vector<std::vector<double>> points = {{-1e300, 1e-3}, {1, 5e-3}};
   const auto recordings = RecordBatch(experiment.program, *data, points, 1);
   ASSERT_TRUE(recordings.ok());
   EXPECT_FALSE(std::isfinite((*recordings)[0].back()));
@@ -194,7 +208,7 @@ TEST(MakeRecordingExperimentTest, NamesWhatThereIs) {
     EXPECT_THAT(std::string(refused.status().message()),
                 HasSubstr(std::string("no variable \"") + name + "\""));
     EXPECT_THAT(std::string(refused.status().message()),
-                HasSubstr("Known are: v, av, u, tau, a, I."));
+                HasSubstr("Known are: v, w, p, u, tau, a, I."));
   }
   const auto near =
       MakeRecordingExperiment(Source(), Data(), 1e-3, {"a", "tau"}, {"taus"});
