@@ -1,6 +1,5 @@
 #include "server/rpc/trace_stream.h"
 
-#include <cmath>
 #include <set>
 #include <utility>
 
