@@ -78,6 +78,17 @@ void ShowProgress(int64_t done, int64_t n_points) {
             << (done == n_points ? "\n" : "") << std::flush;
 }
 
+void WarnOfOtherNumerics(FitClient* client, const v1::Fit& fit) {
+  const absl::StatusOr<v1::ServerInfo> server = client->GetServerInfo();
+  if (!server.ok() || server->numerics_version() == fit.numerics_version()) {
+    return;
+  }
+  std::cerr << "The fit was computed with numerics version "
+            << fit.numerics_version() << ", these traces are with version "
+            << server->numerics_version()
+            << ": they may differ from its errors by rounding." << std::endl;
+}
+
 // Where traces go: a file that appears in the end, or stdout.
 struct Destination {
   std::optional<NewFile> file;
@@ -133,6 +144,7 @@ absl::StatusOr<int> Generate(const GenerateOptions& options) {
       std::cerr << "The traces differ in length: NaN follows the shorter ones."
                 << std::endl;
     }
+    WarnOfOtherNumerics(&client, fit);
     WarnWithoutWorkers(&client, client.connection().known().path);
     writer->Begin();
     return destination.printed;

@@ -16,6 +16,7 @@ namespace somafit {
 namespace {
 
 constexpr size_t kMaxShown = 10;
+constexpr size_t kFlush = 1 << 16;
 // No coordinator sends more of one point.
 constexpr int64_t kMaxNumbers = int64_t{1} << 28;
 
@@ -95,6 +96,9 @@ void TraceWriter::Begin() {
     return sink_(NpyHeader(header_.points(), shape_.n_traces(),
                            header_.outputs_size(), most_steps_));
   }
+  for (size_t step = 0; step < most_steps_; ++step) {
+    times_.push_back(ShortestText(static_cast<double>(step) * header_.dt()));
+  }
   std::string text = "point,trace,t";
   for (const v1::Variable& each : header_.outputs()) {
     absl::StrAppend(&text, ",", ColumnName(each.name()));
@@ -118,17 +122,21 @@ void TraceWriter::Add(const Recording& recording) {
 
 void TraceWriter::AddCsv(const Recording& recording) {
   for (size_t trace = 0; trace < shape_.n_traces(); ++trace) {
+    const std::string begin = absl::StrCat(point_, ",", trace, ",");
+    std::string lines;
     for (size_t step = 0; step < shape_.steps(trace); ++step) {
-      std::string line =
-          absl::StrCat(point_, ",", trace, ",",
-                       ShortestText(static_cast<double>(step) * header_.dt()));
+      absl::StrAppend(&lines, begin, times_[step]);
       for (size_t output = 0; output < shape_.n_outputs(); ++output) {
-        absl::StrAppend(
-            &line, ",",
-            ShortestText(shape_.Series(recording, trace, output)[step]));
+        lines += ',';
+        lines += ShortestText(shape_.Series(recording, trace, output)[step]);
       }
-      sink_(absl::StrCat(line, "\n"));
+      lines += '\n';
+      if (lines.size() >= kFlush) {
+        sink_(lines);
+        lines.clear();
+      }
     }
+    sink_(lines);
   }
 }
 

@@ -52,6 +52,7 @@ class TraceWriter {
   const Sink sink_;
   RecordingShape shape_;
   size_t most_steps_ = 0;
+  std::vector<std::string> times_;  // csv: of each step
   int64_t point_ = 0;
   std::vector<int64_t> diverged_;
   int64_t n_diverged_ = 0;
