@@ -214,11 +214,9 @@ void TraceStream::Step() {
 void TraceStream::Closed() {
   if (id_ == 0) return;
   parts_.traces.Remove(this);
-  parts_.strand.Decide(
-      [this](Coordinator& coordinator, Now, Effects&) {
-        coordinator.EndTraceRequest(id_);
-      },
-      nullptr);
+  parts_.strand.Decide([this](Coordinator& coordinator, Now,
+                              Effects&) { coordinator.EndTraceRequest(id_); },
+                       nullptr);
 }
 
 }  // namespace somafit
