@@ -22,6 +22,7 @@ void AddSubmit(CLI::App& app, Action* action);
 void AddWatch(CLI::App& app, Action* action);
 void AddResults(CLI::App& app, Action* action);
 void AddEvaluate(CLI::App& app, Action* action);
+void AddGenerate(CLI::App& app, Action* action);
 void AddManage(CLI::App& app, Action* action);
 void AddDescribe(CLI::App& app, Action* action);
 void AddRun(CLI::App& app, Action* action);

@@ -49,6 +49,7 @@ int Main(int argc, char** argv) {
   AddWatch(app, &action);
   AddResults(app, &action);
   AddEvaluate(app, &action);
+  AddGenerate(app, &action);
   AddManage(app, &action);
   AddDescribe(app, &action);
   AddRun(app, &action);

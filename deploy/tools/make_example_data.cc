@@ -22,7 +22,7 @@
 #include "worker/core/base/status.h"
 #include "worker/core/lang/quantity.h"
 #include "worker/sim/experiment.h"
-#include "worker/sim/simulate.h"
+#include "worker/sim/record.h"
 
 namespace somafit {
 namespace {
@@ -85,12 +85,13 @@ absl::Status Make(const std::string& folder) {
   SOMAFIT_ASSIGN_OR_RETURN(
       const Program program,
       MakeProgram(model, dataset.inputs, dataset.outputs, kDt, kNames));
-  SOMAFIT_ASSIGN_OR_RETURN(const auto traces,
-                           Simulate(program, dataset, kTruth));
-  for (uint32_t r = 0; r < traces.size(); ++r) {
+  SOMAFIT_ASSIGN_OR_RETURN(const auto recordings,
+                           RecordBatch(program, dataset, {{kTruth}}, 1));
+  const RecordingShape shape = ShapeOf(dataset, 1);
+  for (uint32_t r = 0; r < dataset.traces.size(); ++r) {
     RandomStream noise(kNoiseSeed, StreamPurpose::kExample, 0, r);
     std::vector<std::string>& cells = outputs.emplace_back();
-    for (const double v : traces[r][0]) {
+    for (const double v : shape.Series(recordings[0], r, 0)) {
       cells.push_back(
           absl::StrFormat("%.4f", (v + kNoise * noise.Normal()) * 1e3));
     }

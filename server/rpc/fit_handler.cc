@@ -271,7 +271,9 @@ FitHandler::Unary* FitHandler::EvaluatePoints(
       const auto run = [&]() -> absl::Status {
         SOMAFIT_ASSIGN_OR_RETURN(
             FitPlan plan, PlanOf(fit.spec, fit.model_hash, parts_.datasets));
-        SOMAFIT_ASSIGN_OR_RETURN(auto points, PointsOf(*request, plan));
+        SOMAFIT_ASSIGN_OR_RETURN(
+            auto points,
+            PointsOf(request->parameters(), request->points(), plan));
         SOMAFIT_RETURN_IF_ERROR(
             CheckMessageSizes(plan, std::ssize(points), "points"));
         AnswerOnce(
@@ -306,6 +308,15 @@ FitHandler::Unary* FitHandler::EvaluatePoints(
   };
   return BeginCall(parts_, "EvaluatePoints", context, request->request_id(),
                    begin);
+}
+
+grpc::ServerWriteReactor<v1::GenerateTracesResponse>*
+FitHandler::GenerateTraces(Context* context,
+                           const v1::GenerateTracesRequest* request) {
+  if (absl::Status status = parts_.access.Check(*context); !status.ok()) {
+    return new RefusedWriter<v1::GenerateTracesResponse>(Sendable(status));
+  }
+  return TraceStream::Start(parts_, request);
 }
 
 grpc::ServerWriteReactor<v1::FitEvent>* FitHandler::WatchFit(

@@ -33,6 +33,8 @@ class FitHandler final : public v1::FitService::CallbackService {
   Unary* AckRound(Context*, const v1::AckRoundRequest*, v1::Fit*) override;
   Unary* EvaluatePoints(Context*, const v1::EvaluatePointsRequest*,
                         v1::EvaluatePointsResponse*) override;
+  grpc::ServerWriteReactor<v1::GenerateTracesResponse>* GenerateTraces(
+      Context*, const v1::GenerateTracesRequest*) override;
   grpc::ServerWriteReactor<v1::FitEvent>* WatchFit(
       Context*, const v1::WatchFitRequest*) override;
   Unary* ListSamples(Context*, const v1::ListSamplesRequest*,

@@ -23,15 +23,15 @@ absl::Status Draining() {
       "DRAINING");
 }
 
-void AnswerIfAny(std::optional<absl::StatusOr<std::vector<TaskGrant>>>& result,
+void AnswerIfAny(std::optional<absl::StatusOr<std::vector<Task>>>& result,
                  const LeaseQueue::Answer& answer) {
   if (!result.has_value()) return;
   if (result->ok()) {
-    for (const TaskGrant& grant : **result) {
+    for (const Task& grant : **result) {
       spdlog::debug(
-          "event=leased fit=fits/{} stage={} round={} first={} "
+          "event=leased fit={} stage={} round={} first={} "
           "samples={} lease={}",
-          grant.fit_name, grant.stage, grant.round, grant.first_sample,
+          grant.fit, grant.stage, grant.round, grant.first_sample,
           grant.points.size(), grant.lease);
     }
     FaultPoint("leased");
@@ -39,7 +39,7 @@ void AnswerIfAny(std::optional<absl::StatusOr<std::vector<TaskGrant>>>& result,
   answer(*std::move(result));
 }
 
-size_t PointBytes(const TaskGrant& grant) {
+size_t PointBytes(const Task& grant) {
   return grant.points.empty()
              ? 0
              : 8 * grant.points.size() * grant.points[0].size();
@@ -55,14 +55,14 @@ LeaseQueue::LeaseQueue(Strand& strand, Executor& executor, double wait_s)
 LeaseQueue::Result LeaseQueue::Take(Coordinator& coordinator,
                                     const Waiter& waiter, Now now,
                                     Effects& effects) {
-  std::vector<TaskGrant> grants;
+  std::vector<Task> grants;
   size_t bytes = 0;
   while (std::ssize(grants) < waiter.max_tasks && bytes < kMaxPointBytes) {
     SOMAFIT_ASSIGN_OR_RETURN(
-        std::vector<TaskGrant> more,
+        std::vector<Task> more,
         coordinator.Lease(waiter.session, 1, now, effects));
     if (more.empty()) break;
-    for (TaskGrant& grant : more) {
+    for (Task& grant : more) {
       bytes += PointBytes(grant);
       grants.push_back(std::move(grant));
     }
@@ -145,7 +145,7 @@ void LeaseQueue::Expire() {
         ++it;
         continue;
       }
-      Reply(std::move(*it), std::vector<TaskGrant>());
+      Reply(std::move(*it), std::vector<Task>());
       it = waiters_.erase(it);
     }
   });

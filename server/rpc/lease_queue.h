@@ -18,7 +18,7 @@ namespace somafit {
 // Thread-safe; its state is guarded by the strand's lock.
 class LeaseQueue {
  public:
-  using Answer = std::function<void(absl::StatusOr<std::vector<TaskGrant>>)>;
+  using Answer = std::function<void(absl::StatusOr<std::vector<Task>>)>;
 
   // A waiter gives up, with no tasks, after `wait_s`.
   LeaseQueue(Strand& strand, Executor& executor, double wait_s);
@@ -43,7 +43,7 @@ class LeaseQueue {
     double until_s = 0;  // steady clock
     Answer answer;
   };
-  using Result = absl::StatusOr<std::vector<TaskGrant>>;
+  using Result = absl::StatusOr<std::vector<Task>>;
 
   // All with the lock held.
   Result Take(Coordinator& coordinator, const Waiter& waiter, Now now,

@@ -17,6 +17,7 @@
 #include "server/rpc/executor.h"
 #include "server/rpc/lease_queue.h"
 #include "server/rpc/strand.h"
+#include "server/rpc/trace_stream.h"
 #include "server/rpc/watch_stream.h"
 #include "server/study/store.h"
 
@@ -29,6 +30,7 @@ struct ServerParts {
   DatasetShelf& datasets;
   LeaseQueue& leases;
   WatchHub& watches;
+  TraceHub& traces;
   Executor& replies;  // quick work
   Executor& slow;     // what reads files, decodes or compiles
   Access access;

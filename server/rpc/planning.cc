@@ -11,6 +11,7 @@
 #include "server/rpc/view.h"
 #include "worker/core/base/number.h"
 #include "worker/core/base/status.h"
+#include "worker/core/ir/recording.h"
 
 namespace somafit {
 namespace {
@@ -58,13 +59,15 @@ absl::Status CheckMessageSizes(const FitPlan& plan, int64_t n_samples,
 }
 
 absl::StatusOr<std::vector<std::vector<double>>> PointsOf(
-    const v1::EvaluatePointsRequest& request, const FitPlan& plan) {
+    const google::protobuf::RepeatedPtrField<std::string>& parameters,
+    const google::protobuf::RepeatedField<double>& given_points,
+    const FitPlan& plan) {
   const size_t n = plan.space.size();
   std::map<std::string, size_t> columns;  // name -> column of the request
-  for (int i = 0; i < request.parameters_size(); ++i) {
-    if (!columns.emplace(request.parameters(i), i).second) {
+  for (int i = 0; i < parameters.size(); ++i) {
+    if (!columns.emplace(parameters[i], i).second) {
       return BadField("parameters",
-                      absl::StrCat("\"", request.parameters(i),
+                      absl::StrCat("\"", parameters[i],
                                    "\" is given twice; give each once"));
     }
   }
@@ -91,7 +94,7 @@ absl::StatusOr<std::vector<std::vector<double>>> PointsOf(
                          ? "; remove it"
                          : absl::StrCat("; did you mean \"", near, "\"?")));
   }
-  const auto given = static_cast<size_t>(request.points_size());
+  const auto given = static_cast<size_t>(given_points.size());
   if (given == 0 || given % n != 0) {
     return BadField(
         "points",
@@ -102,7 +105,7 @@ absl::StatusOr<std::vector<std::vector<double>>> PointsOf(
   std::vector<std::vector<double>> points(given / n, std::vector<double>(n));
   for (size_t i = 0; i < points.size(); ++i) {
     for (size_t k = 0; k < n; ++k) {
-      const double value = request.points(static_cast<int>(i * n + order[k]));
+      const double value = given_points[static_cast<int>(i * n + order[k])];
       if (!std::isfinite(value)) {
         return BadField("points",
                         absl::StrCat("point ", i, " has ", names[k], " = ",
@@ -113,6 +116,33 @@ absl::StatusOr<std::vector<std::vector<double>>> PointsOf(
     }
   }
   return points;
+}
+
+absl::StatusOr<PlannedRecording> RecordingOf(
+    const FitPlan& plan, const std::vector<std::string>& names,
+    DatasetShelf& datasets) {
+  SOMAFIT_ASSIGN_OR_RETURN(const auto dataset,
+                           datasets.Decoded(plan.spec.dataset));
+  Diagnostics diagnostics;
+  const std::optional<Model> model = CompileModel(
+      plan.spec.model, dataset->inputs, dataset->outputs, diagnostics);
+  if (model) {
+    std::vector<std::string> fitted;
+    for (const Channel& output : dataset->outputs) {
+      fitted.push_back(output.name);
+    }
+    CompileRecording(*model, plan.dt, fitted, names, diagnostics);
+  }
+  SOMAFIT_RETURN_IF_ERROR(ToStatusWithDetails(diagnostics));
+  PlannedRecording recording;
+  const std::vector<Channel> known = RecordableVariables(*model);
+  for (const std::string& name : names) {
+    recording.variables.push_back(
+        *std::find_if(known.begin(), known.end(),
+                      [&](const Channel& each) { return each.name == name; }));
+  }
+  recording.shape = ShapeOf(*dataset, names.size());
+  return recording;
 }
 
 }  // namespace somafit

@@ -8,6 +8,7 @@
 #include "server/rpc/dataset_shelf.h"
 #include "server/study/plan.h"
 #include "somafit/v1/fit_service.pb.h"
+#include "worker/core/data/recording.h"
 
 namespace somafit {
 
@@ -22,8 +23,21 @@ absl::StatusOr<FitPlan> PlanOf(const FitSpec& spec,
 absl::Status CheckMessageSizes(const FitPlan& plan, int64_t n_samples,
                                const std::string& field);
 
-// The request's points in the order of the plan's parameters.
+// A request's points, [points x parameters], in the order of the plan's
+// parameters.
 absl::StatusOr<std::vector<std::vector<double>>> PointsOf(
-    const v1::EvaluatePointsRequest& request, const FitPlan& plan);
+    const google::protobuf::RepeatedPtrField<std::string>& parameters,
+    const google::protobuf::RepeatedField<double>& points, const FitPlan& plan);
+
+// What it takes to record variables of the plan's model.
+struct PlannedRecording {
+  std::vector<Channel> variables;  // as named
+  RecordingShape shape;            // of one point
+};
+// Checks by the very code that workers run. Blocks. InvalidArgument names a
+// variable that the model does not have.
+absl::StatusOr<PlannedRecording> RecordingOf(
+    const FitPlan& plan, const std::vector<std::string>& names,
+    DatasetShelf& datasets);
 
 }  // namespace somafit

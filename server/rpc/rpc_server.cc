@@ -96,6 +96,7 @@ struct RpcServer::State {
               .datasets = datasets,
               .leases = leases,
               .watches = watches,
+              .traces = traces,
               .replies = replies,
               .slow = slow,
               .access = options.listen.is_unix()
@@ -107,6 +108,9 @@ struct RpcServer::State {
         worker_handler(parts) {
     strand.touched = [this](const std::set<int64_t>& fits) {
       watches.Wake(fits);
+    };
+    strand.traces_changed = [this](const std::set<int64_t>& requests) {
+      traces.Wake(requests);
     };
   }
 
@@ -124,6 +128,7 @@ struct RpcServer::State {
   Strand strand;
   DatasetShelf datasets;
   WatchHub watches;
+  TraceHub traces;
   LeaseQueue leases;
   ServerParts parts;
   FitHandler fit_handler;
@@ -234,7 +239,8 @@ void RpcServer::State::Stop() {
   if (server != nullptr) {
     server->GetHealthCheckService()->SetServingStatus(false);
     leases.Drain();
-    watches.Drain();
+    watches.Drain(WatchStream::Draining());
+    traces.Drain(TraceStream::Draining());
     server->Shutdown(std::chrono::system_clock::now() + kDrain);
     server->Wait();
   }

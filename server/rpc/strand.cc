@@ -87,9 +87,12 @@ void Strand::DecideLocked(const Decision& decision, Then then) {
   if (!effects.writes.empty()) FaultPoint("before_commit");
   LogChanges(effects.writes);
   Summary summary = Summarize(effects.writes);
+  summary.trace_requests = {effects.trace_requests.begin(),
+                            effects.trace_requests.end()};
   fit_count += summary.fits_made;
-  const bool anything =
-      then || !effects.writes.empty() || !effects.advance.empty();
+  const bool anything = then || !effects.writes.empty() ||
+                        !effects.advance.empty() ||
+                        !effects.trace_requests.empty();
   if (anything) Submit(std::move(effects), std::move(summary), std::move(then));
   if (work && work_available) work_available();
 }
@@ -100,18 +103,23 @@ void Strand::Submit(Effects effects, Summary summary, Then then) {
       [this, summary = std::move(summary), advance = std::move(effects.advance),
        then = std::move(then)]() mutable {
         ReachFaultPoints(summary);
-        if (!then && summary.touched.empty() && advance.empty()) return;
-        executor_.Post([this, fits = std::move(summary.touched),
-                        advance = std::move(advance), then = std::move(then)] {
-          Committed(fits, advance, then);
-        });
+        if (!then && summary.touched.empty() && advance.empty() &&
+            summary.trace_requests.empty()) {
+          return;
+        }
+        executor_.Post(
+            [this, summary = std::move(summary), advance = std::move(advance),
+             then = std::move(then)] { Committed(summary, advance, then); });
       });
 }
 
-void Strand::Committed(const std::set<int64_t>& fits,
+void Strand::Committed(const Summary& summary,
                        const std::vector<int64_t>& advance, const Then& then) {
   if (then) then();
-  if (!fits.empty() && touched) touched(fits);
+  if (!summary.touched.empty() && touched) touched(summary.touched);
+  if (!summary.trace_requests.empty() && traces_changed) {
+    traces_changed(summary.trace_requests);
+  }
   for (const int64_t fit : advance) {
     Decide([fit](Coordinator& coordinator, Now now,
                  Effects& effects) { coordinator.Advance(fit, now, effects); },

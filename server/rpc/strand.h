@@ -35,6 +35,8 @@ class Strand {
   // by DecideLocked.
   std::function<void(const std::set<int64_t>& fits)> touched;
   std::function<void()> work_available;
+  // Requests for traces that have news; called after the commit.
+  std::function<void(const std::set<int64_t>& requests)> traces_changed;
 
   // Decides; then, once everything decided so far is durable, calls `then`.
   void Decide(const Decision& decision, Then then);
@@ -65,14 +67,15 @@ class Strand {
   // What is to be known of a write-set after it has been committed.
   struct Summary {
     std::set<int64_t> touched;
+    std::set<int64_t> trace_requests;
     int64_t fits_made = 0;  // less those deleted
     bool draw = false, results = false, round_end = false;
   };
 
  private:
   void Submit(Effects effects, Summary summary, Then then);
-  void Committed(const std::set<int64_t>& fits,
-                 const std::vector<int64_t>& advance, const Then& then);
+  void Committed(const Summary& summary, const std::vector<int64_t>& advance,
+                 const Then& then);
 
   Coordinator& coordinator_;
   Store& store_;

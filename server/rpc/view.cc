@@ -75,8 +75,7 @@ v1::Fit WithoutSpec(const FitRecord& fit) {
     variable->set_upper(parameter.upper);
   }
   for (const Channel& output : fit.outputs) {
-    *message.add_outputs() = MakeVariable(output.name, output.dimension,
-                                          UsualMagnitude(output.dimension));
+    *message.add_outputs() = ToProto(output);
   }
   *message.mutable_total_error() = MakeVariable(
       "total_error", fit.error_dimension, UsualMagnitude(fit.error_dimension));
@@ -178,27 +177,33 @@ v1::FitEvent ToProto(const EventRecord& event,
   return message;
 }
 
-v1::Task ToProto(const TaskGrant& grant) {
+v1::Task ToProto(const Task& task) {
   v1::Task message;
-  message.set_lease(grant.lease);
-  message.set_fit(absl::StrCat("fits/", grant.fit_name));
-  message.set_stage(grant.stage);
-  message.set_round(grant.round);
-  message.set_first_sample(grant.first_sample);
-  for (const std::vector<double>& point : grant.points) {
+  message.set_lease(task.lease);
+  message.set_fit(task.fit);
+  message.set_stage(task.stage);
+  message.set_round(task.round);
+  message.set_first_sample(task.first_sample);
+  for (const std::vector<double>& point : task.points) {
     message.mutable_points()->Add(point.begin(), point.end());
   }
   v1::Experiment* experiment = message.mutable_experiment();
-  experiment->set_model(grant.model_hash);
-  experiment->set_dataset(grant.dataset_hash);
-  experiment->set_dt(grant.dt);
-  for (const std::string& name : grant.parameters) {
+  experiment->set_model(task.model_hash);
+  experiment->set_dataset(task.dataset_hash);
+  experiment->set_dt(task.dt);
+  for (const std::string& name : task.parameters) {
     experiment->add_parameters(name);
   }
-  for (const MetricSpec& metric : grant.metrics) {
+  for (const MetricSpec& metric : task.metrics) {
     *experiment->add_metrics() = ToProto(metric);
   }
+  for (const std::string& name : task.recorded) message.add_recorded(name);
   return message;
+}
+
+v1::Variable ToProto(const Channel& variable) {
+  return MakeVariable(variable.name, variable.dimension,
+                      UsualMagnitude(variable.dimension));
 }
 
 v1::WorkerStatus ToProto(const WorkerView& worker) {

@@ -27,7 +27,9 @@ size_t SampleBytes(size_t n_parameters, size_t n_outputs);
 v1::FitEvent ToProto(const EventRecord& event,
                      const std::vector<SampleRow>& samples);
 
-v1::Task ToProto(const TaskGrant& grant);
+v1::Task ToProto(const Task& task);
+// As it is shown, with units.
+v1::Variable ToProto(const Channel& variable);
 v1::WorkerStatus ToProto(const WorkerView& worker);
 
 v1::MemberDescription DescribeMember(std::string_view name,

@@ -6,7 +6,6 @@
 #include "absl/strings/str_cat.h"
 
 #include "proto/convert/status.h"
-#include "server/rpc/call.h"
 #include "server/rpc/view.h"
 #include "worker/core/base/status.h"
 
@@ -14,13 +13,6 @@ namespace somafit {
 namespace {
 
 constexpr int kPage = 16;
-
-absl::Status Draining() {
-  return WithReason(
-      absl::UnavailableError(
-          "the server is stopping; watch again later, after the last event"),
-      "DRAINING");
-}
 
 absl::Status Gone(const std::string& name) {
   return WithReason(
@@ -30,54 +22,11 @@ absl::Status Gone(const std::string& name) {
 
 }  // namespace
 
-void WatchHub::Add(int64_t fit, const std::shared_ptr<WatchStream>& watch) {
-  std::lock_guard lock(mutex_);
-  watches_[fit].push_back(watch);
-}
-
-void WatchHub::Remove(const WatchStream* watch) {
-  std::lock_guard lock(mutex_);
-  for (auto it = watches_.begin(); it != watches_.end();) {
-    std::erase_if(it->second, [watch](const std::weak_ptr<WatchStream>& entry) {
-      const auto live = entry.lock();
-      return live == nullptr || live.get() == watch;
-    });
-    it = it->second.empty() ? watches_.erase(it) : std::next(it);
-  }
-}
-
-void WatchHub::Wake(const std::set<int64_t>& fits) {
-  std::vector<std::shared_ptr<WatchStream>> woken;
-  {
-    std::lock_guard lock(mutex_);
-    for (const int64_t fit : fits) {
-      const auto found = watches_.find(fit);
-      if (found == watches_.end()) continue;
-      for (const auto& entry : found->second) {
-        if (auto watch = entry.lock()) woken.push_back(std::move(watch));
-      }
-    }
-  }
-  for (const auto& watch : woken) watch->Wake();
-}
-
-void WatchHub::Drain() {
-  std::vector<std::shared_ptr<WatchStream>> all;
-  {
-    std::lock_guard lock(mutex_);
-    draining_ = true;
-    for (const auto& [fit, watches] : watches_) {
-      for (const auto& entry : watches) {
-        if (auto watch = entry.lock()) all.push_back(std::move(watch));
-      }
-    }
-  }
-  for (const auto& watch : all) watch->End(Draining());
-}
-
-bool WatchHub::draining() const {
-  std::lock_guard lock(mutex_);
-  return draining_;
+absl::Status WatchStream::Draining() {
+  return WithReason(
+      absl::UnavailableError(
+          "the server is stopping; watch again later, after the last event"),
+      "DRAINING");
 }
 
 WatchStream* WatchStream::Start(Strand& strand, Store& store, WatchHub& hub,
@@ -85,23 +34,26 @@ WatchStream* WatchStream::Start(Strand& strand, Store& store, WatchHub& hub,
                                 int64_t after_seq) {
   std::shared_ptr<WatchStream> watch(
       new WatchStream(strand, store, hub, reads, std::move(name), after_seq));
-  watch->self_ = watch;
+  watch->KeepAlive();
   watch->Open();
   return watch.get();
 }
 
 WatchStream::WatchStream(Strand& strand, Store& store, WatchHub& hub,
                          Executor& reads, std::string name, int64_t after_seq)
-    : strand_(strand),
+    : PumpedStream("WatchFit", reads),
+      strand_(strand),
       store_(store),
       hub_(hub),
-      reads_(reads),
       name_(std::move(name)),
-      begin_(std::chrono::steady_clock::now()),
       sent_seq_(after_seq) {}
 
+std::shared_ptr<WatchStream> WatchStream::Self() {
+  return std::static_pointer_cast<WatchStream>(shared_from_this());
+}
+
 void WatchStream::Open() {
-  auto self = shared_from_this();
+  auto self = Self();
   auto found = std::make_shared<absl::StatusOr<FitRecord>>(Gone(name_));
   strand_.Decide(
       [self, found](Coordinator& coordinator, Now now, Effects&) {
@@ -124,42 +76,7 @@ void WatchStream::Open() {
       });
 }
 
-void WatchStream::Wake() {
-  {
-    std::lock_guard lock(mutex_);
-    if (finished_) return;
-    awake_ = true;
-    if (busy_) return;
-    busy_ = true;
-  }
-  PostPump();
-}
-
-void WatchStream::End(absl::Status status) {
-  {
-    std::lock_guard lock(mutex_);
-    if (finished_) return;
-    if (ending_.ok()) ending_ = std::move(status);
-    if (busy_) return;
-    busy_ = true;
-  }
-  PostPump();
-}
-
-void WatchStream::PostPump() {
-  reads_.Post([self = shared_from_this()] { self->Pump(); });
-}
-
-void WatchStream::Pump() {
-  {
-    std::unique_lock lock(mutex_);
-    if (!ending_.ok()) {
-      const absl::Status status = ending_;
-      lock.unlock();
-      return FinishOnce(status);
-    }
-    awake_ = false;
-  }
+void WatchStream::Step() {
   if (next_in_page_ == page_.size()) {
     const absl::StatusOr<bool> more = ReadPage();
     if (!more.ok()) return FinishOnce(more.status());
@@ -199,7 +116,7 @@ absl::Status WatchStream::Send(const EventRecord& event) {
 
 // Everything on disk has been sent: is that all there will be?
 void WatchStream::CheckEnd() {
-  auto self = shared_from_this();
+  auto self = Self();
   auto found = std::make_shared<absl::StatusOr<FitRecord>>(Gone(name_));
   strand_.Decide(
       [self, found](Coordinator& coordinator, Now now, Effects&) {
@@ -219,39 +136,6 @@ void WatchStream::CheckEnd() {
       });
 }
 
-void WatchStream::Rest() {
-  {
-    std::lock_guard lock(mutex_);
-    if (!awake_ && ending_.ok()) {
-      busy_ = false;
-      return;
-    }
-  }
-  PostPump();
-}
-
-void WatchStream::OnWriteDone(bool ok) {
-  if (!ok) return FinishOnce(absl::CancelledError("the client is gone"));
-  PostPump();
-}
-
-void WatchStream::OnCancel() {
-  End(absl::CancelledError("the call was cancelled"));
-}
-
-void WatchStream::FinishOnce(const absl::Status& status) {
-  {
-    std::lock_guard lock(mutex_);
-    if (std::exchange(finished_, true)) return;
-  }
-  LogCall("WatchFit", "", status, begin_);
-  Finish(Sendable(status));
-}
-
-void WatchStream::OnDone() {
-  hub_.Remove(this);
-  // Tasks that still hold a reference do nothing more than to drop it.
-  auto last = std::move(self_);
-}
+void WatchStream::Closed() { hub_.Remove(this); }
 
 }  // namespace somafit

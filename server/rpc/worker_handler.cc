@@ -12,6 +12,7 @@
 #include "proto/convert/status.h"
 #include "server/rpc/arguments.h"
 #include "server/rpc/streams.h"
+#include "server/rpc/trace_report.h"
 #include "server/rpc/view.h"
 #include "worker/core/base/status.h"
 
@@ -77,7 +78,7 @@ class LeaseCall final : public grpc::ServerUnaryReactor {
 
   void Begin(int max_tasks) {
     parts_.leases.Wait(ticket_, session_, max_tasks,
-                       [this](absl::StatusOr<std::vector<TaskGrant>> grants) {
+                       [this](absl::StatusOr<std::vector<Task>> grants) {
                          Answer(std::move(grants));
                        });
   }
@@ -90,10 +91,10 @@ class LeaseCall final : public grpc::ServerUnaryReactor {
   void OnDone() override { delete this; }
 
  private:
-  void Answer(absl::StatusOr<std::vector<TaskGrant>> grants) {
+  void Answer(absl::StatusOr<std::vector<Task>> grants) {
     if (!grants.ok()) return FinishWith(OfSession(grants.status()));
     std::vector<std::string> leases;
-    for (const TaskGrant& grant : *grants) {
+    for (const Task& grant : *grants) {
       *response_->add_tasks() = ToProto(grant);
       leases.push_back(grant.lease);
     }
@@ -277,6 +278,14 @@ WorkerHandler::Unary* WorkerHandler::ReportResults(
     return absl::OkStatus();
   };
   return BeginCall(parts_, "ReportResults", context, "", begin);
+}
+
+grpc::ServerReadReactor<v1::ReportTracesRequest>* WorkerHandler::ReportTraces(
+    Context* context, v1::ReportTracesResponse*) {
+  if (absl::Status status = parts_.access.Check(*context); !status.ok()) {
+    return new RefusedReader<v1::ReportTracesRequest>(Sendable(status));
+  }
+  return new TraceReport(parts_, trace_bytes_, context);
 }
 
 WorkerHandler::Unary* WorkerHandler::ReleaseTasks(

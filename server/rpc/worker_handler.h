@@ -1,5 +1,7 @@
 #pragma once
 
+#include <atomic>
+
 #include "server/rpc/parts.h"
 #include "somafit/v1/worker_service.grpc.pb.h"
 
@@ -22,6 +24,8 @@ class WorkerHandler final : public v1::WorkerService::CallbackService {
                    v1::HeartbeatResponse*) override;
   Unary* ReportResults(Context*, const v1::ReportResultsRequest*,
                        v1::ReportResultsResponse*) override;
+  grpc::ServerReadReactor<v1::ReportTracesRequest>* ReportTraces(
+      Context*, v1::ReportTracesResponse*) override;
   Unary* ReleaseTasks(Context*, const v1::ReleaseTasksRequest*,
                       v1::ReleaseTasksResponse*) override;
   Unary* GetModel(Context*, const v1::GetModelRequest*, v1::Model*) override;
@@ -33,6 +37,7 @@ class WorkerHandler final : public v1::WorkerService::CallbackService {
       const v1::ReportResultsRequest& request);
 
   ServerParts& parts_;
+  std::atomic<size_t> trace_bytes_{0};
 };
 
 }  // namespace somafit

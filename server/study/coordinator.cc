@@ -192,6 +192,11 @@ absl::Status Coordinator::DeleteFit(const std::string& name, Now,
   const int64_t id = fit->record().id;
   const std::string bare = fit->record().name;
   effects.writes.push_back(DeletedFit{id, bare});
+  FailTraceRequests(
+      id,
+      absl::AbortedError(absl::StrCat(
+          fit->title(), " was deleted while its traces were simulated")),
+      effects);
   fits_by_name_.erase(bare);
   fits_.erase(id);
   DropUnwantedLeases(id);
@@ -279,6 +284,9 @@ void Coordinator::Tick(Now now, Effects& effects) {
            now.steady_s - entry.second.last_seen_s > forget_s;
   });
   for (auto& [id, fit] : fits_) fit->Tick(previous_s, now, effects);
+  for (const auto& [id, request] : trace_requests_) {
+    effects.work_available |= request.BecameReady(previous_s, now.steady_s);
+  }
 }
 
 }  // namespace somafit

@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -16,25 +17,10 @@
 #include "server/study/leases.h"
 #include "server/study/plan.h"
 #include "server/study/records.h"
+#include "server/study/trace_request.h"
+#include "worker/core/data/task.h"
 
 namespace somafit {
-
-// A slice of a round in a worker's hands.
-struct TaskGrant {
-  std::string lease;
-  int64_t fit = 0;
-  std::string fit_name;
-  int32_t stage = 0;
-  int64_t round = 0;
-  int64_t first_sample = 0;
-  std::vector<std::vector<double>> points;  // SI
-  // What to do with them:
-  std::string model_hash;
-  std::string dataset_hash;
-  double dt = 0;  // [s]
-  std::vector<std::string> parameters;
-  std::vector<MetricSpec> metrics;
-};
 
 struct WorkerView {
   std::string name, host, version, state, activity;  // as v1.WorkerStatus
@@ -114,6 +100,21 @@ class Coordinator {
       const std::string& name, FitPlan plan,
       std::vector<std::vector<double>> points, Now now, Effects& effects);
 
+  // --- traces ---
+  // Has the points of `order` simulated; nothing is written. Returns the name
+  // of the request, which is to be ended. Fit, title and attempts of the order
+  // are filled in. InvalidArgument or ResourceExhausted beyond the limits of
+  // trace_request.h; Aborted later, if a point cannot be simulated.
+  absl::StatusOr<int64_t> RequestTraces(const std::string& name,
+                                        TraceRequest::Order order,
+                                        Effects& effects);
+  // The next point's, in the order of the points; nullopt if it is not there
+  // yet: Effects::trace_requests tells when to ask again.
+  absl::StatusOr<std::optional<Recording>> NextRecording(int64_t request);
+  // Lets go of what it holds; workers stop at their next heartbeat. Harmless if
+  // it has ended.
+  void EndTraceRequest(int64_t request);
+
   // --- workers ---
   struct Session {
     std::string session;
@@ -123,9 +124,9 @@ class Coordinator {
   absl::StatusOr<Session> Register(const WorkerHello& hello, Now now);
   // At most `max_tasks`; none if there is no work now. NotFound (reason
   // SESSION_UNKNOWN) tells the worker to register again.
-  absl::StatusOr<std::vector<TaskGrant>> Lease(const std::string& session,
-                                               int max_tasks, Now now,
-                                               Effects& effects);
+  absl::StatusOr<std::vector<Task>> Lease(const std::string& session,
+                                          int max_tasks, Now now,
+                                          Effects& effects);
   // Extends all leases of the session; returns those of `leases` that ended.
   absl::StatusOr<std::vector<std::string>> Heartbeat(
       const std::string& session, const std::vector<std::string>& leases,
@@ -141,6 +142,20 @@ class Coordinator {
   // session and lease need not be known any more. NotFound if the fit is gone.
   absl::StatusOr<int64_t> ReportResults(const Report& report, Now now,
                                         Effects& effects);
+  // What a report for `lease` must have. NotFound: nobody waits for it.
+  struct WantedTraces {
+    RecordingShape shape;
+    int64_t first = 0;  // point
+    int64_t count = 0;
+  };
+  absl::StatusOr<WantedTraces> TracesWanted(const std::string& session,
+                                            const std::string& lease, Now now);
+  // All recordings of the task. A worker that could not simulate it says so by
+  // ReportResults.
+  absl::Status ReportTraces(const std::string& session,
+                            const std::string& lease,
+                            std::vector<Recording> recordings, Now now,
+                            Effects& effects);
   absl::Status Release(const std::string& session,
                        const std::vector<std::string>& leases, Now now,
                        Effects& effects);
@@ -175,8 +190,16 @@ class Coordinator {
   absl::StatusOr<Worker*> Touch(const std::string& session, Now now);
   bool IsLive(const Worker& worker, Now now) const;
   FitRun* NextFitWithWork(double now_s);
-  TaskGrant Grant(FitRun& fit, const SampleRange& range,
-                  const std::string& session, Worker& worker, Now now);
+  // A lease names its fit, so that a late report never reaches another one of
+  // the same name, be it in another database.
+  static std::string LeasePrefix(const FitRecord& fit);
+  Task Grant(FitRun& fit, const SampleRange& range, const std::string& session,
+             Worker& worker, Now now);
+  // A task of a request for traces, if it is the turn of one.
+  std::optional<Task> TraceTask(const std::string& session, Worker& worker,
+                                int64_t total_threads, Now now);
+  void FailTraceRequests(int64_t fit, const absl::Status& why,
+                         Effects& effects);
   // Takes the lease from its worker; the attempt is over.
   void EndLease(const std::string& lease, AttemptEnd end,
                 const std::string& message, Now now, Effects& effects);
@@ -190,8 +213,12 @@ class Coordinator {
   std::map<std::string, int64_t, std::less<>> fits_by_name_;
   std::map<std::string, Worker> workers_;  // by session
   std::map<std::string, somafit::Lease> leases_;
+  std::map<int64_t, TraceRequest> trace_requests_;
   int64_t next_fit_id_ = 1;
+  int64_t last_trace_request_ = 0;
   int64_t last_served_fit_ = 0;
+  int64_t last_served_request_ = 0;
+  bool served_traces_ = false;  // the last task was of a request for traces
   double last_tick_s_ = 0;
   bool ticked_ = false;
 };

@@ -19,7 +19,9 @@ struct Now {
 struct Effects {
   WriteSet writes;
   std::vector<int64_t> advance;  // fits for which to call Advance after commit
-  bool work_available = false;   // waiting LeaseTasks calls should try again
+  // Requests for traces that have more to send, or have failed.
+  std::vector<int64_t> trace_requests;
+  bool work_available = false;  // waiting LeaseTasks calls should try again
 };
 
 }  // namespace somafit

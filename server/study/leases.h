@@ -24,6 +24,7 @@ struct Lease {
   int64_t fit = 0;
   SampleRange range;
   double granted_s = 0;
+  int64_t request = 0;  // for traces, whose points `range` are; 0: of a round
 };
 
 // How an attempt ended without results.

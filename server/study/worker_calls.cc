@@ -24,13 +24,11 @@ std::string Cut(const std::string& text, size_t limit) {
   return text.size() <= limit ? text : text.substr(0, limit) + "...";
 }
 
-// A lease names its fit, so that a late report never reaches another one of
-// the same name, be it in another database.
-std::string LeasePrefix(const FitRecord& fit) {
+}  // namespace
+
+std::string Coordinator::LeasePrefix(const FitRecord& fit) {
   return absl::StrCat(fit.create_time_us, "_", fit.id, "_");
 }
-
-}  // namespace
 
 absl::StatusOr<Coordinator::Session> Coordinator::Register(
     const WorkerHello& hello, Now now) {
@@ -84,15 +82,13 @@ FitRun* Coordinator::NextFitWithWork(double now_s) {
   return nullptr;
 }
 
-TaskGrant Coordinator::Grant(FitRun& fit, const SampleRange& range,
-                             const std::string& session, Worker& worker,
-                             Now now) {
+Task Coordinator::Grant(FitRun& fit, const SampleRange& range,
+                        const std::string& session, Worker& worker, Now now) {
   const OpenRound& round = fit.current_round();
   const FitPlan& plan = fit.plan();
-  TaskGrant grant;
+  Task grant;
   grant.lease = LeasePrefix(fit.record()) + new_lease_();
-  grant.fit = fit.record().id;
-  grant.fit_name = fit.record().name;
+  grant.fit = fit.title();
   grant.stage = round.record().stage;
   grant.round = round.record().round;
   grant.first_sample = range.first;
@@ -107,22 +103,31 @@ TaskGrant Coordinator::Grant(FitRun& fit, const SampleRange& range,
     grant.parameters.push_back(parameter.name);
   }
   grant.metrics = plan.metrics;
-  leases_[grant.lease] = {session, grant.fit, range, now.steady_s};
+  leases_[grant.lease] = {.session = session,
+                          .fit = fit.record().id,
+                          .range = range,
+                          .granted_s = now.steady_s};
   worker.leases.insert(grant.lease);
   return grant;
 }
 
-absl::StatusOr<std::vector<TaskGrant>> Coordinator::Lease(
-    const std::string& session, int max_tasks, Now now, Effects&) {
+absl::StatusOr<std::vector<Task>> Coordinator::Lease(const std::string& session,
+                                                     int max_tasks, Now now,
+                                                     Effects&) {
   SOMAFIT_ASSIGN_OR_RETURN(Worker* const worker, Touch(session, now));
   int64_t total_threads = 0;
   for (const auto& [other_session, other] : workers_) {
     if (IsLive(other, now)) total_threads += other.hello.threads;
   }
-  std::vector<TaskGrant> grants;
+  std::vector<Task> grants;
   size_t bytes = 0;
   while (static_cast<int>(grants.size()) < std::clamp(max_tasks, 1, 64) &&
          bytes < kMaxGrantBytes) {
+    if (auto task = TraceTask(session, *worker, total_threads, now)) {
+      bytes += task->points.size() * (task->parameters.size() * 8 + 16);
+      grants.push_back(*std::move(task));
+      continue;
+    }
     FitRun* const fit = NextFitWithWork(now.steady_s);
     if (fit == nullptr) break;
     const FitRecord& record = fit->record();
@@ -161,6 +166,14 @@ void Coordinator::EndLease(const std::string& name, AttemptEnd end,
       worker != workers_.end()) {
     worker->second.leases.erase(name);
   }
+  if (lease.request != 0) {
+    const auto request = trace_requests_.find(lease.request);
+    if (request == trace_requests_.end()) return;
+    request->second.EndAttempt(lease.range, end, message, now.steady_s);
+    effects.work_available = true;
+    effects.trace_requests.push_back(lease.request);
+    return;
+  }
   if (const auto fit = fits_.find(lease.fit); fit != fits_.end()) {
     fit->second->EndAttempt(lease.range, end, message, now, effects);
   }
@@ -171,6 +184,7 @@ void Coordinator::DropUnwantedLeases(int64_t fit) {
   std::erase_if(leases_, [&](const auto& entry) {
     const auto& [name, lease] = entry;
     if (lease.fit != fit) return false;
+    if (lease.request != 0 && found != fits_.end()) return false;
     if (found != fits_.end() && found->second->IsWanted(lease.range)) {
       return false;
     }
@@ -216,6 +230,12 @@ absl::StatusOr<int64_t> Coordinator::ReportResults(const Report& report,
           " has ", n_outputs, " outputs and ", record.n_traces, " traces"));
     }
   }
+  const auto lease = leases_.find(report.lease);
+  if (lease != leases_.end() && lease->second.request != 0 &&
+      report.failure.empty()) {
+    return absl::InvalidArgumentError(
+        "the task asked for traces, not for errors; report traces");
+  }
   const int64_t already = fit->Record(worker_name, report.microseconds,
                                       report.samples, now, effects);
   const int64_t recorded =
@@ -224,7 +244,6 @@ absl::StatusOr<int64_t> Coordinator::ReportResults(const Report& report,
     ++worker->second.tasks_done;
     worker->second.samples_done += recorded;
   }
-  const auto lease = leases_.find(report.lease);
   if (lease == leases_.end() || lease->second.fit != record.id) return already;
   // What a report leaves out is tried again; that counts as an attempt unless
   // there was progress.
@@ -269,6 +288,10 @@ std::vector<WorkerView> Coordinator::Workers(Now now) const {
     for (const std::string& name : worker.leases) {
       const somafit::Lease& lease = leases_.at(name);
       const FitRun& fit = *fits_.at(lease.fit);
+      if (lease.request != 0) {
+        samples[absl::StrCat(fit.title(), " traces")] += lease.range.count;
+        continue;
+      }
       const OpenRound* round = nullptr;
       for (int64_t s = lease.range.first;
            s < lease.range.first + lease.range.count && !round; ++s) {

@@ -37,9 +37,9 @@ Outcome RunProgram(const std::string& arguments) {
 
 TEST(CliTest, EveryCommandHasHelpWithAnExample) {
   for (const std::string command :
-       {"", "submit", "watch", "results", "evaluate", "list", "show", "pause",
-        "resume", "cancel", "delete", "ack", "workers", "describe", "run",
-        "check", "compile"}) {
+       {"", "submit", "watch", "results", "evaluate", "generate", "list",
+        "show", "pause", "resume", "cancel", "delete", "ack", "workers",
+        "describe", "run", "check", "compile"}) {
     const Outcome outcome = RunProgram(command + " --help");
     EXPECT_EQ(outcome.status, 0) << command;
     EXPECT_THAT(outcome.text, HasSubstr("  somafit " + command));
@@ -107,6 +107,16 @@ TEST(CliTest, ExitStatusAndMessageOfMistakes) {
       {"evaluate a --params " + points + " -o " + folder.Path("no/such"), 2,
        "no/such: No such file"},
       {"results a -o " + folder.path(), 2, "it is a folder"},
+      {"generate a", 2, "--output is required"},
+      {"generate a --output v -o v.txt", 2, "ends in .csv or .npy"},
+      {"generate a --output v -o /dev/null", 2, "ends in .csv or .npy"},
+      {"generate a --output v -o " + folder.Path("no/such.npy"), 2,
+       "no/such.npy: No such file"},
+      {"generate a --output v --best --params " + points, 2, "--params"},
+      {"generate a --output v --params " + folder.Path("none.csv"), 4,
+       "none.csv"},
+      {"generate a --output v --endpoint " + closed, 3,
+       "no coordinator answers"},
       {"run " + good + " --results " + folder.Path("no/such"), 2,
        "no/such: No such file"},
       {"run " + good + " --resume a --seed 1", 2, "remove --seed"},

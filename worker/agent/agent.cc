@@ -66,7 +66,7 @@ void Agent::Work() {
   while (!stopping()) {
     const absl::StatusOr<Link> link = Connected(Patience::kUntilStop);
     if (!link.ok()) return;
-    const absl::StatusOr<std::vector<AssignedTask>> tasks =
+    const absl::StatusOr<std::vector<Task>> tasks =
         link->port->Lease(link->session.session, 1);
     if (!tasks.ok()) {
       // Whatever was leased by an answer that did not arrive ends with the
@@ -78,9 +78,9 @@ void Agent::Work() {
     {
       std::lock_guard lock(mutex_);
       idle_ = false;
-      for (const AssignedTask& task : *tasks) held_[task.lease] = link->number;
+      for (const Task& task : *tasks) held_[task.lease] = link->number;
     }
-    for (const AssignedTask& task : *tasks) Do(task, *link);
+    for (const Task& task : *tasks) Do(task, *link);
     std::lock_guard lock(mutex_);
     idle_ = true;
     idle_since_ = Clock::now();
@@ -99,7 +99,7 @@ void Agent::LetGo(const std::string& lease) {
 }
 
 absl::StatusOr<std::shared_ptr<const Experiment>> Agent::Prepare(
-    const AssignedTask& task, Link link) {
+    const Task& task, Link link) {
   while (true) {
     auto experiment = bench_.Prepare(task, *link.port);
     if (experiment.ok() || IsTheTasksFault(experiment.status())) {
@@ -110,26 +110,33 @@ absl::StatusOr<std::shared_ptr<const Experiment>> Agent::Prepare(
   }
 }
 
-absl::StatusOr<std::vector<Evaluation>> Agent::Simulate(
-    const AssignedTask& task, const Link& link) {
+absl::Status Agent::Simulate(const Task& task, const Link& link,
+                             TaskReport& report) {
   SOMAFIT_ASSIGN_OR_RETURN(const auto experiment, Prepare(task, link));
   FaultPoint("worker_mid_task");
-  return bench_.Evaluate(*experiment, task,
-                         [this, &task] { return Unwanted(task.lease); });
+  const auto unwanted = [this, &task] { return Unwanted(task.lease); };
+  if (task.recorded.empty()) {
+    SOMAFIT_ASSIGN_OR_RETURN(report.evaluations,
+                             bench_.Evaluate(*experiment, task, unwanted));
+    return absl::OkStatus();
+  }
+  report.shape = ShapeOf(*experiment->dataset, task.recorded.size());
+  SOMAFIT_ASSIGN_OR_RETURN(report.recordings,
+                           bench_.Record(*experiment, task, unwanted));
+  return absl::OkStatus();
 }
 
-void Agent::Do(const AssignedTask& task, const Link& link) {
+void Agent::Do(const Task& task, const Link& link) {
   const auto begin = Clock::now();
-  const auto experiment = Prepare(task, link);
-  absl::StatusOr<std::vector<Evaluation>> found = std::vector<Evaluation>();
-  if (!experiment.ok()) {
-    found = experiment.status();
-  } else {
-    FaultPoint("worker_mid_task");
-    found = bench_.Evaluate(**experiment, task,
-                            [this, &task] { return Unwanted(task.lease); });
-  }
-  if (absl::IsCancelled(found.status())) {
+  TaskReport report{.lease = task.lease,
+                    .fit = task.fit,
+                    .first_sample = task.first_sample,
+                    .evaluations = {},
+                    .shape = {},
+                    .recordings = {},
+                    .failure = ""};
+  const absl::Status simulated = Simulate(task, link, report);
+  if (absl::IsCancelled(simulated)) {
     const bool release = stopping();
     LetGo(task.lease);
     spdlog::info("event=task_dropped fit={} first={} reason={}", task.fit,
@@ -140,21 +147,12 @@ void Agent::Do(const AssignedTask& task, const Link& link) {
     }
     return;
   }
-  TaskReport report{
-      .lease = task.lease,
-      .fit = task.fit,
-      .first_sample = task.first_sample,
-      .evaluations = {},
-      .failure = "",
-      .microseconds = std::chrono::duration_cast<std::chrono::microseconds>(
-                          Clock::now() - begin)
-                          .count()};
-  if (found.ok()) {
-    report.evaluations = *std::move(found);
-  } else {
-    report.failure =
-        std::string(found.status().message()).substr(0, kMaxFailure);
-    if (report.failure.empty()) report.failure = found.status().ToString();
+  report.microseconds = std::chrono::duration_cast<std::chrono::microseconds>(
+                            Clock::now() - begin)
+                            .count();
+  if (!simulated.ok()) {
+    report.failure = std::string(simulated.message()).substr(0, kMaxFailure);
+    if (report.failure.empty()) report.failure = simulated.ToString();
     spdlog::warn("event=task_failed fit={} first={} reason=\"{}\"", task.fit,
                  task.first_sample, report.failure);
   }

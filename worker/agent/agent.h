@@ -76,11 +76,11 @@ class Agent {
   void Fail(const absl::Status& status);
 
   void Work();
-  void Do(const AssignedTask& task, const Link& link);
-  absl::StatusOr<std::shared_ptr<const Experiment>> Prepare(
-      const AssignedTask& task, Link link);
-  absl::StatusOr<std::vector<Evaluation>> Simulate(const AssignedTask& task,
-                                                   const Link& link);
+  void Do(const Task& task, const Link& link);
+  absl::StatusOr<std::shared_ptr<const Experiment>> Prepare(const Task& task,
+                                                            Link link);
+  // What `task` asks for, into `report`.
+  absl::Status Simulate(const Task& task, const Link& link, TaskReport& report);
   bool Unwanted(const std::string& lease) const;
   void LetGo(const std::string& lease);
 

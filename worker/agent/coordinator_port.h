@@ -8,31 +8,20 @@
 
 #include "worker/core/data/evaluation.h"
 #include "worker/core/data/fit_spec.h"
+#include "worker/core/data/recording.h"
+#include "worker/core/data/task.h"
 
 namespace somafit {
 
-// A slice of a round, as a worker gets it.
-struct AssignedTask {
-  std::string lease;
-  std::string fit;  // "fits/NAME"
-  int32_t stage = 0;
-  int64_t round = 0;
-  int64_t first_sample = 0;
-  std::vector<std::vector<double>> points;  // SI
-  std::string model_hash;
-  std::string dataset_hash;
-  double dt = 0;  // [s]
-  std::vector<std::string> parameters;
-  std::vector<MetricSpec> metrics;
-};
-
-// What a worker found: evaluations of first_sample, first_sample + 1, ..., or
-// why there are none.
+// What a worker found: evaluations, or recordings if the task asked for them,
+// of first_sample, first_sample + 1, ..., or why there are none.
 struct TaskReport {
   std::string lease;
   std::string fit;
   int64_t first_sample = 0;
   std::vector<Evaluation> evaluations;
+  RecordingShape shape;  // of each of these:
+  std::vector<Recording> recordings;
   std::string failure;
   int64_t microseconds = 0;
 };
@@ -60,8 +49,8 @@ class CoordinatorPort {
       const WorkerIdentity& identity) = 0;
   // Waits for work for some time; none if there was none. Cancelled after
   // StopWaiting.
-  virtual absl::StatusOr<std::vector<AssignedTask>> Lease(
-      const std::string& session, int max_tasks) = 0;
+  virtual absl::StatusOr<std::vector<Task>> Lease(const std::string& session,
+                                                  int max_tasks) = 0;
   // Ends a Lease under way, and all later ones at once.
   virtual void StopWaiting() = 0;
   // Extends the session's leases; returns those of `leases` that have ended.

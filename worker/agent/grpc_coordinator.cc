@@ -13,6 +13,7 @@
 #include "proto/convert/evaluation.h"
 #include "proto/convert/spec.h"
 #include "proto/convert/status.h"
+#include "proto/convert/traces.h"
 #include "somafit/v1/worker_service.grpc.pb.h"
 #include "worker/core/base/elementary.h"
 #include "worker/core/base/status.h"
@@ -29,6 +30,7 @@ constexpr auto kUnary = seconds(10);
 constexpr auto kLongPoll = seconds(35);  // the coordinator answers after 20 s
 constexpr auto kDurable = seconds(60);
 constexpr auto kDownload = seconds(600);
+constexpr auto kUpload = seconds(600);  // of traces
 
 std::shared_ptr<grpc::Channel> ChannelTo(const v1::Endpoint& endpoint) {
   grpc::ChannelArguments arguments;
@@ -57,19 +59,20 @@ std::shared_ptr<grpc::Channel> ChannelTo(const v1::Endpoint& endpoint) {
   return grpc::CreateCustomChannel(endpoint.address(), credentials, arguments);
 }
 
-AssignedTask FromProto(const v1::Task& message) {
-  AssignedTask task{.lease = message.lease(),
-                    .fit = message.fit(),
-                    .stage = message.stage(),
-                    .round = message.round(),
-                    .first_sample = message.first_sample(),
-                    .points = {},
-                    .model_hash = message.experiment().model(),
-                    .dataset_hash = message.experiment().dataset(),
-                    .dt = message.experiment().dt(),
-                    .parameters = {message.experiment().parameters().begin(),
-                                   message.experiment().parameters().end()},
-                    .metrics = {}};
+Task FromProto(const v1::Task& message) {
+  Task task{.lease = message.lease(),
+            .fit = message.fit(),
+            .stage = message.stage(),
+            .round = message.round(),
+            .first_sample = message.first_sample(),
+            .points = {},
+            .model_hash = message.experiment().model(),
+            .dataset_hash = message.experiment().dataset(),
+            .dt = message.experiment().dt(),
+            .parameters = {message.experiment().parameters().begin(),
+                           message.experiment().parameters().end()},
+            .metrics = {},
+            .recorded = {message.recorded().begin(), message.recorded().end()}};
   const size_t n = std::max<size_t>(task.parameters.size(), 1);
   for (auto it = message.points().begin();
        std::cmp_greater_equal(message.points().end() - it, n); it += n) {
@@ -104,8 +107,8 @@ class GrpcCoordinator final : public CoordinatorPort {
     return WorkerSession{response.session(), response.lease_seconds()};
   }
 
-  absl::StatusOr<std::vector<AssignedTask>> Lease(const std::string& session,
-                                                  int max_tasks) override {
+  absl::StatusOr<std::vector<Task>> Lease(const std::string& session,
+                                          int max_tasks) override {
     v1::LeaseTasksRequest request;
     request.set_session(session);
     request.set_max_tasks(max_tasks);
@@ -123,7 +126,7 @@ class GrpcCoordinator final : public CoordinatorPort {
       waiting_ = nullptr;
     }
     SOMAFIT_RETURN_IF_ERROR(Placed(status));
-    std::vector<AssignedTask> tasks;
+    std::vector<Task> tasks;
     for (const v1::Task& task : response.tasks()) {
       tasks.push_back(FromProto(task));
     }
@@ -154,6 +157,7 @@ class GrpcCoordinator final : public CoordinatorPort {
   // Large reports go in parts; each is recorded on its own.
   absl::Status Report(const std::string& session,
                       const TaskReport& report) override {
+    if (!report.recordings.empty()) return ReportTraces(session, report);
     size_t next = 0;
     do {
       v1::ReportResultsRequest request;
@@ -228,6 +232,34 @@ class GrpcCoordinator final : public CoordinatorPort {
   }
 
  private:
+  // In one stream: the coordinator takes all recordings of a task, or none.
+  absl::Status ReportTraces(const std::string& session,
+                            const TaskReport& report) {
+    grpc::ClientContext context;
+    Prepare(context, kUpload);
+    v1::ReportTracesResponse response;
+    const auto writer = stub_->ReportTraces(&context, &response);
+    v1::ReportTracesRequest request;
+    request.set_session(session);
+    request.set_lease(report.lease);
+    size_t bytes = 0;
+    bool wanted = true;
+    const auto send = [&] {
+      wanted = writer->Write(request);
+      request.Clear();
+      bytes = 0;
+    };
+    for (size_t i = 0; i < report.recordings.size() && wanted; ++i) {
+      TraceCutter cutter(report.shape,
+                         report.first_sample + static_cast<int64_t>(i),
+                         report.recordings[i]);
+      while (wanted && !cutter.Cut(request.mutable_pieces(), &bytes)) send();
+    }
+    if (wanted && request.pieces_size() > 0) send();
+    writer->WritesDone();
+    return Placed(writer->Finish());
+  }
+
   template <typename Duration>
   void Prepare(grpc::ClientContext& context, Duration limit) const {
     context.set_deadline(std::chrono::system_clock::now() + limit);

@@ -8,6 +8,7 @@
 #include "worker/core/base/number.h"
 #include "worker/core/base/status.h"
 #include "worker/sim/batch.h"
+#include "worker/sim/record.h"
 
 namespace somafit {
 namespace {
@@ -25,7 +26,7 @@ constexpr size_t kKeptExperiments = 16;
 
 // Equal for tasks that are simulated and compared in the same way. Every text
 // goes in with its length, so that no two experiments have one key.
-std::string KeyOf(const AssignedTask& task) {
+std::string KeyOf(const Task& task) {
   std::string key;
   const auto add = [&key](std::string_view text) {
     absl::StrAppend(&key, text.size(), ":");
@@ -36,6 +37,8 @@ std::string KeyOf(const AssignedTask& task) {
   add(ShortestText(task.dt));
   add(absl::StrCat(task.parameters.size()));
   for (const std::string& name : task.parameters) add(name);
+  add(absl::StrCat(task.recorded.size()));
+  for (const std::string& name : task.recorded) add(name);
   for (const MetricSpec& metric : task.metrics) {
     add(metric.output);
     add(metric.metric);
@@ -83,7 +86,7 @@ absl::StatusOr<std::shared_ptr<const Dataset>> Workbench::DatasetOf(
 }
 
 absl::StatusOr<std::shared_ptr<const Experiment>> Workbench::Prepare(
-    const AssignedTask& task, CoordinatorPort& coordinator) {
+    const Task& task, CoordinatorPort& coordinator) {
   std::string key = KeyOf(task);
   for (auto it = experiments_.begin(); it != experiments_.end(); ++it) {
     if (it->key != key) continue;
@@ -94,9 +97,13 @@ absl::StatusOr<std::shared_ptr<const Experiment>> Workbench::Prepare(
                            Fetched(coordinator.FetchModel(task.model_hash)));
   SOMAFIT_ASSIGN_OR_RETURN(auto dataset,
                            DatasetOf(task.dataset_hash, coordinator));
-  SOMAFIT_ASSIGN_OR_RETURN(Experiment made,
-                           MakeExperiment(model, std::move(dataset), task.dt,
-                                          task.parameters, task.metrics));
+  SOMAFIT_ASSIGN_OR_RETURN(
+      Experiment made,
+      task.recorded.empty()
+          ? MakeExperiment(model, std::move(dataset), task.dt, task.parameters,
+                           task.metrics)
+          : MakeRecordingExperiment(model, std::move(dataset), task.dt,
+                                    task.parameters, task.recorded));
   auto experiment = std::make_shared<const Experiment>(std::move(made));
   experiments_.push_front({std::move(key), experiment});
   if (experiments_.size() > kKeptExperiments) experiments_.pop_back();
@@ -111,9 +118,16 @@ absl::StatusOr<std::shared_ptr<const Experiment>> Workbench::Prepare(
 }
 
 absl::StatusOr<std::vector<Evaluation>> Workbench::Evaluate(
-    const Experiment& experiment, const AssignedTask& task,
+    const Experiment& experiment, const Task& task,
     const std::function<bool()>& cancelled) const {
   return EvaluateBatch(experiment, task.points, threads_, cancelled);
+}
+
+absl::StatusOr<std::vector<Recording>> Workbench::Record(
+    const Experiment& experiment, const Task& task,
+    const std::function<bool()>& cancelled) const {
+  return RecordBatch(experiment.program, *experiment.dataset, task.points,
+                     threads_, cancelled);
 }
 
 }  // namespace somafit

@@ -14,7 +14,7 @@
 
 namespace somafit {
 
-// Evaluates tasks; keeps what was fetched, decoded and compiled for the next
+// Does tasks; keeps what was fetched, decoded and compiled for the next
 // ones.
 //
 // Thread-compatible.
@@ -25,11 +25,15 @@ class Workbench {
   // The experiment of `task`, ready to run. Errors of the coordinator's are
   // returned as they are; IsTheTasksFault tells them from the task's own.
   absl::StatusOr<std::shared_ptr<const Experiment>> Prepare(
-      const AssignedTask& task, CoordinatorPort& coordinator);
+      const Task& task, CoordinatorPort& coordinator);
 
-  // Cancelled once `cancelled` is true.
+  // Both: Cancelled once `cancelled` is true. For a task that asks for errors:
   absl::StatusOr<std::vector<Evaluation>> Evaluate(
-      const Experiment& experiment, const AssignedTask& task,
+      const Experiment& experiment, const Task& task,
+      const std::function<bool()>& cancelled) const;
+  // For one that asks for traces:
+  absl::StatusOr<std::vector<Recording>> Record(
+      const Experiment& experiment, const Task& task,
       const std::function<bool()>& cancelled) const;
 
  private:

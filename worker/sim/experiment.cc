@@ -10,6 +10,7 @@
 #include "worker/core/base/number.h"
 #include "worker/core/base/status.h"
 #include "worker/core/ir/lower.h"
+#include "worker/core/ir/recording.h"
 #include "worker/core/lang/model.h"
 
 namespace somafit {
@@ -170,6 +171,27 @@ absl::StatusOr<Experiment> MakeExperiment(
   Diagnostics diagnostics;
   experiment.metrics = MakeMetrics(metrics, *dataset, dt, diagnostics);
   SOMAFIT_RETURN_IF_ERROR(diagnostics.ToStatus());
+  experiment.dataset = std::move(dataset);
+  return experiment;
+}
+
+absl::StatusOr<Experiment> MakeRecordingExperiment(
+    const ModelSource& source, std::shared_ptr<const Dataset> dataset,
+    double dt, const std::vector<std::string>& parameter_names,
+    const std::vector<std::string>& recorded) {
+  Diagnostics diagnostics;
+  const std::optional<Model> model =
+      CompileModel(source, dataset->inputs, dataset->outputs, diagnostics);
+  if (!model.has_value()) return diagnostics.ToStatus();
+  std::vector<std::string> fitted;
+  for (const Channel& output : dataset->outputs) fitted.push_back(output.name);
+  std::optional<Program> program =
+      CompileRecording(*model, dt, fitted, recorded, diagnostics);
+  if (!program.has_value()) return diagnostics.ToStatus();
+  SOMAFIT_RETURN_IF_ERROR(OrderParameters(parameter_names, *program));
+  SOMAFIT_RETURN_IF_ERROR(CheckTimeSteps(*dataset, dt));
+  Experiment experiment;
+  experiment.program = *std::move(program);
   experiment.dataset = std::move(dataset);
   return experiment;
 }

@@ -17,7 +17,8 @@ namespace somafit {
 struct Experiment {
   Program program;  // parameters in the order of a point's coordinates
   std::shared_ptr<const Dataset> dataset;
-  std::vector<std::unique_ptr<Metric>> metrics;  // per output of the dataset
+  // Per output of the dataset; none where traces are recorded.
+  std::vector<std::unique_ptr<Metric>> metrics;
 };
 
 // Compiles `source` for the channels of `dataset` at time step `dt` [s].
@@ -29,6 +30,14 @@ absl::StatusOr<Experiment> MakeExperiment(
     const ModelSource& source, std::shared_ptr<const Dataset> dataset,
     double dt, std::vector<std::string> parameter_names,
     std::vector<MetricSpec> metrics);
+
+// The same for recording `recorded`, variables of the model, in place of
+// comparing: the program steps to the bit as MakeExperiment's does.
+// InvalidArgument for a name that the model does not have.
+absl::StatusOr<Experiment> MakeRecordingExperiment(
+    const ModelSource& source, std::shared_ptr<const Dataset> dataset,
+    double dt, const std::vector<std::string>& parameter_names,
+    const std::vector<std::string>& recorded);
 
 // The model alone, observing `outputs`.
 absl::StatusOr<Program> MakeProgram(

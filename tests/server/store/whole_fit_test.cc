@@ -82,7 +82,7 @@ class World {
       sessions_.erase(sessions_.begin() + static_cast<int64_t>(w));
       return;
     }
-    for (const TaskGrant& task : *tasks) {
+    for (const Task& task : *tasks) {
       Coordinator::Report report = ExampleReport(sessions_[w], task);
       if (!calm_) {
         const double fate = random_.Uniform();

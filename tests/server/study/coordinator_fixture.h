@@ -68,7 +68,7 @@ class CoordinatorTest : public ::testing::Test {
     return session->session;
   }
 
-  std::vector<TaskGrant> Lease(const std::string& session, int most = 1) {
+  std::vector<Task> Lease(const std::string& session, int most = 1) {
     Effects effects;
     auto tasks = coordinator_.Lease(session, most, now(), effects);
     EXPECT_TRUE(tasks.ok()) << tasks.status();

@@ -27,7 +27,7 @@ TEST_F(CoordinatorTest, WritesAFitFromCreationToItsEnd) {
   const std::string session = Join("w");
   const auto tasks = Lease(session);
   ASSERT_EQ(tasks.size(), 1u);
-  EXPECT_EQ(tasks[0].fit_name, "hh");
+  EXPECT_EQ(tasks[0].fit, "fits/hh");
   EXPECT_EQ(tasks[0].first_sample, 0);
   EXPECT_EQ(tasks[0].points.size(), 8u);
   EXPECT_EQ(tasks[0].parameters, (std::vector<std::string>{"gl", "Cm"}));
@@ -206,7 +206,7 @@ TEST_F(CoordinatorTest, ResumingACompleteRoundAdvancesIt) {
   const auto tasks = Lease(session, 9);
   Effects effects;
   ASSERT_TRUE(coordinator_.PauseFit("hh", now(), effects).ok());
-  for (const TaskGrant& task : tasks) Report(ExampleReport(session, task));
+  for (const Task& task : tasks) Report(ExampleReport(session, task));
   EXPECT_EQ(Get("hh").samples_done, 4);
   Effects resumed;
   ASSERT_TRUE(coordinator_.ResumeFit("hh", now(), resumed).ok());

@@ -64,11 +64,11 @@ Evaluation ExampleEvaluation(const std::vector<double>& point) {
 }
 
 Coordinator::Report ExampleReport(const std::string& session,
-                                  const TaskGrant& task) {
+                                  const Task& task) {
   Coordinator::Report report;
   report.session = session;
   report.lease = task.lease;
-  report.fit = "fits/" + task.fit_name;
+  report.fit = task.fit;
   report.microseconds = 1000;
   for (size_t i = 0; i < task.points.size(); ++i) {
     report.samples.push_back({task.first_sample + static_cast<int64_t>(i),

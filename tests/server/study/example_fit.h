@@ -19,7 +19,6 @@ ModelSource ExampleModel();
 Evaluation ExampleEvaluation(const std::vector<double>& point);
 
 // Results of a whole task.
-Coordinator::Report ExampleReport(const std::string& session,
-                                  const TaskGrant& task);
+Coordinator::Report ExampleReport(const std::string& session, const Task& task);
 
 }  // namespace somafit

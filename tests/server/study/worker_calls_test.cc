@@ -24,7 +24,7 @@ TEST_F(CoordinatorTest, SharesWorkersFairlyAmongFits) {
   Create(ExamplePlan("b", 100, 1));
   const std::string session = Join("w");
   std::string order;
-  for (const TaskGrant& task : Lease(session, 6)) order += task.fit_name;
+  for (const Task& task : Lease(session, 6)) order += task.fit.back();
   EXPECT_EQ(order, "ababab");
 }
 
@@ -49,7 +49,7 @@ TEST_F(CoordinatorTest, ASilentWorkerLosesItsTasksToOthers) {
   // The late report wins where nobody was faster; the other's then repeats it.
   EXPECT_EQ(Report(ExampleReport(silent, tasks[0])), 0);
   int64_t repeated = 0;
-  for (const TaskGrant& task : again) {
+  for (const Task& task : again) {
     repeated += Report(ExampleReport(other, task));
   }
   EXPECT_EQ(repeated, static_cast<int64_t>(tasks[0].points.size()));
@@ -104,7 +104,7 @@ TEST_F(CoordinatorTest, FailuresAreRetriedLaterThenRecorded) {
   const std::string session = Join("w");
   auto fail = [&] {
     const auto tasks = Lease(session, 9);
-    for (const TaskGrant& task : tasks) {
+    for (const Task& task : tasks) {
       Coordinator::Report report;
       report.session = session;
       report.lease = task.lease;

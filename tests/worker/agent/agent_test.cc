@@ -71,9 +71,43 @@ TEST_F(AgentTest, SimulatesAndReports) {
   EXPECT_EQ(coordinator_.model_fetches(), 1) << "compiled once";
 }
 
+TEST_F(AgentTest, RecordsTracesWhereTheTaskAsksForThem) {
+  Start();
+  for (const char* lease : {"a", "b"}) {
+    Task task = coordinator_.NewTask(lease, {1e-8, 2e-8, 3e-8});
+    task.metrics.clear();
+    task.recorded = {"v", "g"};
+    coordinator_.Add(task);
+  }
+  Task task = coordinator_.NewTask("wrong", {1e-8});
+  task.recorded = {"nothing"};
+  coordinator_.Add(task);
+  coordinator_.Add(coordinator_.NewTask("errors", {1e-8}));
+  ASSERT_TRUE(coordinator_.WaitForReports(4));
+  EXPECT_TRUE(Stop().ok());
+  const auto reports = coordinator_.reports();
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(reports[i].failure, "");
+    EXPECT_TRUE(reports[i].evaluations.empty());
+    ASSERT_EQ(reports[i].recordings.size(), 3);
+    EXPECT_EQ(reports[i].shape.size(), 100);
+    for (const Recording& recording : reports[i].recordings) {
+      ASSERT_EQ(recording.size(), 100);
+      EXPECT_EQ(recording[0], -0.065);
+      EXPECT_NE(recording[49], -0.065);
+    }
+    EXPECT_EQ(reports[i].recordings[2][99], 3e-8);
+    EXPECT_EQ(reports[i].recordings, reports[0].recordings);
+  }
+  EXPECT_NE(reports[2].failure.find("no variable \"nothing\""),
+            std::string::npos);
+  EXPECT_EQ(reports[3].evaluations.size(), 1);
+  EXPECT_EQ(coordinator_.model_fetches(), 3) << "one for each kind of task";
+}
+
 TEST_F(AgentTest, ABrokenTaskIsReportedAsSuch) {
   Start();
-  AssignedTask task = coordinator_.NewTask("bad", {1e-8});
+  Task task = coordinator_.NewTask("bad", {1e-8});
   task.parameters = {"no_such_parameter"};
   coordinator_.Add(task);
   coordinator_.Add(coordinator_.NewTask("good", {1e-8}));

@@ -33,15 +33,14 @@ class FakePort final : public CoordinatorPort {
     all_.changed_.notify_all();
     return WorkerSession{"session", 0.3};
   }
-  absl::StatusOr<std::vector<AssignedTask>> Lease(const std::string&,
-                                                  int) override {
+  absl::StatusOr<std::vector<Task>> Lease(const std::string&, int) override {
     std::unique_lock lock(all_.mutex_);
     all_.changed_.wait_for(lock, std::chrono::seconds(5), [this] {
       return stopped_ || !all_.tasks_.empty() || !all_.failure_.ok();
     });
     if (stopped_) return absl::CancelledError("stopped");
     if (!all_.failure_.ok()) return all_.failure_;
-    std::vector<AssignedTask> tasks;
+    std::vector<Task> tasks;
     if (!all_.tasks_.empty()) {
       tasks.push_back(all_.tasks_.front());
       all_.tasks_.pop_front();
@@ -110,9 +109,9 @@ std::shared_ptr<CoordinatorPort> FakeCoordinator::NewPort() {
   return std::make_shared<FakePort>(*this);
 }
 
-AssignedTask FakeCoordinator::NewTask(const std::string& lease,
-                                      std::vector<double> points) {
-  AssignedTask task;
+Task FakeCoordinator::NewTask(const std::string& lease,
+                              std::vector<double> points) {
+  Task task;
   task.lease = lease;
   task.fit = "fits/a";
   for (const double g : points) task.points.push_back({g});
@@ -125,7 +124,7 @@ AssignedTask FakeCoordinator::NewTask(const std::string& lease,
   return task;
 }
 
-void FakeCoordinator::Add(AssignedTask task) {
+void FakeCoordinator::Add(Task task) {
   std::lock_guard lock(mutex_);
   tasks_.push_back(std::move(task));
   changed_.notify_all();

@@ -23,9 +23,9 @@ class FakeCoordinator {
   void UseLongTraces();
   std::shared_ptr<CoordinatorPort> NewPort();
   // A task of a passive membrane with these conductances [S].
-  AssignedTask NewTask(const std::string& lease, std::vector<double> points);
+  Task NewTask(const std::string& lease, std::vector<double> points);
 
-  void Add(AssignedTask task);
+  void Add(Task task);
   // All calls fail with this, until Ok is set.
   void FailWith(absl::Status status);
   void End(const std::string& lease);
@@ -43,7 +43,7 @@ class FakeCoordinator {
 
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::deque<AssignedTask> tasks_;
+  std::deque<Task> tasks_;
   absl::Status failure_;
   std::vector<TaskReport> reports_;
   std::set<std::string> released_, ended_;

@@ -9,7 +9,7 @@
 #include <gtest/gtest.h>
 
 #include "worker/core/base/random.h"
-#include "worker/sim/simulate.h"
+#include "worker/sim/record.h"
 
 namespace somafit {
 namespace {
@@ -175,8 +175,9 @@ TEST(EvaluateBatchTest, AggregatesAsDefined) {
   const auto result = EvaluateBatch(experiment, points, 1);
   ASSERT_TRUE(result.ok());
   const Evaluation& evaluation = (*result)[0];
-  const auto traces = Simulate(experiment.program, *dataset, points[0]);
-  ASSERT_TRUE(traces.ok());
+  const auto recordings = RecordBatch(experiment.program, *dataset, points, 1);
+  ASSERT_TRUE(recordings.ok());
+  const RecordingShape shape = ShapeOf(*dataset, 2);
   double output_errors[2] = {0, 0};
   for (size_t o = 0; o < 2; ++o) {
     for (size_t t = 0; t < 3; ++t) {
@@ -184,7 +185,7 @@ TEST(EvaluateBatchTest, AggregatesAsDefined) {
       const auto& target = dataset->traces[t].targets[o];
       for (size_t k = 0; k < target.size(); ++k) {
         if (std::isnan(target[k])) continue;
-        sum += std::pow((*traces)[t][o][k] - target[k], 2);
+        sum += std::pow(shape.Series((*recordings)[0], t, o)[k] - target[k], 2);
         ++count;
       }
       EXPECT_NEAR(evaluation.trace_errors[o * 3 + t], sum / count, 1e-14);

@@ -1,0 +1,208 @@
+#include <iostream>
+#include <memory>
+#include <unistd.h>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+
+#include "client/cli/arguments.h"
+#include "client/cli/exit_code.h"
+#include "client/lib/display.h"
+#include "client/lib/points_file.h"
+#include "client/lib/trace_writer.h"
+#include "client/lib/traces.h"
+#include "worker/core/base/status.h"
+
+namespace somafit {
+namespace {
+
+constexpr size_t kMaxPointsBytes = size_t{64} << 20;
+
+struct GenerateOptions {
+  ServerOptions server;
+  std::string name;
+  std::string points;
+  bool best = false;
+  std::vector<std::string> outputs;
+  std::string file;
+};
+
+absl::StatusOr<v1::GenerateTracesRequest> RequestOf(
+    const GenerateOptions& options, const std::string& text,
+    const v1::Fit& fit) {
+  v1::GenerateTracesRequest request;
+  request.set_name(fit.name());
+  for (const std::string& names : options.outputs) {
+    for (absl::string_view name : absl::StrSplit(names, ',')) {
+      name = absl::StripAsciiWhitespace(name);
+      if (name.empty()) {
+        return absl::InvalidArgumentError(
+            absl::StrCat("--output \"", names,
+                         "\" has an empty name; give variables of the model, "
+                         "like: --output v,m"));
+      }
+      request.add_outputs(std::string(name));
+    }
+  }
+  if (options.points.empty()) {
+    request.set_best(true);
+    return request;
+  }
+  SOMAFIT_ASSIGN_OR_RETURN(const Points points,
+                           ParsePoints(text, options.points, fit));
+  for (const std::string& parameter : points.parameters) {
+    request.add_parameters(parameter);
+  }
+  request.mutable_points()->Add(points.values.begin(), points.values.end());
+  return request;
+}
+
+void SayWhatDiverged(const TraceWriter& writer, int64_t n_points) {
+  if (writer.n_diverged() == 0) return;
+  const int64_t more = writer.n_diverged() - std::ssize(writer.diverged());
+  std::cerr << writer.n_diverged() << " of " << n_points
+            << (n_points == 1 ? " point" : " points")
+            << " diverged (numbers that are not finite): "
+            << absl::StrJoin(writer.diverged(), ", ")
+            << (more > 0 ? absl::StrCat(" and ", more, " more") : "")
+            << std::endl;
+}
+
+// One line on a terminal, drawn anew; nothing for a single point.
+void ShowProgress(int64_t done, int64_t n_points) {
+  static const bool terminal = ::isatty(STDERR_FILENO) == 1;
+  if (!terminal || n_points == 1) return;
+  std::cerr << "\r" << done << "/" << n_points << " points\x1b[K"
+            << (done == n_points ? "\n" : "") << std::flush;
+}
+
+void WarnOfOtherNumerics(FitClient* client, const v1::Fit& fit) {
+  const absl::StatusOr<v1::ServerInfo> server = client->GetServerInfo();
+  if (!server.ok() || server->numerics_version() == fit.numerics_version()) {
+    return;
+  }
+  std::cerr << "The fit was computed with numerics version "
+            << fit.numerics_version() << ", these traces are with version "
+            << server->numerics_version()
+            << ": they may differ from its errors by rounding." << std::endl;
+}
+
+// Where traces go: a file that appears in the end, or stdout.
+struct Destination {
+  std::optional<NewFile> file;
+  absl::Status printed;
+
+  void Write(absl::string_view piece) {
+    if (file) {
+      file->Write(piece);
+    } else if (printed.ok()) {
+      printed = Print(piece);
+    }
+  }
+  absl::Status End() {
+    if (!printed.ok()) return printed;
+    return file ? file->Commit() : Print("");
+  }
+};
+
+absl::StatusOr<int> Generate(const GenerateOptions& options) {
+  SOMAFIT_ASSIGN_OR_RETURN(const std::string name,
+                           FitResourceName(options.name));
+  TraceFormat format = TraceFormat::kCsv;
+  if (!options.file.empty()) {
+    SOMAFIT_ASSIGN_OR_RETURN(format, TraceFormatOf(options.file));
+  }
+  std::string text;
+  if (!options.points.empty()) {
+    SOMAFIT_ASSIGN_OR_RETURN(text, ReadFile(options.points, kMaxPointsBytes));
+  }
+  SOMAFIT_RETURN_IF_ERROR(CheckOutput(options.file));
+  SOMAFIT_ASSIGN_OR_RETURN(FitClient client, Connect(options.server));
+  SOMAFIT_ASSIGN_OR_RETURN(const v1::Fit fit, client.GetFit(name));
+  SOMAFIT_ASSIGN_OR_RETURN(const v1::GenerateTracesRequest request,
+                           RequestOf(options, text, fit));
+  Destination destination;
+  std::optional<TraceWriter> writer;
+  int64_t done = 0;
+  int64_t n_points = 0;
+  const auto begin = [&](const v1::TraceHeader& header) -> absl::Status {
+    if (!options.file.empty()) {
+      SOMAFIT_ASSIGN_OR_RETURN(NewFile made, NewFile::Create(options.file));
+      destination.file.emplace(std::move(made));
+    }
+    n_points = header.points();
+    writer.emplace(format, header, [&destination](absl::string_view piece) {
+      destination.Write(piece);
+    });
+    if (header.has_sample()) {
+      std::cerr << "Sample " << header.sample() << ", the best so far: "
+                << ParametersText(fit, header.parameters()) << std::endl;
+    }
+    if (format == TraceFormat::kNpy && writer->padded()) {
+      std::cerr << "The traces differ in length: NaN follows the shorter ones."
+                << std::endl;
+    }
+    WarnOfOtherNumerics(&client, fit);
+    WarnWithoutWorkers(&client, client.connection().known().path);
+    writer->Begin();
+    return destination.printed;
+  };
+  const auto take = [&](const Recording& recording) {
+    writer->Add(recording);
+    ShowProgress(++done, n_points);
+    return destination.printed;
+  };
+  SOMAFIT_RETURN_IF_ERROR(GenerateTraces(&client, request, begin, take));
+  SayWhatDiverged(*writer, n_points);
+  SOMAFIT_RETURN_IF_ERROR(destination.End());
+  return kSuccess;
+}
+
+}  // namespace
+
+void AddGenerate(CLI::App& app, Action* action) {
+  auto options = std::make_shared<GenerateOptions>();
+  CLI::App* command = app.add_subcommand(
+      "generate", "Simulates a fit's model and writes whole traces");
+  AddFitName(command, &options->name);
+  CLI::Option* const points =
+      command
+          ->add_option("--params", options->points,
+                       "CSV: a header with every parameter, one point a line")
+          ->type_name("FILE.csv");
+  command
+      ->add_flag("--best", options->best,
+                 "The best sample so far; the default without --params")
+      ->excludes(points);
+  command
+      ->add_option("--output", options->outputs,
+                   "Variables of the model: states, subexpressions, "
+                   "parameters, inputs")
+      ->required()
+      ->take_all()
+      ->allow_extra_args(false)
+      ->type_name("NAME,NAME,...");
+  command
+      ->add_option("-o", options->file,
+                   "Write to a file, which appears when it is complete; "
+                   "default: CSV to stdout")
+      ->type_name("FILE.csv|FILE.npy");
+  AddServerOptions(command, &options->server);
+  command->footer(R"(
+Simulates on every trace of the fit's dataset, in whatever state the fit is.
+States and the fit's outputs are the very numbers that its errors were made
+from. Points and traces count from 0; numbers are SI, each before the update of
+its step. What diverges is inf or nan from there on, and is said.
+
+csv: point,trace,t,<variables>, one row a step, t in seconds.
+npy: float64 [points, traces, variables, steps]; NaN behind shorter traces.
+
+Examples:
+  somafit generate hodgkin_huxley-1 --output v,m -o best.csv
+  somafit generate hodgkin_huxley-1 --params points.csv --output v -o v.npy)");
+  command->callback([=] { *action = [=] { return Generate(*options); }; });
+}
+
+}  // namespace somafit

@@ -1,0 +1,119 @@
+#include "worker/core/ir/recording.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+
+#include "worker/core/base/check.h"
+#include "worker/core/base/number.h"
+#include "worker/core/ir/lower.h"
+#include "worker/core/ir/passes.h"
+#include "worker/core/ir/program_builder.h"
+
+namespace somafit {
+namespace {
+
+constexpr size_t kMostNames = 30;  // of those that an error lists
+constexpr size_t kMostLetters = 60;
+
+bool IsRecordable(const Meaning& meaning) {
+  return meaning.kind == Meaning::Kind::kState ||
+         meaning.kind == Meaning::Kind::kSubexpression ||
+         meaning.kind == Meaning::Kind::kParameter ||
+         meaning.kind == Meaning::Kind::kInput;
+}
+
+void ReportUnknown(const std::string& name, const Model& model,
+                   Diagnostics& diagnostics) {
+  std::vector<std::string> known;
+  for (const Channel& each : RecordableVariables(model)) {
+    known.push_back(each.name);
+  }
+  const std::string nearest = NearestWord(name, known);
+  const size_t more = known.size() - std::min(known.size(), kMostNames);
+  known.resize(known.size() - more);
+  diagnostics.FieldError(
+      "E_OPTION", "outputs",
+      absl::StrCat("the model has no variable \"", name.substr(0, kMostLetters),
+                   "\""),
+      absl::StrCat(nearest.empty()
+                       ? ""
+                       : absl::StrCat("Did you mean \"", nearest, "\"? "),
+                   "Known are: ", absl::StrJoin(known, ", "),
+                   more > 0 ? absl::StrCat(" and ", more, " more.") : "."));
+}
+
+// Puts the values of `program` into `builder`; their places there.
+std::vector<ValueId> CopyValues(const Program& program,
+                                ProgramBuilder& builder) {
+  std::vector<ValueId> renamed;
+  renamed.reserve(program.values.size());
+  for (const Value& value : program.values) {
+    renamed.push_back(builder.Copy(value, renamed, /*fold=*/false));
+  }
+  return renamed;
+}
+
+std::vector<ValueId> Renamed(const std::vector<ValueId>& ids,
+                             const std::vector<ValueId>& renamed) {
+  std::vector<ValueId> result;
+  for (const ValueId id : ids) result.push_back(renamed[id]);
+  return result;
+}
+
+}  // namespace
+
+std::vector<Channel> RecordableVariables(const Model& model) {
+  std::vector<Channel> variables;
+  for (const auto* list :
+       {&model.states, &model.subexpressions, &model.parameters}) {
+    for (const ModelVariable& variable : *list) {
+      variables.push_back({variable.name, variable.dimension});
+    }
+  }
+  variables.insert(variables.end(), model.inputs.begin(), model.inputs.end());
+  return variables;
+}
+
+std::optional<Program> CompileRecording(const Model& model, double dt,
+                                        const std::vector<std::string>& fitted,
+                                        const std::vector<std::string>& names,
+                                        Diagnostics& diagnostics) {
+  const std::optional<Program> fit =
+      CompileProgram(model, dt, fitted, diagnostics);
+  if (!fit.has_value()) return std::nullopt;
+  Program header = *fit;
+  header.outputs = names;
+  ProgramBuilder builder(header);
+  const std::vector<ValueId> renamed = CopyValues(*fit, builder);
+  std::vector<ValueId> observed;
+  for (const std::string& name : names) {
+    const auto place = std::find(fitted.begin(), fitted.end(), name);
+    if (place != fitted.end()) {
+      observed.push_back(renamed[fit->observed[place - fitted.begin()]]);
+      continue;
+    }
+    const std::optional<Meaning> meaning = model.Resolve(name);
+    if (!meaning.has_value() || !IsRecordable(*meaning)) {
+      ReportUnknown(name, model, diagnostics);
+      return std::nullopt;
+    }
+    // What is fused depends on how often a product is used, hence on what is
+    // observed: each in a program of its own, so that neither the steps nor
+    // another variable change with it.
+    const std::optional<Program> alone =
+        CompileProgram(model, dt, {name}, diagnostics);
+    if (!alone.has_value()) return std::nullopt;
+    observed.push_back(CopyValues(*alone, builder)[alone->observed[0]]);
+  }
+  Program program = std::move(builder.program());
+  program.initial = Renamed(fit->initial, renamed);
+  program.next = Renamed(fit->next, renamed);
+  program.observed = std::move(observed);
+  program = DropDeadValues(std::move(program));
+  SOMAFIT_CHECK(VerifyProgram(program).ok());
+  return program;
+}
+
+}  // namespace somafit
