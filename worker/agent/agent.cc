@@ -30,7 +30,10 @@ Agent::~Agent() = default;
 absl::Status Agent::Run() {
   std::thread reporting([this] { SendReports(); });
   std::thread beating([this] { SendHeartbeats(); });
+  std::thread leasing([this] { LeaseAhead(); });
   Work();
+  leasing.join();
+  ReleaseAhead();
   {
     std::lock_guard lock(mutex_);
     working_ = false;
@@ -62,11 +65,16 @@ void Agent::Fail(const absl::Status& status) {
   Stop();
 }
 
-void Agent::Work() {
-  while (!stopping()) {
+void Agent::LeaseAhead() {
+  while (true) {
+    {
+      std::unique_lock lock(mutex_);
+      changed_.wait(lock, [this] { return stopped_at_ || !ahead_; });
+      if (stopped_at_) return;
+    }
     const absl::StatusOr<Link> link = Connected(Patience::kUntilStop);
     if (!link.ok()) return;
-    const absl::StatusOr<std::vector<AssignedTask>> tasks =
+    absl::StatusOr<std::vector<AssignedTask>> tasks =
         link->port->Lease(link->session.session, 1);
     if (!tasks.ok()) {
       // Whatever was leased by an answer that did not arrive ends with the
@@ -78,12 +86,41 @@ void Agent::Work() {
     {
       std::lock_guard lock(mutex_);
       idle_ = false;
-      for (const AssignedTask& task : *tasks) held_[task.lease] = link->number;
+      held_[tasks->front().lease] = link->number;
+      ahead_ = Leased{std::move(tasks->front()), *link};
     }
-    for (const AssignedTask& task : *tasks) Do(task, *link);
-    std::lock_guard lock(mutex_);
-    idle_ = true;
-    idle_since_ = Clock::now();
+    changed_.notify_all();
+  }
+}
+
+std::optional<Agent::Leased> Agent::NextTask() {
+  std::optional<Leased> next;
+  {
+    std::unique_lock lock(mutex_);
+    if (!ahead_ && !idle_) {
+      idle_ = true;
+      idle_since_ = Clock::now();
+    }
+    changed_.wait(lock, [this] { return stopped_at_ || ahead_; });
+    if (stopped_at_) return std::nullopt;
+    next = std::exchange(ahead_, std::nullopt);
+  }
+  changed_.notify_all();
+  return next;
+}
+
+void Agent::ReleaseAhead() {
+  if (!ahead_) return;
+  const Leased ahead = *std::exchange(ahead_, std::nullopt);
+  LetGo(ahead.task.lease);
+  // Best effort: otherwise the lease ends by itself.
+  (void)ahead.link.port->Release(ahead.link.session.session,
+                                 {ahead.task.lease});
+}
+
+void Agent::Work() {
+  while (const std::optional<Leased> next = NextTask()) {
+    Do(next->task, next->link);
   }
 }
 
@@ -110,17 +147,10 @@ absl::StatusOr<std::shared_ptr<const Experiment>> Agent::Prepare(
   }
 }
 
-absl::StatusOr<std::vector<Evaluation>> Agent::Simulate(
-    const AssignedTask& task, const Link& link) {
-  SOMAFIT_ASSIGN_OR_RETURN(const auto experiment, Prepare(task, link));
-  FaultPoint("worker_mid_task");
-  return bench_.Evaluate(*experiment, task,
-                         [this, &task] { return Unwanted(task.lease); });
-}
-
 void Agent::Do(const AssignedTask& task, const Link& link) {
-  const auto begin = Clock::now();
   const auto experiment = Prepare(task, link);
+  // What fetching and compiling took says nothing about the next task.
+  const auto begin = Clock::now();
   absl::StatusOr<std::vector<Evaluation>> found = std::vector<Evaluation>();
   if (!experiment.ok()) {
     found = experiment.status();

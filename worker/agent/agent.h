@@ -33,8 +33,10 @@ struct AgentOptions {
 using Connect =
     std::function<absl::StatusOr<std::shared_ptr<CoordinatorPort>>()>;
 
-// The worker's loop: lease, simulate, report. One thread leases and simulates
-// (on more of them), one reports, one sends heartbeats. A coordinator that is
+// The worker's loop: lease, simulate, report. One thread leases, one simulates
+// (on more of them), one reports, one sends heartbeats. While a task is
+// simulated the next one is leased, at most one ahead, so that no call to the
+// coordinator is waited for between two tasks. A coordinator that is
 // away is waited for, and what was computed meanwhile is reported when it is
 // back.
 class Agent {
@@ -75,12 +77,20 @@ class Agent {
   bool stopping() const;
   void Fail(const absl::Status& status);
 
+  // A task and the link over which it was leased.
+  struct Leased {
+    AssignedTask task;
+    Link link;
+  };
+  void LeaseAhead();
   void Work();
+  // Waits for it; nullopt when the agent stops.
+  std::optional<Leased> NextTask();
+  // Gives back what was leased and not begun.
+  void ReleaseAhead();
   void Do(const AssignedTask& task, const Link& link);
   absl::StatusOr<std::shared_ptr<const Experiment>> Prepare(
       const AssignedTask& task, Link link);
-  absl::StatusOr<std::vector<Evaluation>> Simulate(const AssignedTask& task,
-                                                   const Link& link);
   bool Unwanted(const std::string& lease) const;
   void LetGo(const std::string& lease);
 
@@ -101,6 +111,7 @@ class Agent {
   std::condition_variable changed_;
   std::optional<Link> link_;
   int links_ = 0;
+  std::optional<Leased> ahead_;      // leased, not begun
   std::map<std::string, int> held_;  // lease -> number of its link
   std::set<std::string> ended_;      // leases among held_ to be given up
   std::deque<TaskReport> reports_;

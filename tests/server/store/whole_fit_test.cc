@@ -246,6 +246,30 @@ TEST_F(WholeFitTest, DisturbancesChangeNoBitOfTheTable) {
   }
 }
 
+// Rounds so large that they are written slice by slice.
+TEST_F(WholeFitTest, ARestartWhileARoundIsDrawnChangesNoBit) {
+  std::string undisturbed;
+  for (uint64_t chaos = 0; chaos < 5; ++chaos) {
+    SCOPED_TRACE(chaos);
+    FitPlan plan = ExamplePlan("hh", 10'000, 3);
+    plan.spec.execution.max_attempts = 1000;
+    World world(Path(chaos), chaos);
+    world.Create(plan);
+    world.Run();
+    const FitRecord fit = world.Get();
+    EXPECT_EQ(fit.state, FitState::kSucceeded);
+    EXPECT_EQ(fit.samples_done, 30'000);
+    EXPECT_EQ(fit.next_sample, 30'000);
+    if (chaos == 0) {
+      undisturbed = world.Table();
+      EXPECT_EQ(std::count(undisturbed.begin(), undisturbed.end(), '\n'),
+                30'000);
+    } else {
+      EXPECT_EQ(world.Table(), undisturbed);
+    }
+  }
+}
+
 TEST_F(WholeFitTest, AnEvaluationSurvivesARestart) {
   World world(Path(1), 0);
   FitPlan plan = LongPlan();
