@@ -39,6 +39,7 @@ struct Options {
   std::string name;
   int threads = 0;
   std::optional<double> idle_exit_s;
+  std::string kernel = "native";
   std::string log_level = "info";
 };
 
@@ -56,6 +57,11 @@ void DescribeOptions(CLI::App& app, Options& options) {
   app.add_option("--idle-exit", options.idle_exit_s,
                  "end when there was no task for so many seconds")
       ->check(CLI::Range(0.0, 1e9));
+  app.add_option("--kernel", options.kernel,
+                 "native: compiled code; interpreter: the slow reference, with "
+                 "the same bits")
+      ->check(CLI::IsMember({"native", "interpreter"}))
+      ->capture_default_str();
   app.add_option("--log-level", options.log_level,
                  "debug, info, warning or error")
       ->check(CLI::IsMember({"debug", "info", "warning", "error"}))
@@ -126,6 +132,9 @@ int Main(int argc, char** argv) {
     }
   }
   AgentOptions agent_options;
+  if (options.kernel == "interpreter") {
+    agent_options.kernels = InterpretingKernel;
+  }
   WorkerIdentity& identity = agent_options.identity;
   identity.host = HostName();
   identity.name = options.name.empty()

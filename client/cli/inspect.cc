@@ -18,6 +18,7 @@ struct InspectOptions {
   std::string file;
   std::vector<std::string> sets;
   std::string dump = "program";
+  std::string isa, width;  // empty: as the worker chooses
 };
 
 void AddFileOptions(CLI::App* command, InspectOptions* options) {
@@ -69,13 +70,23 @@ Examples:
       "Shows what is simulated for a fit, at a stage of compilation");
   AddFileOptions(compile, options.get());
   compile->add_option("--dump", options->dump, "Which stage")
-      ->type_name("ast|program|passes")
+      ->type_name("ast|program|passes|ir|asm")
       ->capture_default_str()
-      ->check(CLI::IsMember({"ast", "program", "passes"}));
+      ->check(CLI::IsMember({"ast", "program", "passes", "ir", "asm"}));
+  compile->add_option("--isa", options->isa, "Instruction set, for ir and asm")
+      ->type_name("avx2|avx512")
+      ->check(CLI::IsMember({"avx2", "avx512"}));
+  compile
+      ->add_option("--width", options->width,
+                   "Lanes of a block, for ir and asm")
+      ->type_name("4|8|16")
+      ->check(CLI::IsMember({"4", "8", "16"}));
   compile->footer(R"(
   ast      the model as it was understood, one definition a line
   program  the operations that are simulated, and how many there are
   passes   the program after each stage of compilation
+  ir       LLVM's intermediate representation of the native kernel
+  asm      its assembly
 
 Needs no server: runs somafit-worker, found beside this program. Exit status: as
 for check.
@@ -85,7 +96,14 @@ Examples:
   somafit compile fit.yaml --dump passes)");
   compile->callback([=] {
     *action = [=] {
-      return Inspect(*options, {"compile", "--dump", options->dump});
+      std::vector<std::string> arguments = {"compile", "--dump", options->dump};
+      if (!options->isa.empty()) {
+        arguments.insert(arguments.end(), {"--isa", options->isa});
+      }
+      if (!options->width.empty()) {
+        arguments.insert(arguments.end(), {"--width", options->width});
+      }
+      return Inspect(*options, arguments);
     };
   });
 }

@@ -97,26 +97,32 @@ void LeaseQueue::Wait(uint64_t ticket, std::string session, int max_tasks,
 }
 
 void LeaseQueue::Serve() {
-  if (serving_) return;
+  if (serving_ || waiters_.empty()) return;
   serving_ = true;
-  bool more = true;
-  while (more && !waiters_.empty()) {
-    auto result = std::make_shared<std::optional<Result>>();
-    auto waiter = std::make_shared<Waiter>(std::move(waiters_.front()));
-    waiters_.pop_front();
-    strand_.DecideLocked(
-        [&](Coordinator& coordinator, Now now, Effects& effects) {
-          Result taken = Take(coordinator, *waiter, now, effects);
-          if (taken.ok() && taken->empty()) {
-            // Nothing for this one: nothing for those behind it either.
-            waiters_.push_front(std::move(*waiter));
-            more = false;
-          } else {
-            *result = std::move(taken);
+  struct Served {
+    Waiter waiter;
+    std::optional<Result> result;
+  };
+  auto served = std::make_shared<std::vector<Served>>();
+  strand_.DecideLocked(
+      [&](Coordinator& coordinator, Now now, Effects& effects) {
+        for (auto it = waiters_.begin(); it != waiters_.end();) {
+          Result taken = Take(coordinator, *it, now, effects);
+          if (!taken.ok() || !taken->empty()) {
+            served->push_back({std::move(*it), std::move(taken)});
+            it = waiters_.erase(it);
+            continue;
           }
-        },
-        [result, waiter] { AnswerIfAny(*result, waiter->answer); });
-  }
+          // What is not for this one may be for those behind it.
+          if (!coordinator.HasReadyWork(now)) break;
+          ++it;
+        }
+      },
+      [served] {
+        for (Served& each : *served) {
+          AnswerIfAny(each.result, each.waiter.answer);
+        }
+      });
   serving_ = false;
 }
 

@@ -24,7 +24,8 @@ Strand::Summary Summarize(const WriteSet& writes) {
     } else if (std::holds_alternative<NewFit>(write)) {
       ++summary.fits_made;
     }
-    summary.draw |= std::holds_alternative<RoundRecord>(write);
+    summary.draw |= std::holds_alternative<RoundRecord>(write) ||
+                    std::holds_alternative<DrawnSamples>(write);
     summary.results |= std::holds_alternative<ResultsRecord>(write);
   }
   return summary;

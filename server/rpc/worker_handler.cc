@@ -256,13 +256,13 @@ WorkerHandler::Unary* WorkerHandler::ReportResults(
     Context* context, const v1::ReportResultsRequest* request,
     v1::ReportResultsResponse* response) {
   const auto begin = [&](const CallPtr& call) -> absl::Status {
-    SOMAFIT_ASSIGN_OR_RETURN(const Coordinator::Report report,
-                             ReadReport(*request));
+    SOMAFIT_ASSIGN_OR_RETURN(Coordinator::Report report, ReadReport(*request));
     auto repeated = std::make_shared<absl::StatusOr<int64_t>>(
         absl::InternalError("not decided"));
     parts_.strand.Decide(
         [&](Coordinator& coordinator, Now now, Effects& effects) {
-          *repeated = coordinator.ReportResults(report, now, effects);
+          *repeated =
+              coordinator.ReportResults(std::move(report), now, effects);
         },
         [call, repeated, request, response] {
           if (repeated->ok()) {

@@ -48,12 +48,13 @@ absl::Status FromJson(const std::string& json,
 
 }  // namespace
 
+std::string_view BytesOf(const std::vector<double>& values) {
+  return {reinterpret_cast<const char*>(values.data()),
+          values.size() * sizeof(double)};
+}
+
 std::string EncodeDoubles(const std::vector<double>& values) {
-  std::string bytes(values.size() * sizeof(double), '\0');
-  if (!values.empty()) {
-    std::memcpy(bytes.data(), values.data(), bytes.size());
-  }
-  return bytes;
+  return std::string(BytesOf(values));
 }
 
 absl::StatusOr<std::vector<double>> DecodeDoubles(std::string_view bytes) {

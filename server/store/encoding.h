@@ -15,6 +15,7 @@ namespace somafit {
 // what writing would not write is DataLoss.
 
 // Little-endian doubles, bit for bit.
+std::string_view BytesOf(const std::vector<double>& values);  // these, there
 std::string EncodeDoubles(const std::vector<double>& values);
 absl::StatusOr<std::vector<double>> DecodeDoubles(std::string_view bytes);
 

@@ -122,10 +122,10 @@ absl::Status ReadStages(sqlite3* db, bool ended, StoredFit& stored) {
 }
 
 absl::Status ReadRoundSamples(sqlite3* db, const FitTable& table,
-                              int64_t n_samples, bool has_unit_points,
+                              int64_t n_samples, bool is_optimized,
                               StoredRound& stored) {
   RoundRecord& round = stored.round;
-  std::string sql = "SELECT status, total_error, unit_point";
+  std::string sql = "SELECT sample, status, total_error, unit_point";
   for (const std::string& column : table.parameter_columns) {
     absl::StrAppend(&sql, ", ", QuotedIdentifier(column));
   }
@@ -133,9 +133,15 @@ absl::Status ReadRoundSamples(sqlite3* db, const FitTable& table,
                   " WHERE sample>=? AND sample<? ORDER BY sample");
   SOMAFIT_ASSIGN_OR_RETURN(Statement rows, Statement::Prepare(db, sql));
   rows.Bind(round.first_sample).Bind(round.first_sample + n_samples);
+  bool gap = false;
   while (true) {
     SOMAFIT_ASSIGN_OR_RETURN(const bool more, rows.Step());
     if (!more) break;
+    const auto n_read = static_cast<int64_t>(round.points.size());
+    if (rows.ReadInteger() != round.first_sample + n_read) {
+      gap = true;
+      break;
+    }
     Evaluation evaluation;
     SOMAFIT_ASSIGN_OR_RETURN(evaluation.status,
                              DecodeSampleStatus(rows.ReadText()));
@@ -143,14 +149,18 @@ absl::Status ReadRoundSamples(sqlite3* db, const FitTable& table,
     stored.evaluations.push_back(std::move(evaluation));
     SOMAFIT_ASSIGN_OR_RETURN(std::vector<double> unit_point,
                              DecodeDoubles(rows.ReadBlob()));
-    if (has_unit_points) round.unit_points.push_back(std::move(unit_point));
+    if (is_optimized) round.unit_points.push_back(std::move(unit_point));
     round.points.push_back(ReadReals(rows, table.parameter_columns.size()));
   }
-  if (static_cast<int64_t>(round.points.size()) != n_samples) {
-    return absl::DataLossError(absl::StrCat(
-        "table ", table.name, " has ", round.points.size(), " of the ",
-        n_samples, " samples of round ", round.round, ", stage ", round.stage,
-        "; restore the database from a backup"));
+  // The coordinator may have ended while it wrote a large round.
+  const auto n_read = static_cast<int64_t>(round.points.size());
+  const bool may_grow = is_optimized && n_read > 0 && !gap;
+  round.n_to_come = may_grow ? n_samples - n_read : 0;
+  if (n_read + round.n_to_come != n_samples) {
+    return absl::DataLossError(
+        absl::StrCat("table ", table.name, " has ", n_read, " of the ",
+                     n_samples, " samples of round ", round.round, ", stage ",
+                     round.stage, "; restore the database from a backup"));
   }
   return absl::OkStatus();
 }

@@ -22,6 +22,7 @@ constexpr size_t kLargestInlineDataset = 1'000'000;
 constexpr size_t kReaders = 4;
 constexpr int kPageBytes = 8192;
 constexpr int kCheckpointPages = (16 << 20) / kPageBytes;
+constexpr int kMostLogPages = (48 << 20) / kPageBytes;
 
 // Nothing was answered that was not written: a restart is always right, to go
 // on with another state in memory than on disk never is.
@@ -98,6 +99,13 @@ absl::StatusOr<std::unique_ptr<SqliteStore>> SqliteStore::Open(
   if (!exists) SOMAFIT_RETURN_IF_ERROR(CreateFile(path));
   SOMAFIT_ASSIGN_OR_RETURN(Database writer,
                            OpenWriter(path, options.exclusive));
+  Database checkpointer;
+  if (!options.exclusive) {
+    SOMAFIT_ASSIGN_OR_RETURN(checkpointer, OpenDatabase(path));
+    SOMAFIT_RETURN_IF_ERROR(SetPragmas(checkpointer.get()));
+    SOMAFIT_RETURN_IF_ERROR(
+        Execute(checkpointer.get(), "PRAGMA synchronous=FULL"));
+  }
   std::vector<Database> readers;
   while (!options.exclusive && readers.size() < kReaders) {
     SOMAFIT_ASSIGN_OR_RETURN(Database reader, OpenDatabase(path));
@@ -105,13 +113,13 @@ absl::StatusOr<std::unique_ptr<SqliteStore>> SqliteStore::Open(
     SOMAFIT_RETURN_IF_ERROR(Execute(reader.get(), "PRAGMA query_only=ON"));
     readers.push_back(std::move(reader));
   }
-  return std::unique_ptr<SqliteStore>(
-      new SqliteStore(path, std::move(options), std::move(lock),
-                      std::move(writer), std::move(readers)));
+  return std::unique_ptr<SqliteStore>(new SqliteStore(
+      path, std::move(options), std::move(lock), std::move(writer),
+      std::move(checkpointer), std::move(readers)));
 }
 
 SqliteStore::SqliteStore(const std::string& path, SqliteStoreOptions options,
-                         FileLock lock, Database writer,
+                         FileLock lock, Database writer, Database checkpointer,
                          std::vector<Database> readers)
     : path_(path),
       options_(std::move(options)),
@@ -119,10 +127,13 @@ SqliteStore::SqliteStore(const std::string& path, SqliteStoreOptions options,
       lock_(std::move(lock)),
       writer_db_(std::move(writer)),
       writer_(writer_db_.get()),
-      checkpoint_pages_(kCheckpointPages),
-      readers_(std::move(readers)) {
+      readers_(std::move(readers)),
+      checkpoint_db_(std::move(checkpointer)) {
   sqlite3_wal_hook(writer_db_.get(), RememberLogPages, &log_pages_);
   thread_ = std::thread([this] { WriterLoop(); });
+  if (!options_.exclusive) {
+    checkpoint_thread_ = std::thread([this] { CheckpointLoop(); });
+  }
 }
 
 SqliteStore::~SqliteStore() {
@@ -131,9 +142,11 @@ SqliteStore::~SqliteStore() {
     stopping_ = true;
   }
   queue_filled_.notify_all();
+  log_grown_.notify_all();
   thread_.join();
+  if (checkpoint_thread_.joinable()) checkpoint_thread_.join();
   readers_.clear();
-  Checkpoint(/*truncate=*/true);
+  if (!options_.exclusive) Checkpoint(writer_db_.get(), /*truncate=*/true);
 }
 
 void SqliteStore::Submit(WriteSet writes, std::function<void()> committed) {
@@ -173,7 +186,20 @@ void SqliteStore::WriterLoop() {
       if (entry.committed) entry.committed();
     }
     group.clear();
-    if (log_pages_ >= checkpoint_pages_) Checkpoint(/*truncate=*/false);
+    if (options_.exclusive) continue;
+    if (log_pages_ < kCheckpointPages) checkpoint_pages_ = kCheckpointPages;
+    if (log_pages_ < checkpoint_pages_) continue;
+    checkpoint_pages_ = log_pages_ + kCheckpointPages;
+    if (log_pages_ >= kMostLogPages) {
+      // A reader may hold the log: it grows on, and is tried again later.
+      Checkpoint(writer_db_.get(), /*truncate=*/false);
+      continue;
+    }
+    {
+      const std::lock_guard lock(queue_mutex_);
+      wants_checkpoint_ = true;
+    }
+    log_grown_.notify_one();
   }
 }
 
@@ -192,23 +218,30 @@ void SqliteStore::Commit(std::vector<Entry>& group) {
   if (!status.ok()) EndProcess(path_, status);
 }
 
-void SqliteStore::Checkpoint(bool truncate) {
-  if (options_.exclusive) return;
+void SqliteStore::CheckpointLoop() {
+  std::unique_lock lock(queue_mutex_);
+  while (true) {
+    log_grown_.wait(lock, [this] { return stopping_ || wants_checkpoint_; });
+    if (stopping_) return;
+    wants_checkpoint_ = false;
+    lock.unlock();
+    Checkpoint(checkpoint_db_.get(), /*truncate=*/false);
+    lock.lock();
+  }
+}
+
+void SqliteStore::Checkpoint(sqlite3* db, bool truncate) {
+  const std::lock_guard lock(checkpoint_mutex_);
   int in_log = 0;
   int done = 0;
   const int rc = sqlite3_wal_checkpoint_v2(
-      writer_db_.get(), nullptr,
+      db, nullptr,
       truncate ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE,
       &in_log, &done);
   if (rc != SQLITE_OK && rc != SQLITE_BUSY) {
     spdlog::warn("cannot fold the log of {} into it: {}", path_,
-                 sqlite3_errmsg(writer_db_.get()));
+                 sqlite3_errmsg(db));
   }
-  // A reader may hold the log: it grows on, and is tried again later.
-  log_pages_ = 0;
-  checkpoint_pages_ = rc == SQLITE_OK && done >= in_log
-                          ? kCheckpointPages
-                          : in_log + kCheckpointPages;
 }
 
 template <typename Result>

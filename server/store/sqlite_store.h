@@ -41,6 +41,8 @@ struct SqliteStoreOptions {
 // One thread writes: it drains the queue into one transaction (512 sets or
 // 4 MiB), commits with fsync, then calls back in order. A failed commit ends
 // the process with status 70. Reads go to a few connections of their own.
+// Another thread folds the write-ahead log into the file, while commits go on;
+// only where it falls behind does the writer wait for that.
 class SqliteStore final : public Store {
  public:
   // Creates or migrates the file. FailedPrecondition: another coordinator has
@@ -74,12 +76,14 @@ class SqliteStore final : public Store {
   };
 
   SqliteStore(const std::string& path, SqliteStoreOptions options,
-              FileLock lock, Database writer, std::vector<Database> readers);
+              FileLock lock, Database writer, Database checkpointer,
+              std::vector<Database> readers);
 
   void Enqueue(Entry entry);
   void WriterLoop();
   void Commit(std::vector<Entry>& group);
-  void Checkpoint(bool truncate);
+  void CheckpointLoop();
+  void Checkpoint(sqlite3* db, bool truncate);
   // Calls `read` with a connection for reading and returns its result.
   template <typename Result>
   Result Read(std::function<Result(sqlite3*)> read);
@@ -102,6 +106,12 @@ class SqliteStore final : public Store {
   std::deque<Entry> queue_;
   bool stopping_ = false;
   std::thread thread_;
+
+  const Database checkpoint_db_;       // none if exclusive
+  std::condition_variable log_grown_;  // with queue_mutex_
+  bool wants_checkpoint_ = false;
+  std::mutex checkpoint_mutex_;  // held for a checkpoint
+  std::thread checkpoint_thread_;
 };
 
 }  // namespace somafit

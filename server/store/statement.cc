@@ -46,6 +46,20 @@ Statement& Statement::BindBlob(std::string_view bytes) {
   return *this;
 }
 
+Statement& Statement::BindKeptText(std::string_view text) {
+  bind_error_ |= sqlite3_bind_text64(statement_.get(), ++parameter_,
+                                     text.data() ? text.data() : "",
+                                     text.size(), SQLITE_STATIC, SQLITE_UTF8);
+  return *this;
+}
+
+Statement& Statement::BindKept(std::string_view bytes) {
+  bind_error_ |= sqlite3_bind_blob64(statement_.get(), ++parameter_,
+                                     bytes.data() ? bytes.data() : "",
+                                     bytes.size(), SQLITE_STATIC);
+  return *this;
+}
+
 Statement& Statement::BindNull() {
   bind_error_ |= sqlite3_bind_null(statement_.get(), ++parameter_);
   return *this;

@@ -24,6 +24,9 @@ class Statement {
   Statement& BindReal(double value);  // NaN and infinities: NULL
   Statement& BindText(std::string_view text);
   Statement& BindBlob(std::string_view bytes);
+  // The same without a copy: the bytes must stay until Run or Reset.
+  Statement& BindKeptText(std::string_view text);
+  Statement& BindKept(std::string_view bytes);
   Statement& BindNull();
 
   // Whether there is a row.

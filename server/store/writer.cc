@@ -206,26 +206,36 @@ absl::Status Writer::Apply(const RoundRecord& round) {
       Statement* const insert,
       Prepared("INSERT INTO rounds(fit, stage, round, first_sample, n_samples, "
                "ended) VALUES (?, ?, ?, ?, ?, 0)"));
+  const auto n_points = static_cast<int64_t>(round.points.size());
   SOMAFIT_RETURN_IF_ERROR(insert->Bind(round.fit)
                               .Bind(round.stage)
                               .Bind(round.round)
                               .Bind(round.first_sample)
-                              .Bind(static_cast<int64_t>(round.points.size()))
+                              .Bind(n_points + round.n_to_come)
                               .Run());
-  SOMAFIT_ASSIGN_OR_RETURN(FitStatements* const fit, StatementsOf(round.fit));
-  for (size_t i = 0; i < round.points.size(); ++i) {
-    if (round.points[i].size() != fit->n_parameters) {
+  return InsertDrawn(round);
+}
+
+absl::Status Writer::Apply(const DrawnSamples& drawn) {
+  return InsertDrawn(drawn);
+}
+
+template <typename Drawn>
+absl::Status Writer::InsertDrawn(const Drawn& drawn) {
+  SOMAFIT_ASSIGN_OR_RETURN(FitStatements* const fit, StatementsOf(drawn.fit));
+  for (size_t i = 0; i < drawn.points.size(); ++i) {
+    if (drawn.points[i].size() != fit->n_parameters) {
       return absl::InternalError(absl::StrCat("a point of table ", fit->table,
-                                              " has ", round.points[i].size(),
+                                              " has ", drawn.points[i].size(),
                                               " values"));
     }
     Statement& row = fit->insert_drawn;
-    row.Bind(round.first_sample + static_cast<int64_t>(i))
-        .Bind(round.stage)
-        .Bind(round.round);
-    for (const double value : round.points[i]) row.BindReal(value);
-    if (i < round.unit_points.size()) {
-      row.BindBlob(EncodeDoubles(round.unit_points[i]));
+    row.Bind(drawn.first_sample + static_cast<int64_t>(i))
+        .Bind(drawn.stage)
+        .Bind(drawn.round);
+    for (const double value : drawn.points[i]) row.BindReal(value);
+    if (i < drawn.unit_points.size()) {
+      row.BindKept(BytesOf(drawn.unit_points[i]));
     } else {
       row.BindNull();
     }
@@ -242,14 +252,14 @@ absl::Status Writer::Apply(const ResultsRecord& results) {
   for (const RecordedSample& sample : results.samples) {
     const Evaluation& evaluation = sample.evaluation;
     Statement& row = fit->record_result;
-    row.BindText(SampleStatusName(evaluation.status))
+    row.BindKeptText(SampleStatusName(evaluation.status))
         .BindReal(evaluation.total_error);
     for (const double error : evaluation.output_errors) row.BindReal(error);
     for (const double error : evaluation.output_errors_normalized) {
       row.BindReal(error);
     }
-    row.BindBlob(EncodeDoubles(evaluation.trace_errors))
-        .BindText(results.worker)
+    row.BindKept(BytesOf(evaluation.trace_errors))
+        .BindKeptText(results.worker)
         .Bind(share)
         .Bind(results.numerics_version);
     if (evaluation.reason.empty()) {
@@ -341,12 +351,15 @@ absl::Status Writer::Apply(const RequestRecord& request) {
 
 size_t ApproximateBytes(const WriteSet& writes) {
   size_t bytes = 0;
+  const auto drawn = [](const auto& points) {
+    return points.empty() ? 0 : points.size() * (64 + 16 * points[0].size());
+  };
   for (const Write& write : writes) {
     bytes += 256;
     if (const auto* round = std::get_if<RoundRecord>(&write)) {
-      if (!round->points.empty()) {
-        bytes += round->points.size() * (64 + 16 * round->points[0].size());
-      }
+      bytes += drawn(round->points);
+    } else if (const auto* more = std::get_if<DrawnSamples>(&write)) {
+      bytes += drawn(more->points);
     } else if (const auto* results = std::get_if<ResultsRecord>(&write)) {
       for (const RecordedSample& sample : results->samples) {
         const Evaluation& e = sample.evaluation;

@@ -51,6 +51,10 @@ class Writer {
   absl::Status Apply(const DeletedFit& deleted);
   absl::Status Apply(const StageRecord& stage);
   absl::Status Apply(const RoundRecord& round);
+  absl::Status Apply(const DrawnSamples& drawn);
+  // Of a RoundRecord or DrawnSamples.
+  template <typename Drawn>
+  absl::Status InsertDrawn(const Drawn& drawn);
   absl::Status Apply(const ResultsRecord& results);
   absl::Status Apply(const CancelledSamples& cancelled);
   absl::Status Apply(const EventRecord& event);

@@ -72,7 +72,7 @@ absl::Status Coordinator::Recover(
     if (!failure.empty()) {
       fit->Fail(failure, now, effects);
     } else if (!ended && fit->record().state == FitState::kRunning) {
-      if (!fit->WantsWorkers()) effects.advance.push_back(id);
+      if (!fit->WantsWorkers() || fit->DrawsOn()) effects.advance.push_back(id);
       effects.work_available = true;
     }
     fits_[id] = std::move(fit);
@@ -245,6 +245,21 @@ void Coordinator::Forgive(double gap_s, Now now) {
   }
 }
 
+void Coordinator::BeginNextLeases(Now now) {
+  for (const auto& [session, worker] : workers_) {
+    somafit::Lease* next = nullptr;
+    bool begun = false;
+    for (const std::string& name : worker.leases) {
+      somafit::Lease& lease = leases_.at(name);
+      begun |= !lease.waits;
+      if (!next || lease.granted_s < next->granted_s) next = &lease;
+    }
+    if (begun || !next) continue;
+    next->waits = false;
+    next->granted_s = now.steady_s;
+  }
+}
+
 void Coordinator::Tick(Now now, Effects& effects) {
   const double previous_s = ticked_ ? last_tick_s_ : now.steady_s;
   ticked_ = true;
@@ -252,6 +267,7 @@ void Coordinator::Tick(Now now, Effects& effects) {
   // If this process itself stood still, nobody could be heard.
   const double gap_s = now.steady_s - previous_s;
   if (gap_s > options_.lease_s / 3) Forgive(gap_s, now);
+  BeginNextLeases(now);
 
   struct Ending {
     std::string lease;
@@ -267,7 +283,7 @@ void Coordinator::Tick(Now now, Effects& effects) {
                          "the worker fell silent while it simulated"});
     } else if (fit != fits_.end()) {
       const double limit = fit->second->record().spec.execution.task_timeout_s;
-      if (now.steady_s - lease.granted_s > limit) {
+      if (!lease.waits && now.steady_s - lease.granted_s > limit) {
         endings.push_back(
             {name, AttemptEnd::kOverdue,
              absl::StrCat("the task took longer than task_timeout, ", limit,

@@ -17,6 +17,7 @@
 #include "server/study/leases.h"
 #include "server/study/plan.h"
 #include "server/study/records.h"
+#include "server/study/task_size.h"
 #include "server/study/trace_request.h"
 #include "worker/core/data/task.h"
 
@@ -48,9 +49,10 @@ struct CoordinatorOptions {
 // memory runs ahead of the store, so every answer, reads included, waits for
 // the writes of all decisions before it.
 //
-// Life of a round: drawn (RoundRecord committed) -> leased in slices -> each
-// report committed -> when the last has been, Advance: tell, snapshot, event,
-// next draw, in one write-set.
+// Life of a round: drawn (RoundRecord committed; a large round goes on being
+// written by Advance while its first samples are simulated) -> leased in slices
+// -> each report committed -> when the last has been, Advance: tell, snapshot,
+// event, next draw, in one write-set.
 //
 // Thread-compatible: the caller holds one lock around every call.
 class Coordinator {
@@ -122,11 +124,14 @@ class Coordinator {
   };
   // FailedPrecondition names both versions if the numerics differ.
   absl::StatusOr<Session> Register(const WorkerHello& hello, Now now);
-  // At most `max_tasks`; none if there is no work now. NotFound (reason
+  // At most `max_tasks`; none if there is no work now, or all of it is better
+  // left to other workers. NotFound (reason
   // SESSION_UNKNOWN) tells the worker to register again.
   absl::StatusOr<std::vector<Task>> Lease(const std::string& session,
                                           int max_tasks, Now now,
                                           Effects& effects);
+  // Whether samples or traces wait for a worker.
+  bool HasReadyWork(Now now) const;
   // Extends all leases of the session; returns those of `leases` that ended.
   absl::StatusOr<std::vector<std::string>> Heartbeat(
       const std::string& session, const std::vector<std::string>& leases,
@@ -135,12 +140,12 @@ class Coordinator {
     std::string session, lease, fit;
     std::vector<RecordedSample> samples;
     std::string failure;
-    int64_t microseconds = 0;
+    int64_t microseconds = 0;  // of the simulation alone
   };
   // Records each sample once: the first report wins, late ones are accepted if
   // the sample is still open. Returns how many were already recorded. The
   // session and lease need not be known any more. NotFound if the fit is gone.
-  absl::StatusOr<int64_t> ReportResults(const Report& report, Now now,
+  absl::StatusOr<int64_t> ReportResults(Report report, Now now,
                                         Effects& effects);
   // What a report for `lease` must have. NotFound: nobody waits for it.
   struct WantedTraces {
@@ -168,8 +173,9 @@ class Coordinator {
   absl::StatusOr<ResultShape> ShapeOf(const std::string& fit) const;
 
   // --- time ---
-  // Ends the round of `fit` if all its samples are recorded: tell, event, then
-  // stop, gate or the next draw. Harmless when there is nothing to do.
+  // Draws on where samples of the round are to come. Ends the round of `fit` if
+  // all its samples are recorded: tell, event, then stop, gate or the next
+  // draw. Harmless when there is nothing to do.
   void Advance(int64_t fit, Now now, Effects& effects);
   // Ends silent leases, overdue tasks, gates and running times; call a few
   // times a second.
@@ -182,6 +188,7 @@ class Coordinator {
     int64_t tasks_done = 0;
     int64_t samples_done = 0;
     std::set<std::string> leases;
+    std::map<int64_t, SpeedEstimate> speeds;  // by fit
   };
 
   absl::StatusOr<FitRun*> FindFit(std::string_view name) const;
@@ -189,15 +196,18 @@ class Coordinator {
   absl::StatusOr<std::string> FreeName(const FitPlan& plan) const;
   absl::StatusOr<Worker*> Touch(const std::string& session, Now now);
   bool IsLive(const Worker& worker, Now now) const;
-  FitRun* NextFitWithWork(double now_s);
+  // The next task of the next fit that has one for this worker, in turn.
+  std::optional<Task> NextTask(const std::string& session, Worker& worker,
+                               Now now);
   // A lease names its fit, so that a late report never reaches another one of
   // the same name, be it in another database.
   static std::string LeasePrefix(const FitRecord& fit);
+  TaskRequest RequestOf(const FitRun& fit, const Worker& worker, Now now) const;
   Task Grant(FitRun& fit, const SampleRange& range, const std::string& session,
              Worker& worker, Now now);
   // A task of a request for traces, if it is the turn of one.
   std::optional<Task> TraceTask(const std::string& session, Worker& worker,
-                                int64_t total_threads, Now now);
+                                Now now);
   void FailTraceRequests(int64_t fit, const absl::Status& why,
                          Effects& effects);
   // Takes the lease from its worker; the attempt is over.
@@ -205,7 +215,11 @@ class Coordinator {
                 const std::string& message, Now now, Effects& effects);
   // Ends the leases of `fit` that can tell nothing new.
   void DropUnwantedLeases(int64_t fit);
+  void LearnSpeed(Worker& worker, const somafit::Lease& lease,
+                  int64_t microseconds);
   void Forgive(double gap_s, Now now);
+  // Workers go on to what they leased ahead.
+  void BeginNextLeases(Now now);
 
   const CoordinatorOptions options_;
   const std::function<std::string()> new_lease_;
@@ -214,6 +228,7 @@ class Coordinator {
   std::map<std::string, Worker> workers_;  // by session
   std::map<std::string, somafit::Lease> leases_;
   std::map<int64_t, TraceRequest> trace_requests_;
+  std::map<int64_t, SpeedEstimate> thread_speeds_;  // of one thread, by fit
   int64_t next_fit_id_ = 1;
   int64_t last_trace_request_ = 0;
   int64_t last_served_fit_ = 0;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 
@@ -11,8 +12,6 @@
 
 namespace somafit {
 namespace {
-
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 // The breaker looks at a fit's first samples only.
 constexpr int64_t kBreakerFirst = 100;
@@ -73,19 +72,18 @@ FitRun::FitRun(StoredFit stored, std::optional<FitPlan> plan, Now now)
   for (StageRecord& stage : stored.stages) {
     if (stage.stage == record_.stage) snapshot = std::move(stage.snapshot);
   }
-  for (StoredRound& round : stored.open_rounds) {
-    if (round.round.stage == record_.stage) {
-      search_round_.emplace(std::move(round));
-    } else if (round.round.stage == record_.n_stages - 1) {
-      evaluation_round_.emplace(std::move(round));
-    }
-  }
   const bool search_ended =
       record_.resume_state && HasEnded(*record_.resume_state);
-  if (search_ended) search_round_.reset();
   if (plan_ && !search_ended) {
     optimizer_ = MakeOptimizer(*plan_);
     if (!snapshot.empty()) restored_ = optimizer_->Restore(snapshot);
+  }
+  for (StoredRound& round : stored.open_rounds) {
+    if (round.round.stage == record_.stage) {
+      if (!search_ended) TakeUp(std::move(round));
+    } else if (round.round.stage == record_.n_stages - 1) {
+      evaluation_round_.emplace(std::move(round), 0);
+    }
   }
   clock_runs_ = record_.state == FitState::kRunning && !evaluating();
   running_since_s_ = now.steady_s;
@@ -182,49 +180,6 @@ void FitRun::AppendRoundEvent(const OpenRound& round, bool gated, Now now,
   effects.writes.push_back(std::move(event));
 }
 
-void FitRun::DrawRound(Effects& effects) {
-  const FitSpec& spec = record_.spec;
-  int64_t count = spec.n_samples;
-  if (plan_->stop.evaluations) {
-    count = std::min(
-        count, *plan_->stop.evaluations - record_.rounds * spec.n_samples);
-  }
-  RandomStream random(spec.seed, StreamPurpose::kOptimizer,
-                      static_cast<uint32_t>(record_.stage),
-                      static_cast<uint32_t>(record_.rounds));
-  RoundRecord round;
-  round.fit = record_.id;
-  round.stage = record_.stage;
-  round.round = record_.rounds;
-  round.first_sample = record_.next_sample;
-  round.unit_points = optimizer_->Ask(count, random);
-  SOMAFIT_CHECK(static_cast<int64_t>(round.unit_points.size()) == count);
-  round.points.reserve(round.unit_points.size());
-  for (const std::vector<double>& unit : round.unit_points) {
-    SOMAFIT_CHECK(unit.size() == plan_->space.size());
-    round.points.push_back(plan_->space.ToSi(unit));
-    DropSignOfZero(round.points.back());
-  }
-  record_.next_sample += count;
-  effects.writes.push_back(round);
-  effects.work_available = true;
-  search_round_.emplace(std::move(round));
-}
-
-void FitRun::Learn() {
-  const OpenRound& round = *search_round_;
-  std::vector<Told> told;
-  told.reserve(static_cast<size_t>(round.size()));
-  for (int64_t s = round.first(); s < round.first() + round.size(); ++s) {
-    const OpenRound::Outcome& outcome = round.outcome(s);
-    const bool has_number = outcome.status == SampleStatus::kOk &&
-                            std::isfinite(outcome.total_error);
-    told.push_back(
-        {round.unit_point(s), has_number ? outcome.total_error : kInfinity});
-  }
-  optimizer_->Tell(told);
-}
-
 void FitRun::TakeBest(const OpenRound& round) {
   for (int64_t s = round.first(); s < round.first() + round.size(); ++s) {
     const OpenRound::Outcome& outcome = round.outcome(s);
@@ -259,6 +214,12 @@ std::optional<std::string> FitRun::StopReason(Now now) const {
 }
 
 void FitRun::Advance(Now now, Effects& effects) {
+  // Only a running fit draws on: all else writes the rest first.
+  if (DrawsOn()) {
+    DrawMore(effects);
+    if (DrawsOn()) effects.advance.push_back(record_.id);
+    return;
+  }
   if (record_.state != FitState::kRunning || !current() ||
       !current()->complete()) {
     return;
@@ -414,6 +375,7 @@ void FitRun::BreakCircuit(int64_t done_before, Now now, Effects& effects) {
       2 * record_.samples_failed <= record_.samples_done) {
     return;
   }
+  DrawRest(effects);
   SetState(FitState::kPaused, "BREAKER", now, effects);
 }
 

@@ -77,6 +77,9 @@ class FitRun {
   void EndAttempt(SampleRange range, AttemptEnd end, const std::string& message,
                   Now now, Effects& effects);
 
+  // Whether samples of the round are still to be written: Advance does it.
+  bool DrawsOn() const;
+
   // --- time ---
   void Advance(Now now, Effects& effects);
   // Gate timeout; `previous_s` is the time of the last tick.
@@ -99,6 +102,13 @@ class FitRun {
   void AppendRoundEvent(const OpenRound& round, bool gated, Now now,
                         Effects& effects);
   void DrawRound(Effects& effects);
+  // The round as Ask gives it: points and unit points of `count` samples.
+  void AskFor(int64_t count, RoundRecord& round) const;
+  // Writes some of the samples to come.
+  void DrawMore(Effects& effects);
+  void DrawRest(Effects& effects);  // all of them
+  // Takes up a round that was being drawn when the coordinator ended.
+  void TakeUp(StoredRound stored);
   void Learn();  // from the complete search round
   void TakeBest(const OpenRound& round);
   std::optional<std::string> StopReason(Now now) const;

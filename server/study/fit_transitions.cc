@@ -23,6 +23,7 @@ absl::Status FitRun::Pause(Now now, Effects& effects) {
   if (HasEnded(record_.state)) {
     return WrongState("a fit that has ended cannot be paused");
   }
+  DrawRest(effects);
   SetState(FitState::kPaused, "USER", now, effects);
   Save(effects);
   return absl::OkStatus();
@@ -57,6 +58,7 @@ absl::Status FitRun::Cancel(Now now, Effects& effects) {
   if (HasEnded(record_.state)) {
     return WrongState("it has ended already; delete it to be rid of it");
   }
+  DrawRest(effects);
   effects.writes.push_back(CancelledSamples{record_.id});
   if (evaluating() && HasEnded(*record_.resume_state)) {
     LeaveEvaluation(now, effects);
@@ -152,7 +154,7 @@ absl::Status FitRun::Evaluate(FitPlan plan,
                                        .snapshot = ""});
   SetState(FitState::kRunning, "", now, effects);
   effects.writes.push_back(round);
-  evaluation_round_.emplace(std::move(round));
+  evaluation_round_.emplace(std::move(round), count);
   effects.work_available = true;
   Save(effects);
   return absl::OkStatus();

@@ -14,6 +14,19 @@ void PendingRanges::Add(const SampleRange& range) {
   count_ += range.count;
 }
 
+void PendingRanges::AddNew(int64_t first, int64_t count) {
+  if (!ranges_.empty()) {
+    SampleRange& last = ranges_.rbegin()->second;
+    if (last.first + last.count == first && last.attempts == 0 &&
+        last.losses == 0 && last.not_before_s == 0) {
+      last.count += count;
+      count_ += count;
+      return;
+    }
+  }
+  Add({.first = first, .count = count});
+}
+
 std::optional<SampleRange> PendingRanges::Take(int64_t n, double now_s) {
   for (auto it = ranges_.begin(); it != ranges_.end(); ++it) {
     if (it->second.not_before_s > now_s) continue;
@@ -58,25 +71,6 @@ bool PendingRanges::BecameReady(double from_s, double to_s) const {
     return entry.second.not_before_s > from_s &&
            entry.second.not_before_s <= to_s;
   });
-}
-
-int64_t TaskSize(int64_t pending, int threads, int64_t total_threads,
-                 int64_t limit) {
-  const double own = std::max(threads, 1);
-  const double all = std::max(static_cast<double>(total_threads), own);
-  const double share = static_cast<double>(pending) * own / all;
-  const auto fair = static_cast<int64_t>(std::ceil(share));
-  const auto half = static_cast<int64_t>(std::ceil(share / 2));
-  const int64_t n = std::max(half, std::min<int64_t>(fair, 8));
-  return std::clamp<int64_t>(n, 1, std::max<int64_t>(limit, 1));
-}
-
-int64_t LargestTask(size_t n_parameters, size_t n_outputs, size_t n_traces) {
-  const size_t sample_bytes =
-      8 * (n_parameters + n_outputs * (n_traces + 2) + 4);
-  constexpr size_t kReportBytes = size_t{4} << 20;
-  return std::clamp<int64_t>(static_cast<int64_t>(kReportBytes / sample_bytes),
-                             1, 4096);
 }
 
 double RetryDelay(int attempts) {

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -25,6 +24,9 @@ struct Lease {
   SampleRange range;
   double granted_s = 0;
   int64_t request = 0;  // for traces, whose points `range` are; 0: of a round
+  // Its worker held other leases, and has them first: the time it may take has
+  // not begun. It begins anew, as granted_s, when those have ended.
+  bool waits = false;
 };
 
 // How an attempt ended without results.
@@ -40,6 +42,9 @@ class PendingRanges {
  public:
   // REQUIRES: disjoint from all ranges held.
   void Add(const SampleRange& range);
+  // Adds samples that nobody has had, as a part of the range before them where
+  // that is new as well.
+  void AddNew(int64_t first, int64_t count);
   // The first at most `n` samples of the first range that may be tried now.
   std::optional<SampleRange> Take(int64_t n, double now_s);
   // Drops one sample, wherever it lies; no-op if it is not pending.
@@ -54,18 +59,6 @@ class PendingRanges {
   std::map<int64_t, SampleRange> ranges_;  // by first sample
   int64_t count_ = 0;
 };
-
-// How many of `pending` samples a worker with `threads` threads gets, where all
-// live workers together have `total_threads`: guided self-scheduling, half of
-// its fair share, so that tasks shrink towards the end of a round; small shares
-// are not halved below 8 samples, which a vectorised kernel computes in the
-// time of one. At most `limit`, at least 1. Results never depend on the cut.
-int64_t TaskSize(int64_t pending, int threads, int64_t total_threads,
-                 int64_t limit);
-
-// Largest task: 4096 samples, and what keeps a report of its results below
-// 4 MiB.
-int64_t LargestTask(size_t n_parameters, size_t n_outputs, size_t n_traces);
 
 // Seconds before the next attempt after `attempts` reported failures: 0.5,
 // doubling, at most 30.

@@ -7,11 +7,18 @@
 
 namespace somafit {
 
-OpenRound::OpenRound(RoundRecord round)
-    : OpenRound(StoredRound{std::move(round), {}}) {}
+OpenRound::OpenRound(RoundRecord round, int64_t n_drawn)
+    : round_(std::move(round)),
+      outcomes_(round_.points.size()),
+      n_drawn_(std::min(n_drawn, size())),
+      n_open_(size()) {
+  GiveBack({.first = first(), .count = n_drawn_});
+}
 
-OpenRound::OpenRound(StoredRound stored) : round_(std::move(stored.round)) {
-  outcomes_.resize(round_.points.size());
+OpenRound::OpenRound(StoredRound stored, int64_t n_to_come)
+    : round_(std::move(stored.round)),
+      outcomes_(round_.points.size()),
+      n_drawn_(size() - n_to_come) {
   for (size_t i = 0; i < stored.evaluations.size() && i < outcomes_.size();
        ++i) {
     outcomes_[i] = {stored.evaluations[i].status,
@@ -20,7 +27,25 @@ OpenRound::OpenRound(StoredRound stored) : round_(std::move(stored.round)) {
   n_open_ = std::count_if(outcomes_.begin(), outcomes_.end(), [](auto& o) {
     return o.status == SampleStatus::kDrawn;
   });
-  GiveBack({.first = first(), .count = size()});
+  GiveBack({.first = first(), .count = n_drawn_});
+}
+
+DrawnSamples OpenRound::Draw(int64_t n) {
+  n = std::min(n, n_to_come());
+  DrawnSamples drawn;
+  drawn.fit = round_.fit;
+  drawn.stage = round_.stage;
+  drawn.round = round_.round;
+  drawn.first_sample = first() + n_drawn_;
+  const auto slice = [&](const std::vector<std::vector<double>>& points) {
+    return std::vector<std::vector<double>>(points.begin() + n_drawn_,
+                                            points.begin() + n_drawn_ + n);
+  };
+  drawn.points = slice(round_.points);
+  drawn.unit_points = slice(round_.unit_points);
+  n_drawn_ += n;
+  pending_.AddNew(drawn.first_sample, n);
+  return drawn;
 }
 
 void OpenRound::Record(int64_t sample, SampleStatus status,

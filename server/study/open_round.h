@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "server/study/leases.h"
@@ -9,13 +10,16 @@
 namespace somafit {
 
 // A round that has been drawn and not ended: what is known of its samples, and
-// which of them are in nobody's hands.
+// which of them are in nobody's hands. A large round goes to the store slice by
+// slice, so that workers begin while the rest is written.
 class OpenRound {
  public:
-  // Nothing is recorded yet.
-  explicit OpenRound(RoundRecord round);
-  // As read back; nothing is in a worker's hands.
-  explicit OpenRound(StoredRound stored);
+  // Nothing is recorded yet. Of all its samples, the first `n_drawn` are on
+  // their way to the store.
+  OpenRound(RoundRecord round, int64_t n_drawn);
+  // As read back; nothing is in a worker's hands. If samples are to come,
+  // `stored.round` is the whole round and `n_to_come` says how many of them.
+  OpenRound(StoredRound stored, int64_t n_to_come);
 
   const RoundRecord& record() const { return round_; }
   int64_t first() const { return round_.first_sample; }
@@ -23,12 +27,18 @@ class OpenRound {
   bool Contains(int64_t sample) const {
     return sample >= first() && sample < first() + size();
   }
-  // Contained and without a result.
+  // Drawn and without a result.
   bool IsOpen(int64_t sample) const {
-    return Contains(sample) &&
+    return sample >= first() && sample < first() + n_drawn_ &&
            outcomes_[Index(sample)].status == SampleStatus::kDrawn;
   }
   bool complete() const { return n_open_ == 0; }
+  int64_t n_open() const { return n_open_; }  // those to come included
+  int64_t n_to_come() const { return size() - n_drawn_; }
+
+  // The next at most `n` samples that are to come, for the store; from now on
+  // they are pending.
+  DrawnSamples Draw(int64_t n);
 
   // Closes an open sample; also takes it off the pending ones.
   // REQUIRES: IsOpen(sample).
@@ -51,8 +61,9 @@ class OpenRound {
   const std::vector<double>& point(int64_t sample) const {
     return round_.points[Index(sample)];
   }
-  const std::vector<double>& unit_point(int64_t sample) const {
-    return round_.unit_points[Index(sample)];
+  // For learning from a complete round, which needs it no more.
+  std::vector<double> TakeUnitPoint(int64_t sample) {
+    return std::move(round_.unit_points[Index(sample)]);
   }
 
  private:
@@ -62,6 +73,7 @@ class OpenRound {
 
   RoundRecord round_;
   std::vector<Outcome> outcomes_;
+  int64_t n_drawn_ = 0;
   int64_t n_open_ = 0;
   PendingRanges pending_;
 };

@@ -69,7 +69,8 @@ struct StageRecord {
   std::string snapshot;  // of the optimizer, after those rounds; "" before
 };
 
-// Samples drawn together: first_sample, first_sample + 1, ...
+// Samples drawn together: first_sample, first_sample + 1, ... A large round
+// begins with some of its points, and DrawnSamples bring those to come.
 struct RoundRecord {
   int64_t fit = 0;
   int32_t stage = 0;
@@ -77,6 +78,17 @@ struct RoundRecord {
   int64_t first_sample = 0;
   std::vector<std::vector<double>> points;       // SI
   std::vector<std::vector<double>> unit_points;  // unit cube; kEvaluate: empty
+  int64_t n_to_come = 0;  // samples of the round behind these
+};
+
+// The next samples of a round of which some were to come.
+struct DrawnSamples {
+  int64_t fit = 0;
+  int32_t stage = 0;
+  int64_t round = 0;
+  int64_t first_sample = 0;
+  std::vector<std::vector<double>> points;       // SI
+  std::vector<std::vector<double>> unit_points;  // unit cube
 };
 
 struct RecordedSample {
@@ -143,9 +155,10 @@ struct CancelledSamples {
   int64_t fit = 0;
 };  // all drawn -> cancelled
 
-using Write = std::variant<ModelRecord, NewFit, UpdatedFit, DeletedFit,
-                           StageRecord, RoundRecord, ResultsRecord,
-                           CancelledSamples, EventRecord, RequestRecord>;
+using Write =
+    std::variant<ModelRecord, NewFit, UpdatedFit, DeletedFit, StageRecord,
+                 RoundRecord, DrawnSamples, ResultsRecord, CancelledSamples,
+                 EventRecord, RequestRecord>;
 using WriteSet = std::vector<Write>;
 
 // A round that was drawn and not ended, with what is known of it.

@@ -79,8 +79,7 @@ void Coordinator::FailTraceRequests(int64_t fit, const absl::Status& why,
 }
 
 std::optional<Task> Coordinator::TraceTask(const std::string& session,
-                                           Worker& worker,
-                                           int64_t total_threads, Now now) {
+                                           Worker& worker, Now now) {
   auto it = trace_requests_.upper_bound(last_served_request_);
   for (size_t i = 0; i < trace_requests_.size(); ++i, ++it) {
     if (it == trace_requests_.end()) it = trace_requests_.begin();
@@ -97,10 +96,17 @@ std::optional<Task> Coordinator::TraceTask(const std::string& session,
   if (!served_traces_) return std::nullopt;
   auto& [id, request] = *it;
   last_served_request_ = id;
-  const auto range =
-      request.Take(TaskSize(request.pending(), worker.hello.threads,
-                            total_threads, kMaxTracePoints),
-                   now.steady_s);
+  // How long traces take is not measured: shares go by threads.
+  TaskRequest wanted;
+  wanted.pending = request.pending();
+  wanted.threads = worker.hello.threads;
+  wanted.speed = worker.hello.threads;
+  wanted.total_speed = 0;
+  for (const auto& [other_session, other] : workers_) {
+    if (IsLive(other, now)) wanted.total_speed += other.hello.threads;
+  }
+  wanted.limit = kMaxTracePoints;
+  const auto range = request.Take(TaskSize(wanted), now.steady_s);
   if (!range) return std::nullopt;
   Task task = request.TaskOf(*range);
   task.lease = LeasePrefix(fits_.at(request.fit())->record()) + new_lease_();
@@ -108,7 +114,8 @@ std::optional<Task> Coordinator::TraceTask(const std::string& session,
                          .fit = request.fit(),
                          .range = *range,
                          .granted_s = now.steady_s,
-                         .request = id};
+                         .request = id,
+                         .waits = !worker.leases.empty()};
   worker.leases.insert(task.lease);
   return task;
 }

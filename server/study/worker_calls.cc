@@ -70,16 +70,58 @@ bool Coordinator::IsLive(const Worker& worker, Now now) const {
   return now.steady_s - worker.last_seen_s <= options_.lease_s;
 }
 
-FitRun* Coordinator::NextFitWithWork(double now_s) {
+TaskRequest Coordinator::RequestOf(const FitRun& fit, const Worker& worker,
+                                   Now now) const {
+  const FitRecord& record = fit.record();
+  const OpenRound& round = fit.current_round();
+  TaskRequest request;
+  request.pending = round.pending().count() + round.n_to_come();
+  request.leased = round.n_open() - request.pending;
+  for (const std::string& name : worker.leases) {
+    const somafit::Lease& lease = leases_.at(name);
+    if (lease.request == 0 && lease.fit == record.id &&
+        round.Contains(lease.range.first)) {
+      request.held += lease.range.count;
+    }
+  }
+  request.threads = worker.hello.threads;
+  request.limit = LargestTask(record.parameters.size(), record.outputs.size(),
+                              record.n_traces);
+  double thread_speed = 1;
+  if (const auto found = thread_speeds_.find(record.id);
+      found != thread_speeds_.end()) {
+    thread_speed = found->second.samples_per_s().value_or(1);
+  }
+  const auto speed_of = [&](const Worker& each) {
+    const auto found = each.speeds.find(record.id);
+    const auto own = found != each.speeds.end() ? found->second.samples_per_s()
+                                                : std::nullopt;
+    return own.value_or(thread_speed * each.hello.threads);
+  };
+  request.speed = speed_of(worker);
+  request.measured = worker.speeds.contains(record.id);
+  request.total_speed = 0;
+  for (const auto& [session, each] : workers_) {
+    if (IsLive(each, now)) request.total_speed += speed_of(each);
+  }
+  return request;
+}
+
+std::optional<Task> Coordinator::NextTask(const std::string& session,
+                                          Worker& worker, Now now) {
   auto it = fits_.upper_bound(last_served_fit_);
   for (size_t i = 0; i < fits_.size(); ++i, ++it) {
     if (it == fits_.end()) it = fits_.begin();
-    if (it->second->HasReadyWork(now_s)) {
-      last_served_fit_ = it->first;
-      return it->second.get();
-    }
+    FitRun& fit = *it->second;
+    if (!fit.HasReadyWork(now.steady_s)) continue;
+    const int64_t n = TaskSize(RequestOf(fit, worker, now));
+    if (n == 0) continue;
+    const std::optional<SampleRange> range = fit.Take(n, now.steady_s);
+    if (!range) continue;
+    last_served_fit_ = it->first;
+    return Grant(fit, *range, session, worker, now);
   }
-  return nullptr;
+  return std::nullopt;
 }
 
 Task Coordinator::Grant(FitRun& fit, const SampleRange& range,
@@ -106,7 +148,8 @@ Task Coordinator::Grant(FitRun& fit, const SampleRange& range,
   leases_[grant.lease] = {.session = session,
                           .fit = fit.record().id,
                           .range = range,
-                          .granted_s = now.steady_s};
+                          .granted_s = now.steady_s,
+                          .waits = !worker.leases.empty()};
   worker.leases.insert(grant.lease);
   return grant;
 }
@@ -115,33 +158,30 @@ absl::StatusOr<std::vector<Task>> Coordinator::Lease(const std::string& session,
                                                      int max_tasks, Now now,
                                                      Effects&) {
   SOMAFIT_ASSIGN_OR_RETURN(Worker* const worker, Touch(session, now));
-  int64_t total_threads = 0;
-  for (const auto& [other_session, other] : workers_) {
-    if (IsLive(other, now)) total_threads += other.hello.threads;
-  }
   std::vector<Task> grants;
   size_t bytes = 0;
   while (static_cast<int>(grants.size()) < std::clamp(max_tasks, 1, 64) &&
          bytes < kMaxGrantBytes) {
-    if (auto task = TraceTask(session, *worker, total_threads, now)) {
-      bytes += task->points.size() * (task->parameters.size() * 8 + 16);
-      grants.push_back(*std::move(task));
-      continue;
-    }
-    FitRun* const fit = NextFitWithWork(now.steady_s);
-    if (fit == nullptr) break;
-    const FitRecord& record = fit->record();
-    const int64_t n =
-        TaskSize(fit->current_round().pending().count(), worker->hello.threads,
-                 total_threads,
-                 LargestTask(record.parameters.size(), record.outputs.size(),
-                             record.n_traces));
-    const std::optional<SampleRange> range = fit->Take(n, now.steady_s);
-    if (!range) break;
-    grants.push_back(Grant(*fit, *range, session, *worker, now));
-    bytes += grants.back().points.size() * (record.parameters.size() * 8 + 16);
+    std::optional<Task> task = TraceTask(session, *worker, now);
+    if (!task) task = NextTask(session, *worker, now);
+    // It was the turn of a round, which has nothing for this worker.
+    if (!task) task = TraceTask(session, *worker, now);
+    if (!task) break;
+    bytes += task->points.size() * (task->parameters.size() * 8 + 16);
+    grants.push_back(*std::move(task));
   }
   return grants;
+}
+
+bool Coordinator::HasReadyWork(Now now) const {
+  const auto has = [&](const auto& entry) {
+    return entry.second->HasReadyWork(now.steady_s);
+  };
+  return std::any_of(fits_.begin(), fits_.end(), has) ||
+         std::any_of(trace_requests_.begin(), trace_requests_.end(),
+                     [&](const auto& entry) {
+                       return entry.second.HasReadyWork(now.steady_s);
+                     });
 }
 
 absl::StatusOr<std::vector<std::string>> Coordinator::Heartbeat(
@@ -181,6 +221,10 @@ void Coordinator::EndLease(const std::string& name, AttemptEnd end,
 
 void Coordinator::DropUnwantedLeases(int64_t fit) {
   const auto found = fits_.find(fit);
+  if (found == fits_.end() || HasEnded(found->second->record().state)) {
+    thread_speeds_.erase(fit);
+    for (auto& [session, worker] : workers_) worker.speeds.erase(fit);
+  }
   std::erase_if(leases_, [&](const auto& entry) {
     const auto& [name, lease] = entry;
     if (lease.fit != fit) return false;
@@ -196,8 +240,16 @@ void Coordinator::DropUnwantedLeases(int64_t fit) {
   });
 }
 
-absl::StatusOr<int64_t> Coordinator::ReportResults(const Report& report,
-                                                   Now now, Effects& effects) {
+void Coordinator::LearnSpeed(Worker& worker, const somafit::Lease& lease,
+                             int64_t microseconds) {
+  const double seconds = static_cast<double>(microseconds) * 1e-6;
+  worker.speeds[lease.fit].Add(lease.range.count, seconds);
+  thread_speeds_[lease.fit].Add(lease.range.count,
+                                seconds * worker.hello.threads);
+}
+
+absl::StatusOr<int64_t> Coordinator::ReportResults(Report report, Now now,
+                                                   Effects& effects) {
   std::string worker_name;
   const auto worker = workers_.find(report.session);
   if (worker != workers_.end()) {
@@ -236,14 +288,22 @@ absl::StatusOr<int64_t> Coordinator::ReportResults(const Report& report,
     return absl::InvalidArgumentError(
         "the task asked for traces, not for errors; report traces");
   }
+  // The first report of a task tells its time, a later part of it does not.
+  if (worker != workers_.end() &&
+      worker->second.leases.contains(report.lease) && report.failure.empty() &&
+      report.microseconds > 0) {
+    LearnSpeed(worker->second, lease->second, report.microseconds);
+  }
+  const auto n_samples = static_cast<int64_t>(report.samples.size());
   const int64_t already = fit->Record(worker_name, report.microseconds,
-                                      report.samples, now, effects);
-  const int64_t recorded =
-      static_cast<int64_t>(report.samples.size()) - already;
+                                      std::move(report.samples), now, effects);
+  const int64_t recorded = n_samples - already;
   if (worker != workers_.end() && recorded > 0) {
     ++worker->second.tasks_done;
     worker->second.samples_done += recorded;
   }
+  // What was left to this worker, since it held so much, may be due now.
+  effects.work_available |= fit->HasReadyWork(now.steady_s);
   if (lease == leases_.end() || lease->second.fit != record.id) return already;
   // What a report leaves out is tried again; that counts as an attempt unless
   // there was progress.

@@ -157,12 +157,12 @@ class Cluster:
             time.sleep(0.01)
         raise AssertionError("the coordinator did not start")
 
-    def start_worker(self, threads=1, faults="", name=None):
+    def start_worker(self, threads=1, faults="", name=None, kernel="native"):
         with open(self.worker_log, "ab") as log:
             worker = subprocess.Popen(
                 [BIN / "somafit-worker", "--endpoint", self.endpoint,
                  "--threads", str(threads), "--name",
-                 name or f"w{len(self.workers)}"],
+                 name or f"w{len(self.workers)}", "--kernel", kernel],
                 stdout=log, stderr=log,
                 env={**os.environ, "SOMAFIT_FAULTS": faults})
         self.workers.append(worker)

@@ -69,6 +69,14 @@ class DescribeTest(unittest.TestCase):
         last = passes[passes.rindex("\ndt "):]
         self.assertTrue(program.endswith(last))
 
+    def test_native_code_of_the_example(self):
+        ir = self.succeeds("compile", EXAMPLE, "--dump=ir", "--isa=avx2",
+                           "--width=8")
+        self.assertIn("define void @somafit_run", ir)
+        self.assertIn("<8 x double>", ir)
+        self.assertNotIn("zmm", self.succeeds(
+            "compile", EXAMPLE, "--dump=asm", "--isa=avx2"))
+
     def test_set_replaces_a_value(self):
         self.assertIn("0.5*ms = 0.0005 second", self.succeeds(
             "check", EXAMPLE, "--set", "dt=0.5*ms"))

@@ -7,7 +7,7 @@ import re
 import time
 import unittest
 
-from cluster import EXAMPLE, Cluster, main, rows
+from cluster import EXAMPLE, Cluster, main, rows, small_spec
 
 ROUNDS = 40
 SERVER_POINTS = ["draw_committed", "leased", "reported_not_told", "round_end"]
@@ -146,6 +146,39 @@ class KillTest(unittest.TestCase):
             print(f"{with_lease} of them with a lease out")
             self.assertGreaterEqual(with_lease, 20)
             self.check(cluster.csv(fit))
+            self.assertEqual(cluster.sql("pragma integrity_check"), "ok")
+
+    def test_killed_between_the_slices_of_a_large_round(self):
+        def submitted(cluster):
+            return cluster.submit(
+                small_spec(cluster.directory, n_samples=10_000,
+                           stop={"rounds": 6}), "--name", "large")
+
+        with Cluster() as cluster:
+            cluster.start_server()
+            fit = submitted(cluster)
+            cluster.start_worker(1)
+            cluster.somafit("watch", fit)
+            expected = cluster.csv(fit)
+        self.assertEqual(len(rows(expected)), 60_000)
+        with Killing() as cluster:
+            cluster.start_server()
+            fit = submitted(cluster)
+            partly = 0
+            for nth in [1, 2, 3, 1, 4, 2]:
+                cluster.kill(cluster.server)
+                cluster.restart_server(f"draw_committed:crash:{nth}")
+                if not cluster.workers:
+                    cluster.start_worker(1)
+                self.assertTrue(cluster.wait_end(cluster.server, 60))
+                self.assertTrue(cluster.running(), "the fit had ended")
+                drawn = int(cluster.sql("select count(*) from fit_large"))
+                partly += drawn % 10_000 != 0
+                cluster.restart_server()
+            print(f"{partly} kills while a round was partly drawn")
+            self.assertGreater(partly, 0)
+            cluster.somafit("watch", fit)
+            self.assertEqual(cluster.csv(fit), expected)
             self.assertEqual(cluster.sql("pragma integrity_check"), "ok")
 
 

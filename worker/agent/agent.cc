@@ -22,7 +22,7 @@ constexpr double kMaxHeartbeat = 10;  // [s]
 Agent::Agent(AgentOptions options, Connect connect)
     : options_(std::move(options)),
       connect_(std::move(connect)),
-      bench_(options_.identity.threads),
+      bench_(options_.identity.threads, options_.kernels),
       idle_since_(Clock::now()) {}
 
 Agent::~Agent() = default;
@@ -30,7 +30,10 @@ Agent::~Agent() = default;
 absl::Status Agent::Run() {
   std::thread reporting([this] { SendReports(); });
   std::thread beating([this] { SendHeartbeats(); });
+  std::thread leasing([this] { LeaseAhead(); });
   Work();
+  leasing.join();
+  ReleaseAhead();
   {
     std::lock_guard lock(mutex_);
     working_ = false;
@@ -62,11 +65,16 @@ void Agent::Fail(const absl::Status& status) {
   Stop();
 }
 
-void Agent::Work() {
-  while (!stopping()) {
+void Agent::LeaseAhead() {
+  while (true) {
+    {
+      std::unique_lock lock(mutex_);
+      changed_.wait(lock, [this] { return stopped_at_ || !ahead_; });
+      if (stopped_at_) return;
+    }
     const absl::StatusOr<Link> link = Connected(Patience::kUntilStop);
     if (!link.ok()) return;
-    const absl::StatusOr<std::vector<Task>> tasks =
+    absl::StatusOr<std::vector<Task>> tasks =
         link->port->Lease(link->session.session, 1);
     if (!tasks.ok()) {
       // Whatever was leased by an answer that did not arrive ends with the
@@ -78,12 +86,41 @@ void Agent::Work() {
     {
       std::lock_guard lock(mutex_);
       idle_ = false;
-      for (const Task& task : *tasks) held_[task.lease] = link->number;
+      held_[tasks->front().lease] = link->number;
+      ahead_ = Leased{std::move(tasks->front()), *link};
     }
-    for (const Task& task : *tasks) Do(task, *link);
-    std::lock_guard lock(mutex_);
-    idle_ = true;
-    idle_since_ = Clock::now();
+    changed_.notify_all();
+  }
+}
+
+std::optional<Agent::Leased> Agent::NextTask() {
+  std::optional<Leased> next;
+  {
+    std::unique_lock lock(mutex_);
+    if (!ahead_ && !idle_) {
+      idle_ = true;
+      idle_since_ = Clock::now();
+    }
+    changed_.wait(lock, [this] { return stopped_at_ || ahead_; });
+    if (stopped_at_) return std::nullopt;
+    next = std::exchange(ahead_, std::nullopt);
+  }
+  changed_.notify_all();
+  return next;
+}
+
+void Agent::ReleaseAhead() {
+  if (!ahead_) return;
+  const Leased ahead = *std::exchange(ahead_, std::nullopt);
+  LetGo(ahead.task.lease);
+  // Best effort: otherwise the lease ends by itself.
+  (void)ahead.link.port->Release(ahead.link.session.session,
+                                 {ahead.task.lease});
+}
+
+void Agent::Work() {
+  while (const std::optional<Leased> next = NextTask()) {
+    Do(next->task, next->link);
   }
 }
 
@@ -113,11 +150,16 @@ absl::StatusOr<std::shared_ptr<const Experiment>> Agent::Prepare(
 absl::Status Agent::Simulate(const Task& task, const Link& link,
                              TaskReport& report) {
   SOMAFIT_ASSIGN_OR_RETURN(const auto experiment, Prepare(task, link));
+  // What fetching and compiling took says nothing about the next task.
+  const auto begin = Clock::now();
   FaultPoint("worker_mid_task");
   const auto unwanted = [this, &task] { return Unwanted(task.lease); };
   if (task.recorded.empty()) {
     SOMAFIT_ASSIGN_OR_RETURN(report.evaluations,
                              bench_.Evaluate(*experiment, task, unwanted));
+    report.microseconds = std::chrono::duration_cast<std::chrono::microseconds>(
+                              Clock::now() - begin)
+                              .count();
     return absl::OkStatus();
   }
   report.shape = ShapeOf(*experiment->dataset, task.recorded.size());
@@ -127,7 +169,6 @@ absl::Status Agent::Simulate(const Task& task, const Link& link,
 }
 
 void Agent::Do(const Task& task, const Link& link) {
-  const auto begin = Clock::now();
   TaskReport report{.lease = task.lease,
                     .fit = task.fit,
                     .first_sample = task.first_sample,
@@ -147,9 +188,6 @@ void Agent::Do(const Task& task, const Link& link) {
     }
     return;
   }
-  report.microseconds = std::chrono::duration_cast<std::chrono::microseconds>(
-                            Clock::now() - begin)
-                            .count();
   if (!simulated.ok()) {
     report.failure = std::string(simulated.message()).substr(0, kMaxFailure);
     if (report.failure.empty()) report.failure = simulated.ToString();

@@ -19,6 +19,7 @@
 namespace somafit {
 
 struct AgentOptions {
+  KernelSource kernels = KernelFor;
   WorkerIdentity identity;
   std::optional<double> idle_exit_s;  // stop when there was no task for so long
   double grace_s = 5;  // of a task under way, and of reports, after Stop
@@ -33,8 +34,10 @@ struct AgentOptions {
 using Connect =
     std::function<absl::StatusOr<std::shared_ptr<CoordinatorPort>>()>;
 
-// The worker's loop: lease, simulate, report. One thread leases and simulates
-// (on more of them), one reports, one sends heartbeats. A coordinator that is
+// The worker's loop: lease, simulate, report. One thread leases, one simulates
+// (on more of them), one reports, one sends heartbeats. While a task is
+// simulated the next one is leased, at most one ahead, so that no call to the
+// coordinator is waited for between two tasks. A coordinator that is
 // away is waited for, and what was computed meanwhile is reported when it is
 // back.
 class Agent {
@@ -75,7 +78,17 @@ class Agent {
   bool stopping() const;
   void Fail(const absl::Status& status);
 
+  // A task and the link over which it was leased.
+  struct Leased {
+    Task task;
+    Link link;
+  };
+  void LeaseAhead();
   void Work();
+  // Waits for it; nullopt when the agent stops.
+  std::optional<Leased> NextTask();
+  // Gives back what was leased and not begun.
+  void ReleaseAhead();
   void Do(const Task& task, const Link& link);
   absl::StatusOr<std::shared_ptr<const Experiment>> Prepare(const Task& task,
                                                             Link link);
@@ -101,6 +114,7 @@ class Agent {
   std::condition_variable changed_;
   std::optional<Link> link_;
   int links_ = 0;
+  std::optional<Leased> ahead_;      // leased, not begun
   std::map<std::string, int> held_;  // lease -> number of its link
   std::set<std::string> ended_;      // leases among held_ to be given up
   std::deque<TaskReport> reports_;

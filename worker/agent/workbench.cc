@@ -104,6 +104,9 @@ absl::StatusOr<std::shared_ptr<const Experiment>> Workbench::Prepare(
                            task.metrics)
           : MakeRecordingExperiment(model, std::move(dataset), task.dt,
                                     task.parameters, task.recorded));
+  if (task.recorded.empty()) {
+    SOMAFIT_RETURN_IF_ERROR(PrepareBatch(made, kernels_));
+  }
   auto experiment = std::make_shared<const Experiment>(std::move(made));
   experiments_.push_front({std::move(key), experiment});
   if (experiments_.size() > kKeptExperiments) experiments_.pop_back();
@@ -120,14 +123,14 @@ absl::StatusOr<std::shared_ptr<const Experiment>> Workbench::Prepare(
 absl::StatusOr<std::vector<Evaluation>> Workbench::Evaluate(
     const Experiment& experiment, const Task& task,
     const std::function<bool()>& cancelled) const {
-  return EvaluateBatch(experiment, task.points, threads_, cancelled);
+  return EvaluateBatch(experiment, task.points, threads_, cancelled, kernels_);
 }
 
 absl::StatusOr<std::vector<Recording>> Workbench::Record(
     const Experiment& experiment, const Task& task,
     const std::function<bool()>& cancelled) const {
   return RecordBatch(experiment.program, *experiment.dataset, task.points,
-                     threads_, cancelled);
+                     threads_, cancelled, kernels_);
 }
 
 }  // namespace somafit

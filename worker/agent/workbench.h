@@ -10,6 +10,7 @@
 
 #include "worker/agent/coordinator_port.h"
 #include "worker/core/data/dataset.h"
+#include "worker/sim/block.h"
 #include "worker/sim/experiment.h"
 
 namespace somafit {
@@ -20,7 +21,8 @@ namespace somafit {
 // Thread-compatible.
 class Workbench {
  public:
-  explicit Workbench(int threads) : threads_(threads) {}
+  explicit Workbench(int threads, KernelSource kernels = KernelFor)
+      : threads_(threads), kernels_(std::move(kernels)) {}
 
   // The experiment of `task`, ready to run. Errors of the coordinator's are
   // returned as they are; IsTheTasksFault tells them from the task's own.
@@ -51,6 +53,7 @@ class Workbench {
   };
 
   const int threads_;
+  const KernelSource kernels_;
   // Latest first.
   std::list<KeptDataset> datasets_;
   std::list<KeptExperiment> experiments_;

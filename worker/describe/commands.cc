@@ -57,10 +57,11 @@ absl::StatusOr<std::string> CheckedText(const ExperimentOutline& outline) {
 }
 
 absl::StatusOr<std::string> DumpedText(const ExperimentOutline& outline,
-                                       const std::string& dump) {
+                                       const std::string& dump,
+                                       const KernelOptions& kernel) {
   Diagnostics warnings;
-  SOMAFIT_ASSIGN_OR_RETURN(std::string text,
-                           DumpText(outline, *ReadDump(dump), warnings));
+  SOMAFIT_ASSIGN_OR_RETURN(
+      std::string text, DumpText(outline, *ReadDump(dump), kernel, warnings));
   Complain(warnings.Render());
   return text;
 }
@@ -109,24 +110,40 @@ Examples:
   somafit-worker check < outline.json)");
   check->callback([=] { *action = [] { return Run(CheckedText); }; });
 
-  auto dump = std::make_shared<std::string>("program");
+  struct CompileOptions {
+    std::string dump = "program";
+    std::string isa = std::string(IsaName(BestIsa()));
+    KernelOptions kernel;
+  };
+  auto options = std::make_shared<CompileOptions>();
   CLI::App* compile = app.add_subcommand(
       "compile", "Prints a stage of the compilation of the outline on stdin");
-  compile->add_option("--dump", *dump, "Which stage")
+  compile->add_option("--dump", options->dump, "Which stage")
       ->capture_default_str()
       ->check(CLI::IsMember(DumpNames()));
+  compile->add_option("--isa", options->isa, "Of the kernel, for ir and asm")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"avx2", "avx512"}));
+  compile
+      ->add_option("--width", options->kernel.width,
+                   "Lanes of a block, for ir and asm (default: two vectors)")
+      ->check(CLI::IsMember({4, 8, 16}));
   compile->footer(R"(
   ast      the model as it was understood, one definition a line
   program  the operations that are simulated, and how many there are
   passes   the program after each stage of compilation
+  ir       LLVM's intermediate representation of the native kernel
+  asm      its assembly
 
 Examples:
   somafit compile client/examples/hodgkin_huxley/fit.yaml --dump passes
   somafit-worker compile --dump ast < outline.json)");
   compile->callback([=] {
     *action = [=] {
+      options->kernel.isa =
+          options->isa == "avx512" ? Isa::kAvx512 : Isa::kAvx2;
       return Run([=](const ExperimentOutline& outline) {
-        return DumpedText(outline, *dump);
+        return DumpedText(outline, options->dump, options->kernel);
       });
     };
   });

@@ -10,7 +10,7 @@ namespace somafit {
 
 const std::vector<std::string>& DumpNames() {
   static const auto* const names =
-      new std::vector<std::string>{"ast", "program", "passes"};
+      new std::vector<std::string>{"ast", "program", "passes", "ir", "asm"};
   return *names;
 }
 
@@ -22,7 +22,8 @@ std::optional<Dump> ReadDump(std::string_view name) {
 }
 
 absl::StatusOr<std::string> DumpText(const ExperimentOutline& outline,
-                                     Dump dump, Diagnostics& warnings) {
+                                     Dump dump, const KernelOptions& kernel,
+                                     Diagnostics& warnings) {
   std::string passes;
   ProgramObserver observer;
   if (dump == Dump::kPasses) {
@@ -44,6 +45,10 @@ absl::StatusOr<std::string> DumpText(const ExperimentOutline& outline,
                           PrintProgram(compiled->program));
     case Dump::kPasses:
       return passes;
+    case Dump::kIr:
+      return DumpKernel(compiled->program, kernel, KernelText::kIr);
+    case Dump::kAssembly:
+      return DumpKernel(compiled->program, kernel, KernelText::kAssembly);
   }
   return absl::InternalError("there is no such dump");
 }

@@ -35,6 +35,10 @@ StepWeights WeightsOf(const Experiment& experiment) {
   return weights;
 }
 
+KernelVariant VariantFor(const StepWeights& weights) {
+  return weights.empty() ? KernelVariant::kRecord : KernelVariant::kErrors;
+}
+
 class Batch {
  public:
   Batch(const Experiment& experiment, const Kernel& kernel,
@@ -212,6 +216,13 @@ class Batch {
 
 }  // namespace
 
+absl::Status PrepareBatch(const Experiment& experiment,
+                          const KernelSource& kernels) {
+  constexpr size_t kMany = 1000;
+  return kernels(experiment.program, VariantFor(WeightsOf(experiment)), kMany)
+      .status();
+}
+
 absl::StatusOr<std::vector<Evaluation>> EvaluateBatch(
     const Experiment& experiment,
     std::span<const std::vector<double>> points_si, int threads,
@@ -224,12 +235,10 @@ absl::StatusOr<std::vector<Evaluation>> EvaluateBatch(
         " numbers, but the model has ", n_parameters, " parameters"));
   }
   const StepWeights weights = WeightsOf(experiment);
-  const auto variant =
-      weights.empty() ? KernelVariant::kRecord : KernelVariant::kErrors;
+  const KernelVariant variant = VariantFor(weights);
   SOMAFIT_ASSIGN_OR_RETURN(
       const std::shared_ptr<const Kernel> kernel,
-      kernels ? kernels(experiment.program, variant, points_si.size())
-              : KernelFor(experiment.program, variant, points_si.size()));
+      kernels(experiment.program, variant, points_si.size()));
   Batch batch(experiment, *kernel, weights.empty() ? nullptr : &weights,
               points_si, cancelled);
   {

@@ -7,15 +7,10 @@
 #include "absl/status/statusor.h"
 
 #include "worker/core/data/evaluation.h"
-#include "worker/jit/kernel.h"
+#include "worker/sim/block.h"
 #include "worker/sim/experiment.h"
 
 namespace somafit {
-
-// Another way to a kernel than KernelFor, with its arguments.
-using KernelSource =
-    std::function<absl::StatusOr<std::shared_ptr<const Kernel>>(
-        const Program& program, KernelVariant variant, size_t n_points)>;
 
 // Simulates every point on every trace and compares with the targets, on
 // `threads` threads (at least one).
@@ -36,6 +31,10 @@ absl::StatusOr<std::vector<Evaluation>> EvaluateBatch(
     const Experiment& experiment,
     std::span<const std::vector<double>> points_si, int threads,
     const std::function<bool()>& cancelled = {},
-    const KernelSource& kernels = {});
+    const KernelSource& kernels = KernelFor);
+
+// Compiles beforehand what a batch of many points will need.
+absl::Status PrepareBatch(const Experiment& experiment,
+                          const KernelSource& kernels = KernelFor);
 
 }  // namespace somafit

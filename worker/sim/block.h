@@ -46,6 +46,15 @@ std::vector<double> BlockParameters(
     std::span<const std::vector<double>> points_si, size_t first,
     size_t n_lanes, size_t width);
 
+// Another way to a kernel than KernelFor, with its arguments.
+using KernelSource =
+    std::function<absl::StatusOr<std::shared_ptr<const Kernel>>(
+        const Program& program, KernelVariant variant, size_t n_points)>;
+
+// The interpreter in the place of native code: slow, and the same bits.
+absl::StatusOr<std::shared_ptr<const Kernel>> InterpretingKernel(
+    const Program& program, KernelVariant variant, size_t n_points);
+
 // The kernel for `n_points` points on this processor: no wider than they need.
 absl::StatusOr<std::shared_ptr<const Kernel>> KernelFor(const Program& program,
                                                         KernelVariant variant,

@@ -67,12 +67,12 @@ absl::Status CheckFits(const Program& program, const Dataset& dataset,
 absl::StatusOr<std::vector<Recording>> RecordBatch(
     const Program& program, const Dataset& dataset,
     std::span<const std::vector<double>> points_si, int threads,
-    const std::function<bool()>& cancelled) {
+    const std::function<bool()>& cancelled, const KernelSource& kernels) {
   SOMAFIT_RETURN_IF_ERROR(CheckFits(program, dataset, points_si));
   const RecordingShape shape = ShapeOf(dataset, program.outputs.size());
   SOMAFIT_ASSIGN_OR_RETURN(
       const std::shared_ptr<const Kernel> kernel,
-      KernelFor(program, KernelVariant::kRecord, points_si.size()));
+      kernels(program, KernelVariant::kRecord, points_si.size()));
   const auto width = static_cast<size_t>(kernel->width());
   // NaN stays where a block ends early, since all of it has diverged.
   std::vector<Recording> recordings(

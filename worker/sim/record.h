@@ -8,6 +8,7 @@
 
 #include "worker/core/data/recording.h"
 #include "worker/core/ir/program.h"
+#include "worker/sim/block.h"
 
 namespace somafit {
 
@@ -25,6 +26,7 @@ namespace somafit {
 absl::StatusOr<std::vector<Recording>> RecordBatch(
     const Program& program, const Dataset& dataset,
     std::span<const std::vector<double>> points_si, int threads,
-    const std::function<bool()>& cancelled = {});
+    const std::function<bool()>& cancelled = {},
+    const KernelSource& kernels = KernelFor);
 
 }  // namespace somafit

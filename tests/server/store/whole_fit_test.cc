@@ -133,6 +133,10 @@ class World {
     committed.get_future().get();
     for (const int64_t fit : effects.advance) {
       if (!calm_ && Chance(0.1)) {
+        for (const Write& write : effects.writes) {
+          const auto* round = std::get_if<RoundRecord>(&write);
+          restarts_while_drawing_ += round && round->n_to_come > 0;
+        }
         Start();
         return;
       }
@@ -147,6 +151,7 @@ class World {
   Coordinator& coordinator() { return *coordinator_; }
   Store& store() { return *store_; }
   Now now() const { return {time_s_, 0}; }
+  int restarts_while_drawing() const { return restarts_while_drawing_; }
 
   // Everything that must not depend on luck.
   std::string Table() {
@@ -183,6 +188,7 @@ class World {
   RandomStream random_;
   const bool calm_;
   int secrets_ = 0;
+  int restarts_while_drawing_ = 0;
   double time_s_ = 0;
   FitPlan plan_;
   std::unique_ptr<SqliteStore> store_;
@@ -244,6 +250,33 @@ TEST_F(WholeFitTest, DisturbancesChangeNoBitOfTheTable) {
       EXPECT_EQ((*events)[i].seq, static_cast<int64_t>(i) + 1);
     }
   }
+}
+
+// Rounds so large that they are written slice by slice.
+TEST_F(WholeFitTest, ARestartWhileARoundIsDrawnChangesNoBit) {
+  std::string undisturbed;
+  int restarts = 0;
+  for (uint64_t chaos = 0; chaos < 5; ++chaos) {
+    SCOPED_TRACE(chaos);
+    FitPlan plan = ExamplePlan("hh", 3000, 5);
+    plan.spec.execution.max_attempts = 1000;
+    World world(Path(chaos), chaos);
+    world.Create(plan);
+    world.Run();
+    const FitRecord fit = world.Get();
+    EXPECT_EQ(fit.state, FitState::kSucceeded);
+    EXPECT_EQ(fit.samples_done, 15'000);
+    EXPECT_EQ(fit.next_sample, 15'000);
+    if (chaos == 0) {
+      undisturbed = world.Table();
+      EXPECT_EQ(std::count(undisturbed.begin(), undisturbed.end(), '\n'),
+                15'000);
+    } else {
+      EXPECT_EQ(world.Table(), undisturbed);
+    }
+    restarts += world.restarts_while_drawing();
+  }
+  EXPECT_GT(restarts, 0);
 }
 
 TEST_F(WholeFitTest, AnEvaluationSurvivesARestart) {

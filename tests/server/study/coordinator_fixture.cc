@@ -20,6 +20,10 @@ std::string Describe(const Write& write) {
       return absl::StrCat("round:", w.stage, ":", w.round, "@", w.first_sample,
                           "+", w.points.size());
     }
+    std::string operator()(const DrawnSamples& w) {
+      return absl::StrCat("drawn:", w.stage, ":", w.round, "@", w.first_sample,
+                          "+", w.points.size());
+    }
     std::string operator()(const ResultsRecord& w) {
       return absl::StrCat("results:", w.samples.size());
     }

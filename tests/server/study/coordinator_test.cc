@@ -20,29 +20,29 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
 TEST_F(CoordinatorTest, WritesAFitFromCreationToItsEnd) {
-  const FitRecord fit = Create(ExamplePlan("hh", 10, 2));
+  const FitRecord fit = Create(ExamplePlan("hh", 20, 2));
   EXPECT_EQ(created_,
-            "model new stage:0:0 event1:RUNNING round:0:0@0+10 fit:RUNNING");
-  EXPECT_EQ(fit.next_sample, 10);
+            "model new stage:0:0 event1:RUNNING round:0:0@0+20 fit:RUNNING");
+  EXPECT_EQ(fit.next_sample, 20);
   const std::string session = Join("w");
   const auto tasks = Lease(session);
   ASSERT_EQ(tasks.size(), 1u);
   EXPECT_EQ(tasks[0].fit, "fits/hh");
   EXPECT_EQ(tasks[0].first_sample, 0);
-  EXPECT_EQ(tasks[0].points.size(), 8u);
+  EXPECT_EQ(tasks[0].points.size(), 16u);
   EXPECT_EQ(tasks[0].parameters, (std::vector<std::string>{"gl", "Cm"}));
   Report(ExampleReport(session, tasks[0]));
-  EXPECT_EQ(reported_, "results:8 fit:RUNNING");
+  EXPECT_EQ(reported_, "results:16 fit:RUNNING");
   EXPECT_EQ(advanced_, "");
   EXPECT_THAT(
       Work(session),
-      ElementsAre("stage:0:1 event2:round:0:0 round:0:1@10+10 fit:RUNNING",
+      ElementsAre("stage:0:1 event2:round:0:0 round:0:1@20+20 fit:RUNNING",
                   "stage:0:2 event3:round:0:1 event4:SUCCEEDED(ROUNDS) "
                   "fit:SUCCEEDED"));
   const FitRecord done = Get("fits/hh");
   EXPECT_EQ(done.state, FitState::kSucceeded);
   EXPECT_EQ(done.rounds, 2);
-  EXPECT_EQ(done.samples_done, 20);
+  EXPECT_EQ(done.samples_done, 40);
   ASSERT_TRUE(done.best_sample);
   EXPECT_EQ(done.best_parameters.size(), 2u);
   EXPECT_EQ(done.best_error,
@@ -177,7 +177,7 @@ TEST_F(CoordinatorTest, GateStopsOrTimesOut) {
 }
 
 TEST_F(CoordinatorTest, APausedFitRecordsButDoesNotAdvance) {
-  Create(ExamplePlan("hh", 24, 2));
+  Create(ExamplePlan("hh", 40, 2));
   const std::string session = Join("w");
   const auto tasks = Lease(session, 2);
   ASSERT_EQ(tasks.size(), 2u);
@@ -189,15 +189,15 @@ TEST_F(CoordinatorTest, APausedFitRecordsButDoesNotAdvance) {
                                       now(), effects),
               IsEmpty());
   Report(ExampleReport(session, tasks[0]));
-  EXPECT_EQ(reported_, "results:12 fit:PAUSED");
+  EXPECT_EQ(reported_, "results:16 fit:PAUSED");
   Report(ExampleReport(session, tasks[1]));
-  EXPECT_EQ(reported_, "results:8 fit:PAUSED");
+  EXPECT_EQ(reported_, "results:16 fit:PAUSED");
   Effects resumed;
   ASSERT_TRUE(coordinator_.ResumeFit("hh", now(), resumed).ok());
   EXPECT_THAT(resumed.advance, IsEmpty());
   Work(session, 1);
   EXPECT_EQ(advanced_,
-            "stage:0:1 event4:round:0:0 round:0:1@24+24 fit:RUNNING");
+            "stage:0:1 event4:round:0:0 round:0:1@40+40 fit:RUNNING");
 }
 
 TEST_F(CoordinatorTest, ResumingACompleteRoundAdvancesIt) {
@@ -216,7 +216,7 @@ TEST_F(CoordinatorTest, ResumingACompleteRoundAdvancesIt) {
 }
 
 TEST_F(CoordinatorTest, CancelsDrawnSamplesAndEndsLeases) {
-  Create(ExamplePlan("hh"));
+  Create(ExamplePlan("hh", 18));
   const std::string session = Join("w");
   const auto tasks = Lease(session, 2);
   Report(ExampleReport(session, tasks[0]));
@@ -324,7 +324,7 @@ TEST_F(CoordinatorTest, EvaluatesPointsInAStageOfTheirOwn) {
 }
 
 TEST_F(CoordinatorTest, EvaluationOfAPausedFitLeavesItsOpenRoundAlone) {
-  Create(ExamplePlan("hh", 10, 1));
+  Create(ExamplePlan("hh", 20, 1));
   const std::string session = Join("w");
   const auto held = Lease(session);
   Effects effects;
@@ -335,9 +335,9 @@ TEST_F(CoordinatorTest, EvaluationOfAPausedFitLeavesItsOpenRoundAlone) {
                   .ok());
   const auto points = Lease(session, 9);
   ASSERT_EQ(points.size(), 1u);
-  EXPECT_EQ(points[0].first_sample, 10);
+  EXPECT_EQ(points[0].first_sample, 20);
   Report(ExampleReport(session, held[0]));
-  EXPECT_EQ(reported_, "results:8 fit:RUNNING");
+  EXPECT_EQ(reported_, "results:16 fit:RUNNING");
   Report(ExampleReport(session, points[0]));
   EXPECT_EQ(advanced_,
             "stage:1:1 event4:round:1:0 event5:PAUSED(USER) "
@@ -390,11 +390,109 @@ TEST_F(CoordinatorTest, BreaksTheCircuitOfAFitThatFails) {
     }
   }
   Report(report);
-  EXPECT_EQ(reported_, "results:50 event2:PAUSED(BREAKER) fit:PAUSED");
+  EXPECT_EQ(reported_, "results:32 event2:PAUSED(BREAKER) fit:PAUSED");
   Effects effects;
   ASSERT_TRUE(coordinator_.ResumeFit("hh", now(), effects).ok());
   Work(session);
   EXPECT_EQ(Get("hh").state, FitState::kSucceeded);
+}
+
+TEST_F(CoordinatorTest, ALargeRoundIsLeasedWhileItIsWritten) {
+  Effects effects;
+  ASSERT_TRUE(
+      coordinator_
+          .CreateFit(ExamplePlan("hh", 6000, 1), ExampleModel(), now(), effects)
+          .ok());
+  EXPECT_EQ(Describe(effects.writes),
+            "model new stage:0:0 event1:RUNNING round:0:0@0+1024 fit:RUNNING");
+  ASSERT_EQ(effects.advance.size(), 1u);
+  const auto& first = std::get<RoundRecord>(effects.writes[4]);
+  EXPECT_EQ(first.n_to_come, 4976);
+  // Only what is on its way to the disk is handed out or recorded.
+  const std::string session = Join("w", 1000);
+  const auto tasks = Lease(session, 9);
+  ASSERT_EQ(tasks.size(), 1u);
+  EXPECT_EQ(tasks[0].points.size(), 1024u);
+  Coordinator::Report report = ExampleReport(session, tasks[0]);
+  report.samples[0].sample = 1024;
+  EXPECT_EQ(Report(report), 1);
+  Effects more;
+  coordinator_.Advance(1, now(), more);
+  EXPECT_EQ(Describe(more.writes), "drawn:0:0@1024+4096");
+  EXPECT_TRUE(more.work_available);
+  EXPECT_EQ(more.advance.size(), 1u);
+  // A fit that no longer runs is drawn to the end first.
+  Effects paused;
+  ASSERT_TRUE(coordinator_.PauseFit("hh", now(), paused).ok());
+  EXPECT_EQ(Describe(paused.writes),
+            "drawn:0:0@5120+880 event2:PAUSED(USER) fit:PAUSED");
+  Effects nothing;
+  coordinator_.Advance(1, now(), nothing);
+  EXPECT_THAT(nothing.writes, IsEmpty());
+  ASSERT_TRUE(coordinator_.ResumeFit("hh", now(), effects).ok());
+  EXPECT_EQ(Work(session).size(), 1u);
+  EXPECT_EQ(Get("hh").samples_done, 6000);
+}
+
+TEST_F(CoordinatorTest, CancellingDrawsTheRestFirst) {
+  Effects effects;
+  ASSERT_TRUE(
+      coordinator_
+          .CreateFit(ExamplePlan("hh", 6000, 1), ExampleModel(), now(), effects)
+          .ok());
+  Effects cancelled;
+  ASSERT_TRUE(coordinator_.CancelFit("hh", now(), cancelled).ok());
+  EXPECT_EQ(Describe(cancelled.writes),
+            "drawn:0:0@1024+4096 drawn:0:0@5120+880 cancelled "
+            "event2:CANCELLED(USER) fit:CANCELLED");
+}
+
+// As read back after a kill between two slices.
+TEST_F(CoordinatorTest, DrawsTheRestOfARoundAfterARestart) {
+  Effects before;
+  ASSERT_TRUE(
+      coordinator_
+          .CreateFit(ExamplePlan("hh", 6000, 2), ExampleModel(), now(), before)
+          .ok());
+  Effects second;
+  coordinator_.Advance(1, now(), second);
+  StoredFit stored;
+  stored.fit = Get("hh");
+  stored.stages = {std::get<StageRecord>(before.writes[2])};
+  StoredRound round{std::get<RoundRecord>(before.writes[4]), {}};
+  round.evaluations.resize(round.round.points.size());
+  stored.open_rounds = {round};
+  const auto recover = [&](Coordinator& coordinator) {
+    Effects effects;
+    EXPECT_TRUE(coordinator
+                    .Recover(
+                        {stored}, 2,
+                        [](const FitRecord&) -> absl::StatusOr<FitPlan> {
+                          return ExamplePlan("hh", 6000, 2);
+                        },
+                        now(), effects)
+                    .ok());
+    return effects;
+  };
+  Coordinator restarted({.lease_s = 30}, [] { return "lease"; });
+  const Effects effects = recover(restarted);
+  EXPECT_THAT(effects.advance, ElementsAre(1));
+  Effects more;
+  restarted.Advance(1, now(), more);
+  ASSERT_EQ(Describe(more.writes), "drawn:0:0@1024+4096");
+  const auto& drawn = std::get<DrawnSamples>(second.writes[0]);
+  const auto& again = std::get<DrawnSamples>(more.writes[0]);
+  EXPECT_EQ(again.points, drawn.points);
+  EXPECT_EQ(again.unit_points, drawn.unit_points);
+  // A server that draws other samples must not go on.
+  stored.open_rounds[0].round.points[7][0] *= 1.5;
+  Coordinator other({.lease_s = 30}, [] { return "lease"; });
+  const Effects failed = recover(other);
+  EXPECT_THAT(failed.advance, IsEmpty());
+  const auto fit = other.GetFit("hh", now());
+  EXPECT_EQ(fit->state, FitState::kFailed);
+  EXPECT_THAT(fit->reason, HasSubstr("draws other samples"));
+  EXPECT_EQ(fit->next_sample, 1024);
 }
 
 TEST_F(CoordinatorTest, CountsRunningTimeOnly) {

@@ -2,6 +2,8 @@
 
 #include <atomic>
 #include <chrono>
+#include <set>
+#include <string>
 #include <thread>
 
 #include <gtest/gtest.h>
@@ -218,6 +220,49 @@ TEST_F(AgentTest, FinishesWhatItHoldsBeforeItStops) {
   EXPECT_TRUE(Stop().ok());
   // Leased before the stop: reported. Not leased: untouched.
   EXPECT_TRUE(coordinator_.released().empty());
+}
+
+TEST_F(AgentTest, LeasesOneTaskAheadAndGivesItBackWhenItStops) {
+  AgentOptions options;
+  options.grace_s = 0.2;
+  coordinator_.UseLongTraces();
+  for (const char* lease : {"begun", "ahead", "left", "left too"}) {
+    coordinator_.Add(
+        coordinator_.NewTask(lease, std::vector<double>(50'000, 1e-8)));
+  }
+  Start(options);
+  std::this_thread::sleep_for(milliseconds(500));
+  EXPECT_EQ(coordinator_.tasks_left(), 2);
+  EXPECT_TRUE(Stop().ok());
+  EXPECT_EQ(coordinator_.released(), (std::set<std::string>{"begun", "ahead"}));
+  EXPECT_EQ(coordinator_.tasks_left(), 2);
+}
+
+TEST_F(AgentTest, DoesNotBeginWhatEndedWhileItWaited) {
+  coordinator_.UseLongTraces();
+  coordinator_.Add(
+      coordinator_.NewTask("begun", std::vector<double>(50'000, 1e-8)));
+  coordinator_.Add(
+      coordinator_.NewTask("ahead", std::vector<double>(50'000, 1e-8)));
+  Start();
+  std::this_thread::sleep_for(milliseconds(300));
+  coordinator_.End("ahead");
+  std::this_thread::sleep_for(milliseconds(300));
+  coordinator_.End("begun");
+  coordinator_.Add(coordinator_.NewTask("next", {1e-8}));
+  ASSERT_TRUE(coordinator_.WaitForReports(1));
+  EXPECT_EQ(coordinator_.reports()[0].lease, "next");
+  EXPECT_TRUE(Stop().ok());
+}
+
+// What a worker says of its speed is that of the simulation.
+TEST_F(AgentTest, FetchingIsNotPartOfTheTime) {
+  coordinator_.FetchTakes(0.3);
+  Start();
+  coordinator_.Add(coordinator_.NewTask("first", {1e-8}));
+  ASSERT_TRUE(coordinator_.WaitForReports(1));
+  EXPECT_LT(coordinator_.reports()[0].microseconds, 200'000);
+  EXPECT_TRUE(Stop().ok());
 }
 
 TEST_F(AgentTest, EndsWhenIdle) {

@@ -1,6 +1,7 @@
 #include "tests/worker/agent/fake_coordinator.h"
 
 #include <chrono>
+#include <thread>
 
 #include "worker/core/data/dataset.h"
 #include "worker/core/units/unit.h"
@@ -76,7 +77,11 @@ class FakePort final : public CoordinatorPort {
     return absl::OkStatus();
   }
   absl::StatusOr<ModelSource> FetchModel(const std::string&) override {
-    std::lock_guard lock(all_.mutex_);
+    std::unique_lock lock(all_.mutex_);
+    const std::chrono::duration<double> takes(all_.fetch_s_);
+    lock.unlock();
+    std::this_thread::sleep_for(takes);
+    lock.lock();
     if (!all_.failure_.ok()) return all_.failure_;
     ++all_.model_fetches_;
     return all_.model_;
@@ -141,6 +146,11 @@ void FakeCoordinator::End(const std::string& lease) {
   ended_.insert(lease);
 }
 
+void FakeCoordinator::FetchTakes(double seconds) {
+  std::lock_guard lock(mutex_);
+  fetch_s_ = seconds;
+}
+
 bool FakeCoordinator::WaitForReports(size_t count) {
   std::unique_lock lock(mutex_);
   return changed_.wait_for(lock, std::chrono::seconds(10),
@@ -166,6 +176,11 @@ std::set<std::string> FakeCoordinator::released() {
 size_t FakeCoordinator::registrations() {
   std::lock_guard lock(mutex_);
   return registrations_;
+}
+
+size_t FakeCoordinator::tasks_left() {
+  std::lock_guard lock(mutex_);
+  return tasks_.size();
 }
 
 size_t FakeCoordinator::model_fetches() {

@@ -29,6 +29,7 @@ class FakeCoordinator {
   // All calls fail with this, until Ok is set.
   void FailWith(absl::Status status);
   void End(const std::string& lease);
+  void FetchTakes(double seconds);  // a model
   // Waits at most 10 s.
   bool WaitForReports(size_t count);
   bool WaitForRegistrations(size_t count);
@@ -37,6 +38,7 @@ class FakeCoordinator {
   std::set<std::string> released();
   size_t registrations();
   size_t model_fetches();
+  size_t tasks_left();  // not leased yet
 
  private:
   friend class FakePort;
@@ -48,6 +50,7 @@ class FakeCoordinator {
   std::vector<TaskReport> reports_;
   std::set<std::string> released_, ended_;
   size_t registrations_ = 0, model_fetches_ = 0;
+  double fetch_s_ = 0;
   ModelSource model_;
   std::string dataset_;
 };

@@ -153,7 +153,7 @@ TEST(DumpTest, MistakesAreAStatus) {
   ExperimentOutline outline = Leaky();
   outline.dt = "";
   Diagnostics warnings;
-  const auto text = DumpText(outline, Dump::kProgram, warnings);
+  const auto text = DumpText(outline, Dump::kProgram, {}, warnings);
   ASSERT_FALSE(text.ok());
   EXPECT_THAT(std::string(text.status().message()),
               HasSubstr("dt: error: dt is missing"));

@@ -54,7 +54,7 @@ class DescribeGoldenTest : public testing::TestWithParam<GoldenModel> {
 TEST_P(DescribeGoldenTest, PrintsEachStage) {
   for (const char* const stage : {"ast", "program", "passes"}) {
     Diagnostics warnings;
-    const auto text = DumpText(Outline(), *ReadDump(stage), warnings);
+    const auto text = DumpText(Outline(), *ReadDump(stage), {}, warnings);
     ASSERT_TRUE(text.ok()) << text.status();
     ExpectStage(stage, *text);
   }
