@@ -229,7 +229,7 @@ Work WorkOf(const Program& program) {
 
 void RunKernelBenchmark(benchmark::State& state, const Model& model, Isa isa,
                         int width) {
-  const Experiment experiment = Make(model, 1);
+  const Experiment experiment = Make(model, 5);
   const auto kernel =
       CompileKernel(experiment.program, {.isa = isa, .width = width});
   if (!kernel.ok()) {
@@ -241,7 +241,7 @@ void RunKernelBenchmark(benchmark::State& state, const Model& model, Isa isa,
   for (size_t p = 0; p < model.parameters.size(); ++p) {
     for (const auto& point : points) parameters.push_back(point[p]);
   }
-  const Trace& trace = experiment.dataset->traces[0];
+  const Trace& trace = experiment.dataset->traces[2];  // a spike
   const std::vector<double> ones(kSteps, 1.0);
   std::vector<double> states(experiment.program.states.size() * points.size());
   std::vector<double> sums(points.size());

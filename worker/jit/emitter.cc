@@ -6,6 +6,7 @@
 #include <llvm/IR/IRBuilder.h>
 
 #include "worker/core/base/check.h"
+#include "worker/jit/emission_order.h"
 #include "worker/jit/lanes.h"
 
 namespace somafit::jit {
@@ -220,11 +221,9 @@ class Emitter {
 
   void EmitStep(llvm::Value* step, const std::vector<llvm::PHINode*>& carried,
                 const Values& inputs) {
-    const std::vector<bool> needed =
-        Needed({&program_.next, &program_.observed});
-    for (size_t id = 0; id < values_.size(); ++id) {
+    for (const ValueId id : EmissionOrder(
+             program_, Needed({&program_.next, &program_.observed}))) {
       const Value& value = program_.values[id];
-      if (!needed[id] || rates_[id] != Rate::kPerStep) continue;
       switch (value.op) {
         case Op::kState:
           values_[id] = carried[static_cast<size_t>(value.index)];

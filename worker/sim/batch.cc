@@ -58,6 +58,12 @@ class Batch {
     for (const Trace& trace : experiment.dataset->traces) {
       largest_weight_ = std::max(largest_weight_, trace.weight);
     }
+    for (size_t output = 0; output < n_outputs_; ++output) {
+      for (const Trace& trace : experiment.dataset->traces) {
+        counts_.push_back(experiment.metrics[output]->CountedSteps(
+                              trace.targets[output]) > 0);
+      }
+    }
   }
 
   size_t n_units() const { return n_traces_ * n_blocks_; }
@@ -85,7 +91,7 @@ class Batch {
         const Trace& data = experiment_.dataset->traces[trace];
         const double error = errors_[Index(output, trace, point)];
         result.trace_errors.push_back(error);
-        if (metric.CountedSteps(data.targets[output]) == 0) continue;
+        if (!counts_[output * n_traces_ + trace]) continue;
         const double weight = data.weight / largest_weight_;
         sum = std::fma(weight, error, sum);
         weight_sum += weight;
@@ -208,6 +214,7 @@ class Batch {
   // [output][trace][point]; every unit writes a part of its own.
   std::vector<double> errors_;
   std::vector<std::optional<Divergence>> diverged_;  // [trace][point]
+  std::vector<bool> counts_;  // [output][trace]: whether any step does
   // Weights are relative to it, so that no sum of them overflows.
   double largest_weight_ = 0;
   std::atomic<size_t> next_unit_ = 0;
