@@ -40,6 +40,7 @@ struct Options {
   int threads = 0;
   std::optional<double> idle_exit_s;
   std::string kernel = "native";
+  int memory_mib = 1024;
   std::string log_level = "info";
 };
 
@@ -57,6 +58,10 @@ void DescribeOptions(CLI::App& app, Options& options) {
   app.add_option("--idle-exit", options.idle_exit_s,
                  "end when there was no task for so many seconds")
       ->check(CLI::Range(0.0, 1e9));
+  app.add_option("--memory-limit", options.memory_mib,
+                 "MiB of recordings to keep, and of traces of one task")
+      ->check(CLI::Range(1, 1 << 22))
+      ->capture_default_str();
   app.add_option("--kernel", options.kernel,
                  "native: compiled code; interpreter: the slow reference, with "
                  "the same bits")
@@ -132,8 +137,10 @@ int Main(int argc, char** argv) {
     }
   }
   AgentOptions agent_options;
+  agent_options.bench.memory_bytes = static_cast<size_t>(options.memory_mib)
+                                     << 20;
   if (options.kernel == "interpreter") {
-    agent_options.kernels = InterpretingKernel;
+    agent_options.bench.kernels = InterpretingKernel;
   }
   WorkerIdentity& identity = agent_options.identity;
   identity.host = HostName();

@@ -331,8 +331,8 @@ void Register() {
       ->Unit(benchmark::kMillisecond);
   // Samples, threads; wall time is what threads save.
   benchmark::RegisterBenchmark("batch", &BatchBenchmark)
-      ->Args({1000, 1})
-      ->Args({1000, 2})
+      ->Args({5000, 1})
+      ->Args({5000, 2})
       ->MeasureProcessCPUTime()
       ->UseRealTime()
       ->Unit(benchmark::kMillisecond);

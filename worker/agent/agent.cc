@@ -22,7 +22,11 @@ constexpr double kMaxHeartbeat = 10;  // [s]
 Agent::Agent(AgentOptions options, Connect connect)
     : options_(std::move(options)),
       connect_(std::move(connect)),
-      bench_(options_.identity.threads, options_.kernels),
+      bench_([this] {
+        WorkbenchOptions bench = options_.bench;
+        bench.threads = options_.identity.threads;
+        return bench;
+      }()),
       idle_since_(Clock::now()) {}
 
 Agent::~Agent() = default;

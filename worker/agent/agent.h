@@ -19,7 +19,7 @@
 namespace somafit {
 
 struct AgentOptions {
-  KernelSource kernels = KernelFor;
+  WorkbenchOptions bench;  // its threads are the identity's
   WorkerIdentity identity;
   std::optional<double> idle_exit_s;  // stop when there was no task for so long
   double grace_s = 5;  // of a task under way, and of reports, after Stop

@@ -21,7 +21,12 @@ absl::StatusOr<T> Fetched(absl::StatusOr<T> fetched) {
   return absl::UnavailableError(fetched.status().message());
 }
 
-constexpr size_t kKeptDatasetBytes = size_t{1} << 30;
+absl::Status TooMuch(const std::string& what, size_t wanted, size_t limit) {
+  return absl::FailedPreconditionError(absl::StrCat(
+      what, " need ", wanted >> 20, " MiB, but this worker may take ",
+      limit >> 20, "; start it with a larger --memory-limit"));
+}
+
 constexpr size_t kKeptExperiments = 16;
 
 // Equal for tasks that are simulated and compared in the same way. Every text
@@ -73,13 +78,16 @@ absl::StatusOr<std::shared_ptr<const Dataset>> Workbench::DatasetOf(
   }
   SOMAFIT_ASSIGN_OR_RETURN(const std::string bytes,
                            Fetched(coordinator.FetchDataset(hash)));
+  if (bytes.size() > options_.memory_bytes) {
+    return TooMuch("the fit's recordings", bytes.size(), options_.memory_bytes);
+  }
   SOMAFIT_ASSIGN_OR_RETURN(Dataset decoded, DecodeDataset(bytes));
   auto dataset = std::make_shared<const Dataset>(std::move(decoded));
   datasets_.push_front({hash, dataset, bytes.size()});
   size_t total = 0;
   for (auto it = datasets_.begin(); it != datasets_.end();) {
     total += it->bytes;
-    const bool over = total > kKeptDatasetBytes && it != datasets_.begin();
+    const bool over = total > options_.memory_bytes && it != datasets_.begin();
     it = over ? datasets_.erase(it) : std::next(it);
   }
   return dataset;
@@ -105,7 +113,8 @@ absl::StatusOr<std::shared_ptr<const Experiment>> Workbench::Prepare(
           : MakeRecordingExperiment(model, std::move(dataset), task.dt,
                                     task.parameters, task.recorded));
   if (task.recorded.empty()) {
-    SOMAFIT_RETURN_IF_ERROR(PrepareBatch(made, kernels_));
+    SOMAFIT_RETURN_IF_ERROR(
+        PrepareBatch(made, task.points.size(), options_.kernels));
   }
   auto experiment = std::make_shared<const Experiment>(std::move(made));
   experiments_.push_front({std::move(key), experiment});
@@ -123,14 +132,21 @@ absl::StatusOr<std::shared_ptr<const Experiment>> Workbench::Prepare(
 absl::StatusOr<std::vector<Evaluation>> Workbench::Evaluate(
     const Experiment& experiment, const Task& task,
     const std::function<bool()>& cancelled) const {
-  return EvaluateBatch(experiment, task.points, threads_, cancelled, kernels_);
+  return EvaluateBatch(experiment, task.points, options_.threads, cancelled,
+                       options_.kernels);
 }
 
 absl::StatusOr<std::vector<Recording>> Workbench::Record(
     const Experiment& experiment, const Task& task,
     const std::function<bool()>& cancelled) const {
+  const size_t wanted =
+      task.points.size() * sizeof(double) *
+      ShapeOf(*experiment.dataset, task.recorded.size()).size();
+  if (wanted > options_.memory_bytes) {
+    return TooMuch("the traces", wanted, options_.memory_bytes);
+  }
   return RecordBatch(experiment.program, *experiment.dataset, task.points,
-                     threads_, cancelled, kernels_);
+                     options_.threads, cancelled, options_.kernels);
 }
 
 }  // namespace somafit

@@ -4,6 +4,7 @@
 #include <list>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -15,14 +16,19 @@
 
 namespace somafit {
 
-// Does tasks; keeps what was fetched, decoded and compiled for the next
-// ones.
+struct WorkbenchOptions {
+  int threads = 1;
+  KernelSource kernels = KernelFor;
+  // Of datasets kept, and of traces recorded for one task.
+  size_t memory_bytes = size_t{1} << 30;
+};
+
+// Does tasks; keeps what was fetched, decoded and compiled for the next ones.
 //
 // Thread-compatible.
 class Workbench {
  public:
-  explicit Workbench(int threads, KernelSource kernels = KernelFor)
-      : threads_(threads), kernels_(std::move(kernels)) {}
+  explicit Workbench(WorkbenchOptions options) : options_(std::move(options)) {}
 
   // The experiment of `task`, ready to run. Errors of the coordinator's are
   // returned as they are; IsTheTasksFault tells them from the task's own.
@@ -52,8 +58,7 @@ class Workbench {
     std::shared_ptr<const Experiment> experiment;
   };
 
-  const int threads_;
-  const KernelSource kernels_;
+  const WorkbenchOptions options_;
   // Latest first.
   std::list<KeptDataset> datasets_;
   std::list<KeptExperiment> experiments_;

@@ -223,10 +223,10 @@ class Batch {
 
 }  // namespace
 
-absl::Status PrepareBatch(const Experiment& experiment,
+absl::Status PrepareBatch(const Experiment& experiment, size_t n_points,
                           const KernelSource& kernels) {
-  constexpr size_t kMany = 1000;
-  return kernels(experiment.program, VariantFor(WeightsOf(experiment)), kMany)
+  return kernels(experiment.program, VariantFor(WeightsOf(experiment)),
+                 n_points)
       .status();
 }
 

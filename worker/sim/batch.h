@@ -33,8 +33,8 @@ absl::StatusOr<std::vector<Evaluation>> EvaluateBatch(
     const std::function<bool()>& cancelled = {},
     const KernelSource& kernels = KernelFor);
 
-// Compiles beforehand what a batch of many points will need.
-absl::Status PrepareBatch(const Experiment& experiment,
+// Compiles beforehand what a batch of `n_points` points will need.
+absl::Status PrepareBatch(const Experiment& experiment, size_t n_points,
                           const KernelSource& kernels = KernelFor);
 
 }  // namespace somafit

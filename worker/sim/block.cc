@@ -145,8 +145,9 @@ absl::StatusOr<std::shared_ptr<const Kernel>> KernelFor(const Program& program,
                                                         size_t n_points) {
   KernelOptions options;
   options.variant = variant;
-  const int most = options.isa == Isa::kAvx512 ? 16 : 8;
-  options.width = n_points <= 4 ? 4 : n_points <= 8 ? 8 : most;
+  // A wide block takes longest to compile, and pays where there is much to do.
+  constexpr size_t kMany = 256;
+  options.width = options.isa == Isa::kAvx512 && n_points >= kMany ? 16 : 8;
   return CachedKernel(program, options);
 }
 

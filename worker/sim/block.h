@@ -55,7 +55,7 @@ using KernelSource =
 absl::StatusOr<std::shared_ptr<const Kernel>> InterpretingKernel(
     const Program& program, KernelVariant variant, size_t n_points);
 
-// The kernel for `n_points` points on this processor: no wider than they need.
+// The kernel for `n_points` points on this processor.
 absl::StatusOr<std::shared_ptr<const Kernel>> KernelFor(const Program& program,
                                                         KernelVariant variant,
                                                         size_t n_points);
