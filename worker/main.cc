@@ -59,7 +59,7 @@ void DescribeOptions(CLI::App& app, Options& options) {
                  "end when there was no task for so many seconds")
       ->check(CLI::Range(0.0, 1e9));
   app.add_option("--memory-limit", options.memory_mib,
-                 "MiB of recordings to keep, and of traces of one task")
+                 "MiB of datasets to keep for later tasks")
       ->check(CLI::Range(1, 1 << 22))
       ->capture_default_str();
   app.add_option("--kernel", options.kernel,

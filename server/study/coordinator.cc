@@ -279,8 +279,10 @@ void Coordinator::Tick(Now now, Effects& effects) {
     const auto fit = fits_.find(lease.fit);
     const auto worker = workers_.find(lease.session);
     if (worker == workers_.end() || !IsLive(worker->second, now)) {
-      endings.push_back({name, AttemptEnd::kLost,
-                         "the worker fell silent while it simulated"});
+      // What it had not begun says nothing about why it died.
+      endings.push_back(
+          {name, lease.waits ? AttemptEnd::kReleased : AttemptEnd::kLost,
+           "the worker fell silent while it simulated"});
     } else if (fit != fits_.end()) {
       const double limit = fit->second->record().spec.execution.task_timeout_s;
       if (!lease.waits && now.steady_s - lease.granted_s > limit) {

@@ -40,7 +40,9 @@ int64_t TaskSize(const TaskRequest& request) {
   double most = static_cast<double>(kFirstTask) * std::max(request.threads, 1);
   if (request.measured) {
     least = std::max(lanes, kShortestTask * request.speed);
-    most = std::max(lanes, kLongestTask * request.speed);
+    // Fewer would leave threads without a vector of samples.
+    most = std::max(lanes * std::max(request.threads, 1),
+                    kLongestTask * request.speed);
   }
   const double wanted =
       std::min(most, std::max(share / 2, std::min(share, least)));

@@ -216,17 +216,19 @@ void Agent::SendReports() {
   while (true) {
     changed_.wait(lock, [this] { return !working_ || !reports_.empty(); });
     if (reports_.empty()) return;
-    const TaskReport report = std::move(reports_.front());
+    TaskReport report = std::move(reports_.front());
+    const std::string lease = report.lease;
     lock.unlock();
-    Send(report);
-    LetGo(report.lease);
+    Send(std::move(report));
+    LetGo(lease);
     lock.lock();
     reports_.pop_front();
     changed_.notify_all();
   }
 }
 
-void Agent::Send(const TaskReport& report) {
+void Agent::Send(TaskReport report) {
+  double pause_s = options_.first_retry_s;
   while (true) {
     const absl::StatusOr<Link> link = Connected(Patience::kUntilGraceEnds);
     if (!link.ok()) {
@@ -238,11 +240,26 @@ void Agent::Send(const TaskReport& report) {
     const absl::Status status =
         link->port->Report(link->session.session, report);
     if (status.ok()) return FaultPoint("worker_after_report");
+    if (absl::IsResourceExhausted(status)) {
+      // It has no room for it now; the connection is well.
+      if (!Pause(pause_s, Patience::kUntilGraceEnds)) return;
+      pause_s = std::min(2 * pause_s, options_.last_retry_s);
+      continue;
+    }
     if (IsRefusal(status)) {
-      // The fit is gone, or does not want these: nobody ever will.
       spdlog::warn("event=report_refused fit={} first={} reason=\"{}\"",
                    report.fit, report.first_sample,
                    std::string(status.message()));
+      if (absl::IsInvalidArgument(status) && report.failure.empty()) {
+        // Results that are refused once are refused always: that is an attempt,
+        // or the task would come back for ever.
+        report.failure = "the coordinator refused the results: " +
+                         std::string(status.message()).substr(0, kMaxFailure);
+        report.evaluations.clear();
+        report.recordings.clear();
+        continue;
+      }
+      // The fit is gone, or does not want these: nobody ever will.
       (void)link->port->Release(link->session.session, {report.lease});
       return;
     }

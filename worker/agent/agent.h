@@ -99,7 +99,7 @@ class Agent {
 
   void Enqueue(TaskReport report);
   void SendReports();
-  void Send(const TaskReport& report);
+  void Send(TaskReport report);
   void SendHeartbeats();
 
   const AgentOptions options_;

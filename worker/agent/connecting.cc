@@ -46,13 +46,17 @@ bool Agent::Pause(double seconds, Patience patience) {
 }
 
 void Agent::Lost(const Link& link, const absl::Status& why) {
-  std::lock_guard lock(mutex_);
-  if (!link_ || link_->number != link.number) return;
-  link_.reset();
-  if (!stopped_at_) {
-    spdlog::warn("event=connection_lost reason=\"{}\"",
-                 std::string(why.message()));
+  {
+    std::lock_guard lock(mutex_);
+    if (!link_ || link_->number != link.number) return;
+    link_.reset();
+    if (!stopped_at_) {
+      spdlog::warn("event=connection_lost reason=\"{}\"",
+                   std::string(why.message()));
+    }
   }
+  // Another thread may wait for work there; Stop knows only the latest.
+  link.port->StopWaiting();
 }
 
 absl::StatusOr<Agent::Link> Agent::TryToConnect() {

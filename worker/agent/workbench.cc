@@ -21,12 +21,6 @@ absl::StatusOr<T> Fetched(absl::StatusOr<T> fetched) {
   return absl::UnavailableError(fetched.status().message());
 }
 
-absl::Status TooMuch(const std::string& what, size_t wanted, size_t limit) {
-  return absl::FailedPreconditionError(absl::StrCat(
-      what, " need ", wanted >> 20, " MiB, but this worker may take ",
-      limit >> 20, "; start it with a larger --memory-limit"));
-}
-
 constexpr size_t kKeptExperiments = 16;
 
 // Equal for tasks that are simulated and compared in the same way. Every text
@@ -78,9 +72,6 @@ absl::StatusOr<std::shared_ptr<const Dataset>> Workbench::DatasetOf(
   }
   SOMAFIT_ASSIGN_OR_RETURN(const std::string bytes,
                            Fetched(coordinator.FetchDataset(hash)));
-  if (bytes.size() > options_.memory_bytes) {
-    return TooMuch("the fit's recordings", bytes.size(), options_.memory_bytes);
-  }
   SOMAFIT_ASSIGN_OR_RETURN(Dataset decoded, DecodeDataset(bytes));
   auto dataset = std::make_shared<const Dataset>(std::move(decoded));
   datasets_.push_front({hash, dataset, bytes.size()});
@@ -99,7 +90,9 @@ absl::StatusOr<std::shared_ptr<const Experiment>> Workbench::Prepare(
   for (auto it = experiments_.begin(); it != experiments_.end(); ++it) {
     if (it->key != key) continue;
     experiments_.splice(experiments_.begin(), experiments_, it);
-    return experiments_.front().experiment;
+    const auto& kept = experiments_.front().experiment;
+    SOMAFIT_RETURN_IF_ERROR(Compile(task, *kept));
+    return kept;
   }
   SOMAFIT_ASSIGN_OR_RETURN(const ModelSource model,
                            Fetched(coordinator.FetchModel(task.model_hash)));
@@ -112,10 +105,7 @@ absl::StatusOr<std::shared_ptr<const Experiment>> Workbench::Prepare(
                            task.metrics)
           : MakeRecordingExperiment(model, std::move(dataset), task.dt,
                                     task.parameters, task.recorded));
-  if (task.recorded.empty()) {
-    SOMAFIT_RETURN_IF_ERROR(
-        PrepareBatch(made, task.points.size(), options_.kernels));
-  }
+  SOMAFIT_RETURN_IF_ERROR(Compile(task, made));
   auto experiment = std::make_shared<const Experiment>(std::move(made));
   experiments_.push_front({std::move(key), experiment});
   if (experiments_.size() > kKeptExperiments) experiments_.pop_back();
@@ -129,6 +119,12 @@ absl::StatusOr<std::shared_ptr<const Experiment>> Workbench::Prepare(
   return experiment;
 }
 
+absl::Status Workbench::Compile(const Task& task,
+                                const Experiment& experiment) const {
+  if (!task.recorded.empty()) return absl::OkStatus();
+  return PrepareBatch(experiment, task.points.size(), options_.kernels);
+}
+
 absl::StatusOr<std::vector<Evaluation>> Workbench::Evaluate(
     const Experiment& experiment, const Task& task,
     const std::function<bool()>& cancelled) const {
@@ -139,12 +135,6 @@ absl::StatusOr<std::vector<Evaluation>> Workbench::Evaluate(
 absl::StatusOr<std::vector<Recording>> Workbench::Record(
     const Experiment& experiment, const Task& task,
     const std::function<bool()>& cancelled) const {
-  const size_t wanted =
-      task.points.size() * sizeof(double) *
-      ShapeOf(*experiment.dataset, task.recorded.size()).size();
-  if (wanted > options_.memory_bytes) {
-    return TooMuch("the traces", wanted, options_.memory_bytes);
-  }
   return RecordBatch(experiment.program, *experiment.dataset, task.points,
                      options_.threads, cancelled, options_.kernels);
 }

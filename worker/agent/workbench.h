@@ -19,7 +19,7 @@ namespace somafit {
 struct WorkbenchOptions {
   int threads = 1;
   KernelSource kernels = KernelFor;
-  // Of datasets kept, and of traces recorded for one task.
+  // Of datasets kept; that of the present task is kept whatever its size.
   size_t memory_bytes = size_t{1} << 30;
 };
 
@@ -47,6 +47,10 @@ class Workbench {
  private:
   absl::StatusOr<std::shared_ptr<const Dataset>> DatasetOf(
       const std::string& hash, CoordinatorPort& coordinator);
+
+  // Kernels differ with the number of points: what a task needs is compiled
+  // before its time is taken.
+  absl::Status Compile(const Task& task, const Experiment& experiment) const;
 
   struct KeptDataset {
     std::string hash;

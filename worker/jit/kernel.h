@@ -58,8 +58,13 @@ class Kernel {
   virtual void Run(const KernelCall& call) const = 0;
 };
 
-// Native code. InvalidArgument: a width that there is not, an instruction set
-// that this processor lacks. Internal: the compiler failed.
+// Whether native code for `program` compiles in seconds. What LLVM takes grows
+// faster than the program; the interpreter has no such limit and the same bits.
+bool FitsNativeCode(const Program& program);
+
+// Native code. FailedPrecondition: it does not fit. InvalidArgument: a width
+// that there is not, an instruction set that this processor lacks. Internal:
+// the compiler failed.
 absl::StatusOr<std::shared_ptr<const Kernel>> CompileKernel(
     const Program& program, const KernelOptions& options);
 

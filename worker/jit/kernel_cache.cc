@@ -27,11 +27,19 @@ Cache& TheCache() {
   return *cache;
 }
 
-// All that the code depends on.
+// All that the code depends on: the program's text names parameters and inputs,
+// the code goes by their places.
 std::string ContentOf(const Program& program, const KernelOptions& options) {
-  return absl::StrCat(static_cast<int>(options.variant), " ",
-                      static_cast<int>(options.isa), " ", options.width, " ",
-                      options.optimize, "\n", PrintProgram(program));
+  std::string places;
+  for (const Value& value : program.values) {
+    if (value.op == Op::kParameter || value.op == Op::kInput) {
+      absl::StrAppend(&places, value.index, " ");
+    }
+  }
+  return absl::StrCat(
+      places, "\n", program.parameters.size(), " ", program.inputs.size(), "\n",
+      static_cast<int>(options.variant), " ", static_cast<int>(options.isa),
+      " ", options.width, " ", options.optimize, "\n", PrintProgram(program));
 }
 
 }  // namespace

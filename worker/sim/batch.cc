@@ -5,13 +5,13 @@
 #include <cmath>
 #include <limits>
 #include <optional>
-#include <thread>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 
 #include "worker/core/base/status.h"
 #include "worker/sim/block.h"
+#include "worker/sim/threads.h"
 
 namespace somafit {
 namespace {
@@ -102,10 +102,12 @@ class Batch {
       result.output_errors_normalized.push_back(normalized);
       result.total_error += normalized;
     }
+    result.reason = WhereDiverged(point);
+    // Also where nothing counts in the trace in which it diverged.
+    if (!result.reason.empty()) result.total_error = kNaN;
     result.status = std::isfinite(result.total_error)
                         ? SampleStatus::kOk
                         : SampleStatus::kNonfinite;
-    result.reason = WhereDiverged(point);
     return result;
   }
 
@@ -118,9 +120,11 @@ class Batch {
     for (size_t trace = 0; trace < n_traces_; ++trace) {
       const auto& diverged = diverged_[trace * points_.size() + point];
       if (!diverged) continue;
-      return absl::StrCat(experiment_.program.states[diverged->state],
-                          " is not within +-1e50 at step ", diverged->step,
-                          " of trace ", trace);
+      constexpr size_t kMaxName = 60;
+      return absl::StrCat(
+          experiment_.program.states[diverged->state].substr(0, kMaxName),
+          " is not within +-1e50 at step ", diverged->step, " of trace ",
+          trace);
     }
     return "";
   }
@@ -251,10 +255,8 @@ absl::StatusOr<std::vector<Evaluation>> EvaluateBatch(
   {
     const size_t n_threads = std::min<size_t>(
         static_cast<size_t>(std::max(threads, 1)), batch.n_units());
-    std::vector<std::jthread> others;
-    for (size_t i = 1; i < n_threads; ++i) {
-      others.emplace_back([&batch] { batch.Work(); });
-    }
+    const std::vector<std::jthread> others = StartThreads(
+        n_threads - std::min<size_t>(n_threads, 1), [&batch] { batch.Work(); });
     batch.Work();
   }
   if (batch.stopped()) return absl::CancelledError("batch was cancelled");

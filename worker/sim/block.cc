@@ -143,6 +143,9 @@ absl::StatusOr<std::shared_ptr<const Kernel>> InterpretingKernel(
 absl::StatusOr<std::shared_ptr<const Kernel>> KernelFor(const Program& program,
                                                         KernelVariant variant,
                                                         size_t n_points) {
+  if (!FitsNativeCode(program)) {
+    return InterpretingKernel(program, variant, n_points);
+  }
   KernelOptions options;
   options.variant = variant;
   // A wide block takes longest to compile, and pays where there is much to do.

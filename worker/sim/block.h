@@ -55,7 +55,8 @@ using KernelSource =
 absl::StatusOr<std::shared_ptr<const Kernel>> InterpretingKernel(
     const Program& program, KernelVariant variant, size_t n_points);
 
-// The kernel for `n_points` points on this processor.
+// The kernel for `n_points` points on this processor; the interpreter for a
+// program that is too large for native code.
 absl::StatusOr<std::shared_ptr<const Kernel>> KernelFor(const Program& program,
                                                         KernelVariant variant,
                                                         size_t n_points);

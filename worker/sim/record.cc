@@ -3,13 +3,13 @@
 #include <algorithm>
 #include <atomic>
 #include <limits>
-#include <thread>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 
 #include "worker/core/base/status.h"
 #include "worker/sim/block.h"
+#include "worker/sim/threads.h"
 
 namespace somafit {
 namespace {
@@ -101,8 +101,8 @@ absl::StatusOr<std::vector<Recording>> RecordBatch(
   {
     const size_t n_threads =
         std::min<size_t>(static_cast<size_t>(std::max(threads, 1)), n_units);
-    std::vector<std::jthread> others;
-    for (size_t i = 1; i < n_threads; ++i) others.emplace_back(work);
+    const std::vector<std::jthread> others =
+        StartThreads(n_threads - std::min<size_t>(n_threads, 1), work);
     work();
   }
   if (stopped) return absl::CancelledError("batch was cancelled");

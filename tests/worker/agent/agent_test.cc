@@ -6,7 +6,6 @@
 #include <string>
 #include <thread>
 
-#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <spdlog/spdlog.h>
 
@@ -106,17 +105,6 @@ TEST_F(AgentTest, RecordsTracesWhereTheTaskAsksForThem) {
             std::string::npos);
   EXPECT_EQ(reports[3].evaluations.size(), 1);
   EXPECT_EQ(coordinator_.model_fetches(), 3) << "one for each kind of task";
-}
-
-TEST_F(AgentTest, RefusesDataAboveItsMemoryLimit) {
-  AgentOptions options;
-  options.bench.memory_bytes = 100;
-  Start(options);
-  coordinator_.Add(coordinator_.NewTask("lease", {1e-8}));
-  ASSERT_TRUE(coordinator_.WaitForReports(1));
-  EXPECT_TRUE(Stop().ok());
-  EXPECT_THAT(coordinator_.reports()[0].failure,
-              testing::HasSubstr("start it with a larger --memory-limit"));
 }
 
 TEST_F(AgentTest, ABrokenTaskIsReportedAsSuch) {

@@ -136,6 +136,119 @@ TEST(EvaluateBatchTest, EveryKernelGivesTheSameBits) {
   }
 }
 
+// A kernel goes by the places of parameters, not their names.
+TEST(EvaluateBatchTest, TheOrderOfParametersChangesNoNumber) {
+  const auto dataset = Data();
+  const Experiment experiment = Make(dataset);
+  auto swapped = MakeExperiment(Source(), dataset, 1e-3, {"tau", "g"}, {});
+  ASSERT_TRUE(swapped.ok()) << swapped.status();
+  const auto points = Points(20);
+  std::vector<std::vector<double>> reversed = points;
+  for (auto& point : reversed) std::swap(point[0], point[1]);
+  const auto one = EvaluateBatch(experiment, points, 1);
+  const auto other = EvaluateBatch(*swapped, reversed, 1);
+  ASSERT_TRUE(one.ok() && other.ok());
+  for (size_t i = 0; i < points.size(); ++i) ExpectSame((*one)[i], (*other)[i]);
+}
+
+// As another metric, which no kernel can add up by itself.
+class ObservingMetric final : public Metric {
+ public:
+  explicit ObservingMetric(std::unique_ptr<Metric> metric)
+      : metric_(std::move(metric)) {}
+  std::unique_ptr<MetricAccumulator> Start(std::span<const double> target,
+                                           size_t n_lanes) const override {
+    return metric_->Start(target, n_lanes);
+  }
+  double Normalize(double error) const override {
+    return metric_->Normalize(error);
+  }
+  size_t CountedSteps(std::span<const double> target) const override {
+    return metric_->CountedSteps(target);
+  }
+  Dimension ErrorDimension(const Dimension& output) const override {
+    return metric_->ErrorDimension(output);
+  }
+
+ private:
+  const std::unique_ptr<Metric> metric_;
+};
+
+// Over the seams of chunks, with lanes that diverge in the midst of a block, in
+// narrow blocks and wide.
+TEST(EvaluateBatchTest, MetricsSeeWhatKernelsAddUp) {
+  auto dataset = Data();
+  for (Trace& trace : dataset->traces) {
+    const size_t n_steps = trace.n_steps() == 20   ? 128
+                           : trace.n_steps() == 30 ? 129
+                                                   : 400;
+    trace.inputs[0].resize(n_steps, 0.5);
+    for (auto& target : trace.targets) target.resize(n_steps, 0.25);
+  }
+  const Experiment adding = Make(dataset);
+  Experiment observing = Make(dataset);
+  for (auto& metric : observing.metrics) {
+    metric = std::make_unique<ObservingMetric>(std::move(metric));
+  }
+  auto points = Points(300);
+  for (size_t i = 0; i < points.size(); i += 7) points[i] = {-400, 1e-3};
+  const auto added = EvaluateBatch(adding, points, 1);
+  const auto observed = EvaluateBatch(observing, points, 2);
+  const auto few = EvaluateBatch(adding, std::span(points).first(9), 1);
+  ASSERT_TRUE(added.ok() && observed.ok() && few.ok());
+  EXPECT_EQ((*added)[7].status, SampleStatus::kNonfinite);
+  EXPECT_EQ((*added)[8].status, SampleStatus::kOk);
+  for (size_t i = 0; i < points.size(); ++i) {
+    ExpectSame((*observed)[i], (*added)[i]);
+    EXPECT_EQ((*observed)[i].reason, (*added)[i].reason);
+    if (i < few->size()) ExpectSame((*few)[i], (*added)[i]);
+  }
+}
+
+TEST(EvaluateBatchTest, ADivergedSampleIsNeverOk) {
+  auto dataset = Data();
+  for (auto& target : dataset->traces[2].targets) {
+    std::fill(target.begin(), target.end(), kNaN);
+  }
+  // Only in the last trace, which is the longest and of which nothing counts,
+  // does it come so far.
+  dataset->traces[2].inputs[0].resize(400, 0.5);
+  for (auto& target : dataset->traces[2].targets) target.resize(400, kNaN);
+  const Experiment experiment = Make(dataset);
+  const auto result = EvaluateBatch(
+      experiment, std::vector<std::vector<double>>{{-400, 1e-3}}, 1);
+  ASSERT_TRUE(result.ok());
+  EXPECT_EQ((*result)[0].status, SampleStatus::kNonfinite);
+  EXPECT_THAT((*result)[0].reason, HasSubstr("trace"));
+}
+
+// Too much for a compiler: the same bits from the interpreter.
+TEST(KernelForTest, InterpretsWhatIsTooLarge) {
+  std::string sum = "0";
+  for (int i = 0; i < 900; ++i) {
+    sum += " + exp(-y*1.0" + std::to_string(1001 + i) + ")";
+  }
+  auto dataset = std::make_shared<Dataset>();
+  dataset->outputs = {{"x", kNoDimension}};
+  Trace trace;
+  trace.dt = 1e-3;
+  trace.targets.assign(1, std::vector<double>(5, 0.0));
+  dataset->traces.push_back(trace);
+  auto experiment = MakeExperiment(
+      {"dx/dt = g*(" + sum + ")/second : 1\ndy/dt = 1*Hz : 1\ng : 1",
+       "",
+       {},
+       {}},
+      dataset, 1e-3, {"g"}, {});
+  ASSERT_TRUE(experiment.ok()) << experiment.status();
+  EXPECT_FALSE(FitsNativeCode(experiment->program));
+  EXPECT_FALSE(CompileKernel(experiment->program, {}).ok());
+  const auto result =
+      EvaluateBatch(*experiment, std::vector<std::vector<double>>{{1.0}}, 1);
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_GT((*result)[0].total_error, 0);
+}
+
 TEST(EvaluateBatchTest, SaysWhereASimulationDiverged) {
   // v grows 2-fold a step, from 1: above 1e50 after 167 steps.
   auto dataset = std::make_shared<Dataset>();

@@ -24,7 +24,9 @@ Program InvertExprel(Program program);
 // coefficients, and their slopes small multiples of one of them, computes that
 // exponential alone and the others as its powers (1 over it for negative
 // multiples) times constants. Up to rounding, about ten times that of one exp;
-// overflow and underflow come at exponents up to 50 smaller in size.
+// at exponents within 50 of where exp overflows or becomes 0, results may be
+// inexact, infinite or 0. Of more than 1000 exponentials of one variable none is
+// shared.
 Program ShareExponentials(Program program);
 
 // Forms a*b + c, a*b - c and c - a*b as fused multiply-adds where the product

@@ -13,8 +13,8 @@ namespace {
 // The largest power that is formed: it multiplies the rounding of the
 // exponential that it is formed from.
 constexpr double kMaxPower = 10;
-// Of the factor exp(offset) between a power and an exponential: beyond, a power
-// would overflow long before the exponential does.
+// Of the factor exp(offset) between a power and an exponential: so much before
+// the exponential itself a power overflows, or loses bits and becomes 0.
 constexpr double kMaxOffset = 50;
 
 // slope * base + offset; base -1: the constant `offset`.
@@ -93,6 +93,9 @@ using Exponent = std::pair<ValueId, Affine>;  // of the exponential `first`
 // likewise of what is left.
 void ShareAmong(std::vector<Exponent> exponents,
                 std::map<ValueId, Share>& shares) {
+  // Beyond any model that a person writes; the search is quadratic.
+  constexpr size_t kMost = 1000;
+  if (exponents.size() > kMost) return;
   std::stable_sort(exponents.begin(), exponents.end(),
                    [](const Exponent& a, const Exponent& b) {
                      return std::abs(a.second.slope) < std::abs(b.second.slope);
