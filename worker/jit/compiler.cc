@@ -238,9 +238,10 @@ class NativeKernel final : public Kernel {
 
 }  // namespace
 
-bool FitsNativeCode(const Program& program) {
-  // Vector instructions, roughly. The published Hodgkin-Huxley model has 500.
-  constexpr size_t kMost = 20'000;
+bool FitsNativeCode(const Program& program, int width) {
+  // Vector instructions, roughly. The published Hodgkin-Huxley model has 500;
+  // these take some 2 seconds.
+  const size_t most = width > 8 ? 5'000 : 20'000;
   size_t instructions = 0;
   for (const Value& value : program.values) {
     switch (value.op) {
@@ -259,7 +260,7 @@ bool FitsNativeCode(const Program& program) {
         ++instructions;
     }
   }
-  return instructions <= kMost;
+  return instructions <= most;
 }
 
 std::string_view IsaName(Isa isa) {

@@ -58,9 +58,10 @@ class Kernel {
   virtual void Run(const KernelCall& call) const = 0;
 };
 
-// Whether native code for `program` compiles in seconds. What LLVM takes grows
-// faster than the program; the interpreter has no such limit and the same bits.
-bool FitsNativeCode(const Program& program);
+// Whether native code for `program` with blocks of `width` lanes compiles in a
+// few seconds. What LLVM takes grows faster than the program; the interpreter
+// has no such limit and the same bits.
+bool FitsNativeCode(const Program& program, int width = 8);
 
 // Native code. FailedPrecondition: it does not fit. InvalidArgument: a width
 // that there is not, an instruction set that this processor lacks. Internal:

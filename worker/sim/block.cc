@@ -150,7 +150,10 @@ absl::StatusOr<std::shared_ptr<const Kernel>> KernelFor(const Program& program,
   options.variant = variant;
   // A wide block takes longest to compile, and pays where there is much to do.
   constexpr size_t kMany = 256;
-  options.width = options.isa == Isa::kAvx512 && n_points >= kMany ? 16 : 8;
+  options.width = options.isa == Isa::kAvx512 && n_points >= kMany &&
+                          FitsNativeCode(program, 16)
+                      ? 16
+                      : 8;
   return CachedKernel(program, options);
 }
 
