@@ -13,7 +13,9 @@
 #include "tests/worker/jit/random_program.h"
 #include "worker/core/base/random.h"
 #include "worker/core/ir/interpreter.h"
+#include "worker/core/ir/lower.h"
 #include "worker/core/ir/program_builder.h"
+#include "worker/core/lang/model.h"
 
 namespace somafit {
 namespace {
@@ -202,6 +204,54 @@ TEST(KernelTest, EveryKindOfKernelAgrees) {
          {KernelVariant::kErrors, KernelVariant::kRecord}) {
       ExpectEqual(program, RandomWorkload(program, seed, 30, 37),
                   AllOptions(variant), seed);
+    }
+  }
+}
+
+// Models as people write them.
+TEST(KernelTest, EveryKindOfKernelAgreesOnModels) {
+  const char* const equations[] = {
+      // A passive membrane.
+      "dv/dt = (p*I - v)/(q*ms) : 1\nw = 2*v : 1",
+      // Hodgkin and Huxley's, once with exprel and once with exponentials that
+      // are shared.
+      "dv/dt = (10*(-65 - v) + p*10000*m**3*w*(50 - v) + q*1000*n**4*"
+      "(-90 - v) + I)/(200*ms) : 1\n"
+      "dm/dt = (1.28/exprel((-50 - v)/4)*(1 - m) - 1.4/exprel((v + "
+      "23)/5)*m)/ms "
+      ": 1\n"
+      "dn/dt = (0.16/exprel((-48 - v)/5)*(1 - n) - 0.5*exp((-53 - v)/40)*n)/ms "
+      ": 1\n"
+      "dw/dt = (0.128*exp((-46 - v)/18)*(1 - w) - 4/(1 + exp((-23 - "
+      "v)/5))*w)/ms "
+      ": 1",
+      "dv/dt = (10*(-65 - v) + p*10000*m**3*w*(50 - v) + I)/(200*ms) : 1\n"
+      "dm/dt = (0.32*(-50 - v)/(exp((-50 - v)/4) - 1)*(1 - m) - "
+      "0.28*(v + 23)/(exp((v + 23)/5) - 1)*m)/ms : 1\n"
+      "dw/dt = (0.128*exp((-46 - v)/18)*(1 - w) - 4/(1 + exp((-23 - v)/5))*w*q)"
+      "/ms : 1",
+      // Library functions, powers, limits; initial values from parameters.
+      "dv/dt = (sin(I) + tanh(p) - v*log1p(abs(q)) + clip(w, -1, 1))/ms : 1\n"
+      "dw/dt = (abs(v)**1.5 - w + floor(p) + arctan(v) + cosh(q/4))/ms : 1",
+  };
+  uint32_t seed = 1;
+  for (const char* const text : equations) {
+    Diagnostics diagnostics;
+    const std::vector<Channel> inputs = {{"I", kNoDimension}};
+    const std::vector<Channel> outputs = {{"v", kNoDimension},
+                                          {"w", kNoDimension}};
+    const auto model = CompileModel(
+        {std::string(text) + "\np : 1\nq : 1", "", {}, {{"v", "p - 60"}}},
+        inputs, outputs, diagnostics);
+    ASSERT_TRUE(model.has_value()) << diagnostics.Render();
+    const auto program = CompileProgram(*model, 1e-5, {"v", "w"}, diagnostics);
+    ASSERT_TRUE(program.has_value()) << diagnostics.Render();
+    for (const auto variant :
+         {KernelVariant::kErrors, KernelVariant::kRecord}) {
+      ++seed;
+      ExpectEqual(*program, RandomWorkload(*program, seed, 60, 21),
+                  AllOptions(variant), seed);
+      if (HasFatalFailure()) return;
     }
   }
 }
