@@ -218,7 +218,10 @@ TEST_F(AgentTest, FinishesWhatItHoldsBeforeItStops) {
   Start(options);
   coordinator_.Add(
       coordinator_.NewTask("short", std::vector<double>(20'000, 1e-8)));
-  std::this_thread::sleep_for(milliseconds(20));
+  // Begun, not only leased: what is merely leased is given back.
+  for (int i = 0; i < 6000 && coordinator_.model_fetches() == 0; ++i) {
+    std::this_thread::sleep_for(milliseconds(5));
+  }
   EXPECT_TRUE(Stop().ok());
   // Leased before the stop: reported. Not leased: untouched.
   EXPECT_TRUE(coordinator_.released().empty());
