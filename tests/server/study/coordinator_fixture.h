@@ -75,6 +75,20 @@ class CoordinatorTest : public ::testing::Test {
     return *tasks;
   }
 
+  // Passes the time while the worker says every second that it holds `lease`;
+  // returns what was written.
+  std::string Hold(const std::string& session, const std::string& lease,
+                   int seconds) {
+    std::string written;
+    for (int i = 0; i < seconds; ++i) {
+      Pass(1, &written);
+      Effects effects;
+      EXPECT_TRUE(
+          coordinator_.Heartbeat(session, {lease}, now(), effects).ok());
+    }
+    return written;
+  }
+
   int64_t Report(const Coordinator::Report& report) {
     Effects effects;
     auto already = coordinator_.ReportResults(report, now(), effects);

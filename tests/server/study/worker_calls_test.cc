@@ -143,14 +143,7 @@ TEST_F(CoordinatorTest, TakesOverdueTasksAway) {
   Create(plan);
   const std::string session = Join("w");
   const auto tasks = Lease(session);
-  std::string written;
-  for (int i = 0; i < 11; ++i) {
-    Pass(1, &written);
-    Effects effects;
-    ASSERT_TRUE(
-        coordinator_.Heartbeat(session, {tasks[0].lease}, now(), effects).ok());
-  }
-  EXPECT_EQ(written, "results:1 fit:RUNNING");
+  EXPECT_EQ(Hold(session, tasks[0].lease, 11), "results:1 fit:RUNNING");
   EXPECT_EQ(Get("hh").samples_failed, 1);
 }
 
@@ -176,6 +169,26 @@ TEST_F(CoordinatorTest, WhatWasLeasedAheadIsNotOverdueYet) {
   Pass(4);
   EXPECT_EQ(held(), 0u);
   EXPECT_EQ(Get("hh").samples_failed, 0);
+}
+
+// What a worker had not begun is not why it died: with one attempt, its second
+// task goes to another worker.
+TEST_F(CoordinatorTest, WhatASilentWorkerHadNotBegunIsNotLost) {
+  for (const char* name : {"hh", "other"}) {
+    FitPlan plan = ExamplePlan(name, 1, 1);
+    plan.spec.execution = {.task_timeout_s = 1000, .max_attempts = 1};
+    Create(plan);
+  }
+  const std::string session = Join("w");
+  const auto tasks = Lease(session, 2);
+  ASSERT_EQ(tasks.size(), 2u);
+  std::string written;
+  Pass(100, &written);
+  EXPECT_EQ(Get(tasks[0].fit).samples_failed, 1) << written;
+  EXPECT_EQ(Get(tasks[1].fit).samples_failed, 0) << written;
+  const auto again = Lease(Join("v"), 2);
+  ASSERT_EQ(again.size(), 1u);
+  EXPECT_EQ(again[0].fit, tasks[1].fit);
 }
 
 TEST_F(CoordinatorTest, AFastWorkerGetsLargerTasks) {
@@ -212,14 +225,7 @@ TEST_F(CoordinatorTest, ALostWorkerFailsNoneOfManySamples) {
   const std::string session = Join("w");
   const auto tasks = Lease(session);
   ASSERT_GT(tasks[0].points.size(), 1u);
-  std::string written;
-  for (int i = 0; i < 11; ++i) {
-    Pass(1, &written);
-    Effects effects;
-    ASSERT_TRUE(
-        coordinator_.Heartbeat(session, {tasks[0].lease}, now(), effects).ok());
-  }
-  EXPECT_EQ(written, "");
+  EXPECT_EQ(Hold(session, tasks[0].lease, 11), "");
   EXPECT_EQ(Get("hh").samples_failed, 0);
   EXPECT_FALSE(Lease(session).empty());
 }

@@ -138,6 +138,54 @@ TEST_F(AgentTest, KeepsAReportUntilTheCoordinatorIsBack) {
   EXPECT_GT(connections_, 2);
 }
 
+// Refused once, refused always: as a failure it counts as an attempt.
+TEST_F(AgentTest, RefusedResultsComeBackAsAFailure) {
+  coordinator_.RefuseReports(absl::InvalidArgumentError("3 samples of 2"), 1);
+  Start();
+  coordinator_.Add(coordinator_.NewTask("lease", {1e-8, 2e-8}));
+  ASSERT_TRUE(coordinator_.WaitForReports(1));
+  EXPECT_TRUE(Stop().ok());
+  const TaskReport report = coordinator_.reports().at(0);
+  EXPECT_EQ(report.failure,
+            "the coordinator refused the results: 3 samples of 2");
+  EXPECT_TRUE(report.evaluations.empty());
+  EXPECT_EQ(coordinator_.registrations(), 1);
+  EXPECT_TRUE(coordinator_.released().empty());
+}
+
+TEST_F(AgentTest, GivesBackWhatIsRefusedEvenAsAFailure) {
+  coordinator_.RefuseReports(absl::InvalidArgumentError("no"), 2);
+  Start();
+  coordinator_.Add(coordinator_.NewTask("lease", {1e-8}));
+  coordinator_.Add(coordinator_.NewTask("next", {1e-8}));
+  ASSERT_TRUE(coordinator_.WaitForReports(1));
+  EXPECT_TRUE(Stop().ok());
+  EXPECT_EQ(coordinator_.reports().at(0).lease, "next");
+  EXPECT_EQ(coordinator_.released(), std::set<std::string>{"lease"});
+}
+
+TEST_F(AgentTest, KeepsAReportForWhichThereIsNoRoom) {
+  coordinator_.RefuseReports(absl::ResourceExhaustedError("queue full"), 5);
+  Start();
+  coordinator_.Add(coordinator_.NewTask("lease", {1e-8}));
+  ASSERT_TRUE(coordinator_.WaitForReports(1));
+  EXPECT_TRUE(Stop().ok());
+  EXPECT_EQ(coordinator_.reports().at(0).failure, "");
+  EXPECT_EQ(coordinator_.reports().at(0).evaluations.size(), 1);
+  EXPECT_EQ(coordinator_.registrations(), 1) << "the connection is well";
+}
+
+// Otherwise nothing would be leased over the new connection until the wait over
+// the lost one, which may last for minutes, ends.
+TEST_F(AgentTest, WaitsNoLongerOverALostConnection) {
+  Start();
+  coordinator_.RefuseReports(absl::UnavailableError("reset"), 1);
+  coordinator_.Add(coordinator_.NewTask("lease", {1e-8}));
+  ASSERT_TRUE(coordinator_.WaitForReports(1));
+  EXPECT_EQ(coordinator_.stopped_waits(), 1);
+  EXPECT_TRUE(Stop().ok());
+}
+
 TEST_F(AgentTest, WaitsForACoordinatorThatStartsLater) {
   coordinator_.FailWith(absl::UnavailableError("not yet"));
   Start();

@@ -50,6 +50,7 @@ class FakePort final : public CoordinatorPort {
   }
   void StopWaiting() override {
     std::lock_guard lock(all_.mutex_);
+    if (!stopped_) ++all_.stopped_waits_;
     stopped_ = true;
     all_.changed_.notify_all();
   }
@@ -66,6 +67,10 @@ class FakePort final : public CoordinatorPort {
   absl::Status Report(const std::string&, const TaskReport& report) override {
     std::lock_guard lock(all_.mutex_);
     if (!all_.failure_.ok()) return all_.failure_;
+    if (all_.refusals_ > 0) {
+      --all_.refusals_;
+      return all_.refusal_;
+    }
     all_.reports_.push_back(report);
     all_.changed_.notify_all();
     return absl::OkStatus();
@@ -141,6 +146,12 @@ void FakeCoordinator::FailWith(absl::Status status) {
   changed_.notify_all();
 }
 
+void FakeCoordinator::RefuseReports(absl::Status status, int times) {
+  std::lock_guard lock(mutex_);
+  refusal_ = std::move(status);
+  refusals_ = times;
+}
+
 void FakeCoordinator::End(const std::string& lease) {
   std::lock_guard lock(mutex_);
   ended_.insert(lease);
@@ -181,6 +192,11 @@ size_t FakeCoordinator::registrations() {
 size_t FakeCoordinator::tasks_left() {
   std::lock_guard lock(mutex_);
   return tasks_.size();
+}
+
+size_t FakeCoordinator::stopped_waits() {
+  std::lock_guard lock(mutex_);
+  return stopped_waits_;
 }
 
 size_t FakeCoordinator::model_fetches() {

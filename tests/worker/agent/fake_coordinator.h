@@ -28,6 +28,8 @@ class FakeCoordinator {
   void Add(Task task);
   // All calls fail with this, until Ok is set.
   void FailWith(absl::Status status);
+  // So do the next `times` reports.
+  void RefuseReports(absl::Status status, int times);
   void End(const std::string& lease);
   void FetchTakes(double seconds);  // a model
   // Waits at most 10 s.
@@ -38,7 +40,8 @@ class FakeCoordinator {
   std::set<std::string> released();
   size_t registrations();
   size_t model_fetches();
-  size_t tasks_left();  // not leased yet
+  size_t tasks_left();     // not leased yet
+  size_t stopped_waits();  // ports that were told to wait no longer
 
  private:
   friend class FakePort;
@@ -46,10 +49,11 @@ class FakeCoordinator {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<Task> tasks_;
-  absl::Status failure_;
+  absl::Status failure_, refusal_;
+  int refusals_ = 0;
   std::vector<TaskReport> reports_;
   std::set<std::string> released_, ended_;
-  size_t registrations_ = 0, model_fetches_ = 0;
+  size_t registrations_ = 0, model_fetches_ = 0, stopped_waits_ = 0;
   double fetch_s_ = 0;
   ModelSource model_;
   std::string dataset_;

@@ -1,13 +1,12 @@
 #include "worker/sim/batch.h"
 
 #include <atomic>
-#include <bit>
-#include <cmath>
 #include <limits>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/worker/sim/points.h"
 #include "worker/core/base/random.h"
 #include "worker/sim/record.h"
 
@@ -56,29 +55,9 @@ Experiment Make(std::shared_ptr<const Dataset> dataset,
   return *std::move(experiment);
 }
 
-std::vector<std::vector<double>> Points(size_t n) {
-  RandomStream random(6, StreamPurpose::kExample, 0, 0);
-  std::vector<std::vector<double>> points;
-  for (size_t i = 0; i < n; ++i) {
-    points.push_back({3 * random.Uniform(), 1e-3 + 0.02 * random.Uniform()});
-  }
-  return points;
-}
-
-bool SameBits(const std::vector<double>& a, const std::vector<double>& b) {
-  if (a.size() != b.size()) return false;
-  for (size_t i = 0; i < a.size(); ++i) {
-    if (std::isnan(a[i]) && std::isnan(b[i])) continue;
-    if (std::bit_cast<uint64_t>(a[i]) != std::bit_cast<uint64_t>(b[i])) {
-      return false;
-    }
-  }
-  return true;
-}
-
 void ExpectSame(const Evaluation& a, const Evaluation& b) {
   EXPECT_EQ(a.status, b.status);
-  EXPECT_TRUE(SameBits({a.total_error}, {b.total_error}));
+  EXPECT_TRUE(SameBits({&a.total_error, 1}, {&b.total_error, 1}));
   EXPECT_TRUE(SameBits(a.output_errors, b.output_errors));
   EXPECT_TRUE(SameBits(a.output_errors_normalized, b.output_errors_normalized));
   EXPECT_TRUE(SameBits(a.trace_errors, b.trace_errors));

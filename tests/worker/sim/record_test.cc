@@ -1,12 +1,11 @@
 #include "worker/sim/record.h"
 
 #include <atomic>
-#include <bit>
-#include <cmath>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/worker/sim/points.h"
 #include "worker/core/base/random.h"
 #include "worker/core/ir/interpreter.h"
 #include "worker/sim/batch.h"
@@ -53,26 +52,6 @@ Experiment Make(const std::shared_ptr<Dataset>& data,
       MakeRecordingExperiment(Source(), data, 1e-3, {"a", "tau"}, recorded);
   EXPECT_TRUE(experiment.ok()) << experiment.status();
   return *std::move(experiment);
-}
-
-std::vector<std::vector<double>> Points(size_t n) {
-  RandomStream random(6, StreamPurpose::kExample, 0, 0);
-  std::vector<std::vector<double>> points;
-  for (size_t i = 0; i < n; ++i) {
-    points.push_back({3 * random.Uniform(), 1e-3 + 0.02 * random.Uniform()});
-  }
-  return points;
-}
-
-bool SameBits(std::span<const double> a, std::span<const double> b) {
-  if (a.size() != b.size()) return false;
-  for (size_t i = 0; i < a.size(); ++i) {
-    if (std::isnan(a[i]) && std::isnan(b[i])) continue;
-    if (std::bit_cast<uint64_t>(a[i]) != std::bit_cast<uint64_t>(b[i])) {
-      return false;
-    }
-  }
-  return true;
 }
 
 TEST(RecordBatchTest, IsWhatTheInterpreterObserves) {
