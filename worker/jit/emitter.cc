@@ -1,13 +1,17 @@
 #include "worker/jit/emitter.h"
 
+#include <algorithm>
 #include <cstddef>
+#include <optional>
 #include <vector>
 
 #include <llvm/IR/IRBuilder.h>
 
-#include "worker/core/base/check.h"
-#include "worker/jit/emission_order.h"
+#include "worker/jit/ahead.h"
+#include "worker/jit/interleave.h"
 #include "worker/jit/lanes.h"
+#include "worker/jit/late_exprel.h"
+#include "worker/jit/operation.h"
 
 namespace somafit::jit {
 namespace {
@@ -21,14 +25,22 @@ class Emitter {
   Emitter(const Program& program, const KernelOptions& options,
           const std::string& cpu, const std::string& tune_cpu,
           llvm::LLVMContext& context)
-      : program_(program),
+      : program_(&program),
         options_(options),
+        n_states_(program.states.size()),
+        n_compared_(options.variant == KernelVariant::kRecord
+                        ? 0
+                        : program.outputs.size()),
         rates_(Rates(program)),
         cpu_(cpu),
         tune_cpu_(tune_cpu),
         module_(std::make_unique<llvm::Module>("somafit", context)),
         builder_(context),
-        in_{builder_, options.isa, options.width} {}
+        in_{builder_, options.isa,
+            std::min(options.width, options.isa == Isa::kAvx512 ? 8 : 4)},
+        parts_(static_cast<size_t>(options.width / in_.width)) {
+    for (size_t i = 0; i < parts_.size(); ++i) parts_[i].number = i;
+  }
 
   std::unique_ptr<llvm::Module> Emit() {
     EmitStart();
@@ -38,6 +50,21 @@ class Emitter {
 
  private:
   using Values = std::vector<llvm::Value*>;
+
+  struct LateExprel {
+    ValueId id;
+    Lanes x, near;
+  };
+  // As many of the block's lanes as a register holds. Parts do not wait for one
+  // another, and the processor overlaps them.
+  struct Part {
+    size_t number = 0;
+    Values values;  // per value of the program; null where not needed
+    Values first;   // states and what is done ahead, then sums
+    std::vector<llvm::PHINode*> carried;  // the same at the start of a step
+    Values sums;                          // at its end
+    std::vector<LateExprel> late_exprels;
+  };
 
   Function* Begin(const char* name, const std::vector<Type*>& arguments) {
     auto* const type =
@@ -55,16 +82,16 @@ class Emitter {
     return function;
   }
 
-  // Element `index` of an array of blocks of lanes.
-  llvm::Value* Block(llvm::Value* array, size_t index) {
-    return builder_.CreateConstGEP1_64(in_.number(), array, index);
+  // A part's lanes of element `index` of an array of blocks of lanes.
+  llvm::Value* Place(llvm::Value* array, size_t index, const Part& part) {
+    return builder_.CreateConstGEP1_64(in_.number(), array,
+                                       index * parts_.size() + part.number);
   }
-  llvm::Value* LoadLanes(llvm::Value* array, size_t index) {
-    return builder_.CreateAlignedLoad(in_.number(), Block(array, index),
-                                      llvm::Align(8));
+  llvm::Value* Load(llvm::Value* place) {
+    return builder_.CreateAlignedLoad(in_.number(), place, llvm::Align(8));
   }
-  void StoreLanes(llvm::Value* lanes, llvm::Value* array, size_t index) {
-    builder_.CreateAlignedStore(lanes, Block(array, index), llvm::Align(8));
+  void Store(llvm::Value* lanes, llvm::Value* place) {
+    builder_.CreateAlignedStore(lanes, place, llvm::Align(8));
   }
 
   llvm::Value* Field(llvm::Value* call, size_t offset, Type* type) {
@@ -93,13 +120,13 @@ class Emitter {
   // Which values `results` depend on.
   std::vector<bool> Needed(
       std::initializer_list<const std::vector<ValueId>*> results) const {
-    std::vector<bool> needed(program_.values.size(), false);
+    std::vector<bool> needed(program_->values.size(), false);
     for (const auto* ids : results) {
       for (const ValueId id : *ids) needed[id] = true;
     }
     for (size_t id = needed.size(); id-- > 0;) {
       if (!needed[id]) continue;
-      const Value& value = program_.values[id];
+      const Value& value = program_->values[id];
       for (const ValueId operand : {value.a, value.b, value.c}) {
         if (operand >= 0) needed[operand] = true;
       }
@@ -107,19 +134,29 @@ class Emitter {
     return needed;
   }
 
+  llvm::Value* Emit(const Value& value, const Part& part) {
+    const auto operand = [&](ValueId id) {
+      return Lanes{&in_, id < 0 ? nullptr : part.values[id]};
+    };
+    return EmitOperation(value.op, operand(value.a), operand(value.b),
+                         operand(value.c))
+        .value;
+  }
+
   // What does not change from step to step, where the builder stands.
-  void EmitInvariants(const std::vector<bool>& needed,
-                      llvm::Value* parameters) {
-    values_.assign(program_.values.size(), nullptr);
-    for (size_t id = 0; id < values_.size(); ++id) {
-      const Value& value = program_.values[id];
+  void EmitInvariants(const std::vector<bool>& needed, llvm::Value* parameters,
+                      Part& part) {
+    part.values.assign(program_->values.size(), nullptr);
+    for (size_t id = 0; id < needed.size(); ++id) {
+      const Value& value = program_->values[id];
       if (!needed[id] || rates_[id] == Rate::kPerStep) continue;
       if (value.op == Op::kConstant) {
-        values_[id] = Constant(in_, value.constant).value;
+        part.values[id] = Constant(in_, value.constant).value;
       } else if (value.op == Op::kParameter) {
-        values_[id] = LoadLanes(parameters, static_cast<size_t>(value.index));
+        part.values[id] =
+            Load(Place(parameters, static_cast<size_t>(value.index), part));
       } else {
-        values_[id] = EmitOperation(value).value;
+        part.values[id] = Emit(value, part);
       }
     }
   }
@@ -127,123 +164,299 @@ class Emitter {
   void EmitStart() {
     Function* const function =
         Begin(kStartName, {builder_.getPtrTy(), builder_.getPtrTy()});
-    EmitInvariants(Needed({&program_.initial}), function->getArg(0));
-    for (size_t i = 0; i < program_.initial.size(); ++i) {
-      StoreLanes(values_[program_.initial[i]], function->getArg(1), i);
+    const std::vector<bool> needed = Needed({&program_->initial});
+    for (Part& part : parts_) {
+      EmitInvariants(needed, function->getArg(0), part);
+      for (size_t i = 0; i < program_->initial.size(); ++i) {
+        Store(part.values[program_->initial[i]],
+              Place(function->getArg(1), i, part));
+      }
     }
     builder_.CreateRetVoid();
   }
 
-  void EmitRun() {
-    const bool record = options_.variant == KernelVariant::kRecord;
-    const size_t n_states = program_.states.size();
-    const size_t n_outputs = program_.outputs.size();
-    Function* const function = Begin(kRunName, {builder_.getPtrTy()});
-    llvm::Value* const call = function->getArg(0);
-    Type* const pointer = builder_.getPtrTy();
+  // What a KernelCall holds.
+  struct Call {
+    llvm::Value *begin, *end, *parameters, *states, *sums, *record;
+    Values inputs, targets, weights;  // signals
+  };
+  Call LoadCall(llvm::Value* call) {
     Type* const integer = builder_.getInt64Ty();
-    llvm::Value* const begin =
-        Field(call, offsetof(KernelCall, begin), integer);
-    llvm::Value* const end = Field(call, offsetof(KernelCall, end), integer);
-    llvm::Value* const states =
-        Field(call, offsetof(KernelCall, states), pointer);
-    llvm::Value* const sums = Field(call, offsetof(KernelCall, sums), pointer);
-    const Values inputs =
-        Signals(Field(call, offsetof(KernelCall, inputs), pointer),
-                program_.inputs.size());
-    const size_t n_compared = record ? 0 : n_outputs;
-    const Values targets = Signals(
-        Field(call, offsetof(KernelCall, targets), pointer), n_compared);
-    const Values weights = Signals(
-        Field(call, offsetof(KernelCall, weights), pointer), n_compared);
-    llvm::Value* const recorded =
-        Field(call, offsetof(KernelCall, record), pointer);
-    EmitInvariants(Needed({&program_.next, &program_.observed}),
-                   Field(call, offsetof(KernelCall, parameters), pointer));
-    Values first;
-    for (size_t i = 0; i < n_states; ++i) {
-      first.push_back(LoadLanes(states, i));
+    Type* const pointer = builder_.getPtrTy();
+    const auto array = [&](size_t offset) {
+      return Field(call, offset, pointer);
+    };
+    return {
+        Field(call, offsetof(KernelCall, begin), integer),
+        Field(call, offsetof(KernelCall, end), integer),
+        array(offsetof(KernelCall, parameters)),
+        array(offsetof(KernelCall, states)),
+        array(offsetof(KernelCall, sums)),
+        array(offsetof(KernelCall, record)),
+        Signals(array(offsetof(KernelCall, inputs)), program_->inputs.size()),
+        Signals(array(offsetof(KernelCall, targets)), n_compared_),
+        Signals(array(offsetof(KernelCall, weights)), n_compared_)};
+  }
+
+  void EmitRun() {
+    Function* const function = Begin(kRunName, {builder_.getPtrTy()});
+    const Call call = LoadCall(function->getArg(0));
+    // With the 16 registers of AVX2 there is no room for what is done ahead.
+    const std::optional<AheadProgram> ahead =
+        in_.isa == Isa::kAvx512 ? ComputeAhead(*program_) : std::nullopt;
+    for (Part& part : parts_) EmitFirst(call, ahead, part);
+    if (ahead) {
+      program_ = &ahead->program;
+      rates_ = Rates(*program_);
     }
-    for (size_t i = 0; i < n_compared; ++i) first.push_back(LoadLanes(sums, i));
+    const std::vector<bool> needed =
+        Needed({&program_->next, &program_->observed});
+    late_ = Late(*program_, needed);
+    for (Part& part : parts_) EmitInvariants(needed, call.parameters, part);
 
     BasicBlock* const entry = builder_.GetInsertBlock();
     llvm::LLVMContext& context = builder_.getContext();
     BasicBlock* const body = BasicBlock::Create(context, "step", function);
     BasicBlock* const done = BasicBlock::Create(context, "done", function);
-    builder_.CreateCondBr(builder_.CreateICmpSLT(begin, end), body, done);
-
+    builder_.CreateCondBr(builder_.CreateICmpSLT(call.begin, call.end), body,
+                          done);
     builder_.SetInsertPoint(body);
-    auto* const step = builder_.CreatePHI(integer, 2);
-    step->addIncoming(begin, entry);
-    std::vector<llvm::PHINode*> carried;
-    for (llvm::Value* const value : first) {
-      carried.push_back(builder_.CreatePHI(in_.number(), 2));
-      carried.back()->addIncoming(value, entry);
-    }
-    EmitStep(step, carried, inputs);
-    Values next;
-    for (const ValueId id : program_.next) next.push_back(values_[id]);
-    for (size_t i = 0; i < n_compared; ++i) {
-      next.push_back(AddUp(values_[program_.observed[i]], carried[n_states + i],
-                           Sample(targets[i], step), Sample(weights[i], step)));
-    }
-    if (record) {
-      llvm::Value* const row = builder_.CreateMul(
-          builder_.CreateSub(step, begin), builder_.getInt64(n_outputs));
-      llvm::Value* const place =
-          builder_.CreateGEP(in_.number(), recorded, row);
-      for (size_t i = 0; i < n_outputs; ++i) {
-        StoreLanes(values_[program_.observed[i]], place, i);
+    auto* const step = builder_.CreatePHI(builder_.getInt64Ty(), 2);
+    step->addIncoming(call.begin, entry);
+    for (Part& part : parts_) {
+      for (llvm::Value* const value : part.first) {
+        part.carried.push_back(builder_.CreatePHI(in_.number(), 2));
+        part.carried.back()->addIncoming(value, entry);
       }
     }
+    EmitStep(call, step, needed);
     llvm::Value* const following =
         builder_.CreateAdd(step, builder_.getInt64(1));
     BasicBlock* const last = builder_.GetInsertBlock();
     step->addIncoming(following, last);
-    for (size_t i = 0; i < carried.size(); ++i) {
-      carried[i]->addIncoming(next[i], last);
-    }
-    builder_.CreateCondBr(builder_.CreateICmpSLT(following, end), body, done);
-
+    builder_.CreateCondBr(builder_.CreateICmpSLT(following, call.end), body,
+                          done);
     builder_.SetInsertPoint(done);
-    for (size_t i = 0; i < carried.size(); ++i) {
-      auto* const result = builder_.CreatePHI(in_.number(), 2);
-      result->addIncoming(first[i], entry);
-      result->addIncoming(next[i], last);
-      next[i] = result;
+    EmitEnd(call, entry, last);
+  }
+
+  // States, what the first step would have found done ahead, sums.
+  void EmitFirst(const Call& call, const std::optional<AheadProgram>& ahead,
+                 Part& part) {
+    for (size_t i = 0; i < n_states_; ++i) {
+      part.first.push_back(Load(Place(call.states, i, part)));
     }
-    for (size_t i = 0; i < n_states; ++i) StoreLanes(next[i], states, i);
-    for (size_t i = 0; i < n_compared; ++i) {
-      StoreLanes(next[n_states + i], sums, i);
+    if (ahead) {
+      const std::vector<bool> needed = Needed({&ahead->values});
+      EmitInvariants(needed, call.parameters, part);
+      for (size_t id = 0; id < needed.size(); ++id) {
+        const Value& value = program_->values[id];
+        if (!needed[id] || rates_[id] != Rate::kPerStep) continue;
+        part.values[id] = value.op == Op::kState
+                              ? part.first[static_cast<size_t>(value.index)]
+                              : Emit(value, part);
+      }
+      for (const ValueId id : ahead->values) {
+        part.first.push_back(part.values[id]);
+      }
+    }
+    for (size_t i = 0; i < n_compared_; ++i) {
+      part.first.push_back(Load(Place(call.sums, i, part)));
+    }
+  }
+
+  // Of all parts: next states and sums, and what is recorded.
+  void EmitStep(const Call& call, llvm::Value* step,
+                const std::vector<bool>& needed) {
+    const auto add_up = [&](Part& part, size_t i) {
+      part.sums[i] =
+          AddUp(part.values[program_->observed[i]],
+                part.carried[program_->next.size() + i],
+                Sample(call.targets[i], step), Sample(call.weights[i], step));
+    };
+    const Mark before = Here();
+    for (Part& part : parts_) {
+      EmitStep(call, step, needed, part);
+      part.sums.assign(n_compared_, nullptr);
+      for (size_t i = 0; i < n_compared_; ++i) {
+        if (!late_[program_->observed[i]]) add_up(part, i);
+      }
+    }
+    InterleaveFrom(before);
+    EmitFarParts();
+    for (Part& part : parts_) {
+      for (size_t i = 0; i < n_compared_; ++i) {
+        if (part.sums[i] == nullptr) add_up(part, i);
+      }
+    }
+    if (options_.variant == KernelVariant::kRecord) EmitRecord(call, step);
+  }
+
+  void EmitRecord(const Call& call, llvm::Value* step) {
+    const size_t n_outputs = program_->outputs.size();
+    llvm::Value* const row =
+        builder_.CreateMul(builder_.CreateSub(step, call.begin),
+                           builder_.getInt64(n_outputs * parts_.size()));
+    llvm::Value* const array =
+        builder_.CreateGEP(in_.number(), call.record, row);
+    for (const Part& part : parts_) {
+      for (size_t i = 0; i < n_outputs; ++i) {
+        Store(part.values[program_->observed[i]], Place(array, i, part));
+      }
+    }
+  }
+
+  // Stores states and sums; the loop came from `entry` and ended in `last`.
+  void EmitEnd(const Call& call, BasicBlock* entry, BasicBlock* last) {
+    const size_t n_carried = program_->next.size();
+    std::vector<Values> results;
+    for (const Part& part : parts_) {
+      Values next;
+      for (const ValueId id : program_->next) next.push_back(part.values[id]);
+      next.insert(next.end(), part.sums.begin(), part.sums.end());
+      results.emplace_back();
+      for (size_t i = 0; i < next.size(); ++i) {
+        part.carried[i]->addIncoming(next[i], last);
+        auto* const result = builder_.CreatePHI(in_.number(), 2);
+        result->addIncoming(part.first[i], entry);
+        result->addIncoming(next[i], last);
+        results.back().push_back(result);
+      }
+    }
+    for (const Part& part : parts_) {
+      const Values& of_part = results[part.number];
+      for (size_t i = 0; i < n_states_; ++i) {
+        Store(of_part[i], Place(call.states, i, part));
+      }
+      for (size_t i = 0; i < n_compared_; ++i) {
+        Store(of_part[n_carried + i], Place(call.sums, i, part));
+      }
     }
     builder_.CreateRetVoid();
   }
 
-  void EmitStep(llvm::Value* step, const std::vector<llvm::PHINode*>& carried,
-                const Values& inputs) {
-    for (const ValueId id : EmissionOrder(
-             program_, Needed({&program_.next, &program_.observed}))) {
-      const Value& value = program_.values[id];
-      switch (value.op) {
-        case Op::kState:
-          values_[id] = carried[static_cast<size_t>(value.index)];
-          break;
-        case Op::kInput:
-          values_[id] =
-              Splat(in_, Sample(inputs[static_cast<size_t>(value.index)], step))
-                  .value;
-          break;
-        case Op::kTime:
-          values_[id] =
-              Splat(in_,
-                    builder_.CreateFMul(
-                        builder_.CreateSIToFP(step, builder_.getDoubleTy()),
-                        llvm::ConstantFP::get(builder_.getDoubleTy(),
-                                              program_.dt)))
-                  .value;
-          break;
-        default:
-          values_[id] = EmitOperation(value).value;
+  void EmitStep(const Call& call, llvm::Value* step,
+                const std::vector<bool>& needed, Part& part) {
+    Type* const number = builder_.getDoubleTy();
+    for (size_t id = 0; id < needed.size(); ++id) {
+      if (!needed[id] || rates_[id] != Rate::kPerStep) continue;
+      const Value& value = program_->values[id];
+      const auto index = static_cast<size_t>(value.index);
+      llvm::Value*& result = part.values[id];
+      if (value.op == Op::kState) {
+        result = part.carried[index];
+      } else if (value.op == Op::kInput) {
+        result = Splat(in_, Sample(call.inputs[index], step)).value;
+      } else if (value.op == Op::kTime) {
+        result = Splat(in_, builder_.CreateFMul(
+                                builder_.CreateSIToFP(step, number),
+                                llvm::ConstantFP::get(number, program_->dt)))
+                     .value;
+      } else if (value.op == Op::kExprel && late_[id]) {
+        const Lanes x = {&in_, part.values[value.a]};
+        const Lanes near = elementary::ExprelNear(x);
+        all_near_ = all_near_ ? *all_near_ & IsNear(x) : IsNear(x);
+        part.late_exprels.push_back({static_cast<ValueId>(id), x, near});
+        result = near.value;
+      } else {
+        result = Emit(value, part);
+      }
+    }
+  }
+
+  // Where the builder stands: a block and its last instruction, if any.
+  struct Mark {
+    BasicBlock* block;
+    llvm::Instruction* last;
+  };
+  Mark Here() {
+    BasicBlock* const block = builder_.GetInsertBlock();
+    return {block, block->empty() ? nullptr : &block->back()};
+  }
+
+  // Orders the step's code, from `mark` on.
+  void InterleaveFrom(const Mark& mark) {
+    std::vector<Carried> states;
+    for (const Part& part : parts_) {
+      for (size_t i = 0; i < program_->next.size(); ++i) {
+        states.push_back({part.carried[i], part.values[program_->next[i]],
+                          static_cast<int>(part.number)});
+      }
+    }
+    Interleave(*mark.block, mark.last, states, in_.width);
+    for (BasicBlock* block = mark.block->getNextNode(); block;
+         block = block->getNextNode()) {
+      Interleave(*block, nullptr, states, in_.width);
+    }
+  }
+
+  // If a late exprel's argument was far in some lane, does again what depends
+  // on such exprels.
+  void EmitFarParts() {
+    if (!all_near_) return;
+    UnlessAll some_far(*all_near_);
+    std::vector<Values> usual;
+    for (const Part& part : parts_) usual.push_back(part.values);
+    EmitLateExprels();
+    Values if_near, if_far;
+    for (Part& part : parts_) {
+      for (size_t id = 0; id < late_.size(); ++id) {
+        if (!late_[id]) continue;
+        const Value& value = program_->values[id];
+        if (value.op != Op::kExprel) part.values[id] = Emit(value, part);
+        if_near.push_back(usual[part.number][id]);
+        if_far.push_back(part.values[id]);
+      }
+    }
+    const Values joined = some_far.End(if_near, if_far);
+    size_t i = 0;
+    for (Part& part : parts_) {
+      for (size_t id = 0; id < late_.size(); ++id) {
+        if (late_[id]) part.values[id] = joined[i++];
+      }
+    }
+  }
+
+  // In a loop, since code that is emitted once is compiled sooner, and this one
+  // seldom runs.
+  void EmitLateExprels() {
+    llvm::Function* const function = builder_.GetInsertBlock()->getParent();
+    size_t count = 0;
+    for (const Part& part : parts_) count += part.late_exprels.size();
+    llvm::IRBuilder<> start(&function->getEntryBlock(),
+                            function->getEntryBlock().begin());
+    llvm::Value* const size = start.getInt64(count);
+    llvm::Value* const xs = start.CreateAlloca(in_.number(), size);
+    llvm::Value* const results = start.CreateAlloca(in_.number(), size);
+    const auto element = [this](llvm::Value* array, llvm::Value* index) {
+      return builder_.CreateGEP(in_.number(), array, index);
+    };
+    size_t k = 0;
+    for (const Part& part : parts_) {
+      for (const LateExprel& late : part.late_exprels) {
+        Store(late.x.value, element(xs, builder_.getInt64(k)));
+        Store(late.near.value, element(results, builder_.getInt64(k++)));
+      }
+    }
+    BasicBlock* const before = builder_.GetInsertBlock();
+    llvm::LLVMContext& context = builder_.getContext();
+    BasicBlock* const loop = BasicBlock::Create(context, "late", function);
+    BasicBlock* const done = BasicBlock::Create(context, "late_done", function);
+    builder_.CreateBr(loop);
+    builder_.SetInsertPoint(loop);
+    auto* const i = builder_.CreatePHI(builder_.getInt64Ty(), 2);
+    const Lanes x = {&in_, Load(element(xs, i))};
+    const Lanes near = {&in_, Load(element(results, i))};
+    Store(ExprelOf(x, near, IsNear(x)).value, element(results, i));
+    llvm::Value* const next = builder_.CreateAdd(i, builder_.getInt64(1));
+    i->addIncoming(builder_.getInt64(0), before);
+    i->addIncoming(next, builder_.GetInsertBlock());
+    builder_.CreateCondBr(builder_.CreateICmpULT(next, size), loop, done);
+    builder_.SetInsertPoint(done);
+    k = 0;
+    for (Part& part : parts_) {
+      for (const LateExprel& late : part.late_exprels) {
+        part.values[late.id] = Load(element(results, builder_.getInt64(k++)));
       }
     }
   }
@@ -260,92 +473,18 @@ class Emitter {
         added.value, sum);
   }
 
-  Lanes EmitOperation(const Value& value) {
-    const auto operand = [this](ValueId id) {
-      return Lanes{&in_, id < 0 ? nullptr : values_[id]};
-    };
-    const Lanes a = operand(value.a), b = operand(value.b),
-                c = operand(value.c);
-    switch (value.op) {
-      case Op::kNegate:
-        return -a;
-      case Op::kAbs:
-        return Abs(a);
-      case Op::kSqrt:
-        return Intrinsic(llvm::Intrinsic::sqrt, a);
-      case Op::kExp:
-        return elementary::ExpOf(a);
-      case Op::kExpm1:
-        return elementary::Expm1Of(a);
-      case Op::kExprel:
-        return Exprel(a);
-      case Op::kBernoulli:
-        return elementary::BernoulliOf(a);
-      case Op::kSin:
-        return CallLibrary("sin", a);
-      case Op::kCos:
-        return CallLibrary("cos", a);
-      case Op::kTan:
-        return CallLibrary("tan", a);
-      case Op::kSinh:
-        return elementary::SinhOf(a);
-      case Op::kCosh:
-        return elementary::CoshOf(a);
-      case Op::kTanh:
-        return elementary::TanhOf(a);
-      case Op::kAsin:
-        return CallLibrary("asin", a);
-      case Op::kAcos:
-        return CallLibrary("acos", a);
-      case Op::kAtan:
-        return CallLibrary("atan", a);
-      case Op::kLog:
-        return CallLibrary("log", a);
-      case Op::kLog10:
-        return CallLibrary("log10", a);
-      case Op::kLog1p:
-        return Select(a > Like(a, elementary::kLog1pLimit),
-                      CallLibrary("log", a), CallLibrary("log1p", a));
-      case Op::kSign:
-        return elementary::SignOf(a);
-      case Op::kFloor:
-        return Intrinsic(llvm::Intrinsic::floor, a);
-      case Op::kCeil:
-        return Intrinsic(llvm::Intrinsic::ceil, a);
-      case Op::kAdd:
-        return a + b;
-      case Op::kSubtract:
-        return a - b;
-      case Op::kMultiply:
-        return a * b;
-      case Op::kDivide:
-        return a / b;
-      case Op::kPower:
-        return CallLibrary("pow", a, &b);
-      case Op::kFma:
-        return Fma(a, b, c);
-      case Op::kClip:
-        return elementary::ClipOf(a, b, c);
-      case Op::kConstant:
-      case Op::kParameter:
-      case Op::kState:
-      case Op::kInput:
-      case Op::kTime:
-        break;
-    }
-    SOMAFIT_CHECK(OpArity(value.op) > 0);
-    return a;
-  }
-
-  const Program& program_;
+  const Program* program_;  // once the loop is reached, what is done ahead too
   const KernelOptions& options_;
-  const std::vector<Rate> rates_;
+  const size_t n_states_, n_compared_;
+  std::vector<Rate> rates_;
   const std::string cpu_;
   const std::string tune_cpu_;
   std::unique_ptr<llvm::Module> module_;
   llvm::IRBuilder<> builder_;
   const Emission in_;
-  Values values_;  // per value of the program; null where not needed
+  std::vector<Part> parts_;
+  std::vector<bool> late_;  // of the program's values, see late_exprel.h
+  std::optional<LaneTruth> all_near_;  // the arguments of late exprels
 };
 
 }  // namespace

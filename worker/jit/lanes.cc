@@ -3,104 +3,77 @@
 #include <llvm/IR/MDBuilder.h>
 
 namespace somafit::jit {
-namespace {
-
-// `lanes` of a vector.
-llvm::Value* Take(llvm::IRBuilder<>& builder, llvm::Value* vector, int first,
-                  int count) {
-  llvm::SmallVector<int> lanes;
-  for (int i = 0; i < count; ++i) lanes.push_back(first + i);
-  return builder.CreateShuffleVector(vector, lanes);
-}
-
-// Applies `part` to pieces of `size` lanes of all operands, joins the results.
-template <typename Part>
-llvm::Value* InPieces(llvm::IRBuilder<>& builder, int width, int size,
-                      const llvm::SmallVector<llvm::Value*, 2>& operands,
-                      const Part& part) {
-  if (width <= size) return part(operands);
-  llvm::Value* halves[2];
-  for (int half = 0; half < 2; ++half) {
-    llvm::SmallVector<llvm::Value*, 2> taken;
-    for (llvm::Value* const operand : operands) {
-      taken.push_back(Take(builder, operand, half * width / 2, width / 2));
-    }
-    halves[half] = InPieces(builder, width / 2, size, taken, part);
-  }
-  llvm::SmallVector<int> all;
-  for (int i = 0; i < width; ++i) all.push_back(i);
-  return builder.CreateShuffleVector(halves[0], halves[1], all);
-}
-
-}  // namespace
 
 Lanes ScaleByPower(const Lanes& q, const Lanes& t) {
   const Emission& in = *q.in;
-  if (in.isa != Isa::kAvx512) {
-    const auto scales = elementary::SplitPower(t);
-    return (q * scales.first) * scales.second;
-  }
+  if (in.isa != Isa::kAvx512) return elementary::ScaleInHalves(q, t);
   const Lanes n = t - Like(t, elementary::kRounder);
   llvm::IRBuilder<>& builder = in.builder;
-  const auto scale = [&](const auto& operands) -> llvm::Value* {
-    llvm::Constant* const all = builder.getInt8(255);
-    llvm::SmallVector<llvm::Value*> arguments = {operands[0], operands[1],
-                                                 operands[0], all};
-    if (in.width == 4) {
-      return builder.CreateIntrinsic(
-          llvm::Intrinsic::x86_avx512_mask_scalef_pd_256, {}, arguments);
-    }
+  llvm::Constant* const all = builder.getInt8(255);
+  llvm::SmallVector<llvm::Value*> arguments = {q.value, n.value, q.value, all};
+  auto function = llvm::Intrinsic::x86_avx512_mask_scalef_pd_256;
+  if (in.width == 8) {
+    function = llvm::Intrinsic::x86_avx512_mask_scalef_pd_512;
     arguments.push_back(builder.getInt32(4));  // the present rounding mode
-    return builder.CreateIntrinsic(
-        llvm::Intrinsic::x86_avx512_mask_scalef_pd_512, {}, arguments);
-  };
-  return {q.in, InPieces(builder, in.width, 8, {q.value, n.value}, scale)};
+  }
+  return {q.in, builder.CreateIntrinsic(function, {}, arguments)};
 }
 
-Lanes Exprel(const Lanes& x) {
-  llvm::IRBuilder<>& builder = x.in->builder;
-  const LaneTruth small = Abs(x) < Like(x, elementary::kExprelLimit);
-  const Lanes near = elementary::ExprelNear(x);
-  llvm::Value* const all = builder.CreateAndReduce(small.value);
-  llvm::BasicBlock* const before = builder.GetInsertBlock();
-  llvm::Function* const function = before->getParent();
-  llvm::LLVMContext& context = builder.getContext();
-  auto* const some_far = llvm::BasicBlock::Create(context, "far", function);
-  auto* const joined = llvm::BasicBlock::Create(context, "joined", function);
-  builder.CreateCondBr(all, joined, some_far,
-                       llvm::MDBuilder(context).createBranchWeights(15, 1));
-  builder.SetInsertPoint(some_far);
-  const Lanes mixed = Select(small, near, elementary::ExprelFar(x));
-  builder.CreateBr(joined);
-  builder.SetInsertPoint(joined);
-  auto* const result = builder.CreatePHI(x.in->number(), 2);
-  result->addIncoming(near.value, before);
-  result->addIncoming(mixed.value, some_far);
-  return {x.in, result};
+UnlessAll::UnlessAll(const LaneTruth& all) : builder_(all.in->builder) {
+  llvm::Value* const condition = builder_.CreateAndReduce(all.value);
+  before_ = builder_.GetInsertBlock();
+  llvm::LLVMContext& context = builder_.getContext();
+  llvm::Function* const function = before_->getParent();
+  auto* const some = llvm::BasicBlock::Create(context, "some", function);
+  after_ = llvm::BasicBlock::Create(context, "after", function);
+  builder_.CreateCondBr(condition, after_, some,
+                        llvm::MDBuilder(context).createBranchWeights(15, 1));
+  builder_.SetInsertPoint(some);
+}
+
+std::vector<llvm::Value*> UnlessAll::End(
+    const std::vector<llvm::Value*>& usual,
+    const std::vector<llvm::Value*>& otherwise) {
+  llvm::BasicBlock* const last = builder_.GetInsertBlock();
+  builder_.CreateBr(after_);
+  builder_.SetInsertPoint(after_);
+  std::vector<llvm::Value*> results;
+  for (size_t i = 0; i < usual.size(); ++i) {
+    auto* const result = builder_.CreatePHI(usual[i]->getType(), 2);
+    result->addIncoming(usual[i], before_);
+    result->addIncoming(otherwise[i], last);
+    results.push_back(result);
+  }
+  return results;
+}
+
+LaneTruth IsNear(const Lanes& x) {
+  // ExprelNear squares it too.
+  return x * x < Like(x, elementary::kExprelLimitSquared);
+}
+
+Lanes ExprelOf(const Lanes& x, const Lanes& near, const LaneTruth& is_near) {
+  UnlessAll some_far(is_near);
+  const Lanes mixed = Select(is_near, near, elementary::ExprelFar(x));
+  return {x.in, some_far.End({near.value}, {mixed.value})[0]};
 }
 
 Lanes CallLibrary(const std::string& name, const Lanes& a, const Lanes* b) {
   const Emission& in = *a.in;
   llvm::IRBuilder<>& builder = in.builder;
-  const int size = in.isa == Isa::kAvx512 && in.width >= 8 ? 8 : 4;
-  llvm::Type* const type = llvm::FixedVectorType::get(
-      builder.getDoubleTy(), static_cast<unsigned>(size));
   llvm::SmallVector<llvm::Value*, 2> operands = {a.value};
   if (b != nullptr) operands.push_back(b->value);
-  const llvm::SmallVector<llvm::Type*> types(operands.size(), type);
+  const llvm::SmallVector<llvm::Type*> types(operands.size(), in.number());
   llvm::Module* const module = builder.GetInsertBlock()->getModule();
   llvm::FunctionCallee callee = module->getOrInsertFunction(
-      "Sleef_finz_" + name + (size == 8 ? "d8_u10avx512f" : "d4_u10avx2"),
-      llvm::FunctionType::get(type, types, false));
+      "Sleef_finz_" + name + (in.width == 8 ? "d8_u10avx512f" : "d4_u10avx2"),
+      llvm::FunctionType::get(in.number(), types, false));
   auto* const function = llvm::cast<llvm::Function>(callee.getCallee());
   // They may be computed once for equal operands, and before the loop.
   function->setDoesNotAccessMemory();
   function->setDoesNotThrow();
   function->setWillReturn();
-  return {&in, InPieces(builder, in.width, size, operands,
-                        [&](const auto& arguments) -> llvm::Value* {
-                          return builder.CreateCall(callee, arguments);
-                        })};
+  return {&in, builder.CreateCall(callee, operands)};
 }
 
 }  // namespace somafit::jit

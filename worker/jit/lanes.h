@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include <llvm/IR/IRBuilder.h>
 #include <llvm/IR/IntrinsicsX86.h>
@@ -118,9 +119,32 @@ inline LaneWords Word(const LaneWords& like, uint64_t constant) {
 // AVX-512 has it as one instruction, with the same single rounding.
 Lanes ScaleByPower(const Lanes& q, const Lanes& t);
 
-// Most simulations stay below the limit in all lanes: then only that part is
-// computed.
-Lanes Exprel(const Lanes& x);
+inline LaneTruth operator&(const LaneTruth& a, const LaneTruth& b) {
+  return {a.in, a.in->builder.CreateAnd(a.value, b.value)};
+}
+
+// Code that runs unless `all` lanes are true: from here to where it ends.
+class UnlessAll {
+ public:
+  explicit UnlessAll(const LaneTruth& all);
+  // `otherwise` where the code ran, `usual` where it did not. Ends it.
+  std::vector<llvm::Value*> End(const std::vector<llvm::Value*>& usual,
+                                const std::vector<llvm::Value*>& otherwise);
+
+ private:
+  llvm::IRBuilder<>& builder_;
+  llvm::BasicBlock* before_;
+  llvm::BasicBlock* after_;
+};
+
+// Most simulations stay below the limit in all lanes: then only
+// elementary::ExprelNear is computed.
+LaneTruth IsNear(const Lanes& x);
+// exprel(x), given ExprelNear(x) and IsNear(x).
+Lanes ExprelOf(const Lanes& x, const Lanes& near, const LaneTruth& is_near);
+inline Lanes ExprelOf(const Lanes& x) {
+  return ExprelOf(x, elementary::ExprelNear(x), IsNear(x));
+}
 
 // A function of SLEEF's, "sin" or with two operands "pow".
 Lanes CallLibrary(const std::string& name, const Lanes& a,

@@ -230,6 +230,13 @@ TEST(KernelTest, EveryKindOfKernelAgreesOnModels) {
       "0.28*(v + 23)/(exp((v + 23)/5) - 1)*m)/ms : 1\n"
       "dw/dt = (0.128*exp((-46 - v)/18)*(1 - w) - 4/(1 + exp((-23 - v)/5))*w*q)"
       "/ms : 1",
+      // Steps of exponential Euler that are long in some lanes and short in
+      // others.
+      "dv/dt = (q - v*(1 + 100*w**2))/ms : 1\n"
+      "dw/dt = (4*I - w*(1 + 50*abs(v + 60)))/ms : 1",
+      // What is observed is also done a step ahead.
+      "dv/dt = (p*m - v + I)/ms : 1\ndm/dt = (w - m*exp(-v/40))/ms : 1\n"
+      "w = exp(v/4 + q) : 1",
       // Library functions, powers, limits; initial values from parameters.
       "dv/dt = (sin(I) + tanh(p) - v*log1p(abs(q)) + clip(w, -1, 1))/ms : 1\n"
       "dw/dt = (abs(v)**1.5 - w + floor(p) + arctan(v) + cosh(q/4))/ms : 1",

@@ -77,18 +77,18 @@ inline Reduced<Real> Reduce(const Real& x) {
   return {t, r, lost, Polynomial(r)};
 }
 
-// 2^n in two halves, so that subnormal and largest results come out right:
-// 2^n1, 2^n2 and 2^-n2.
+// 2^(n - k) for t = n + kRounder. NaN makes it arbitrary; what it scales is NaN
+// then. REQUIRES: a normal result.
 template <typename Real>
-struct Scales {
-  Real first;
-  Real second;
-  Real inverse_second;
-};
+inline Real PowerOf(const Real& t, int k) {
+  const auto bits = Bits(t);
+  return FromBits((bits + Word(bits, static_cast<uint64_t>(1023 - k))) << 52);
+}
 
-// NaN makes them arbitrary; what they scale is NaN then.
+// q * 2^n, rounded once, for q of size 1 and t = n + kRounder, |n| < 1100: in
+// two halves, so that subnormal and largest results come out right.
 template <typename Real>
-inline Scales<Real> SplitPower(const Real& t) {
+inline Real ScaleInHalves(const Real& q, const Real& t) {
   const auto bits = Bits(t);
   // Unsigned and offset by 2048, because AVX2 has no arithmetic shift of 64
   // bits.
@@ -96,25 +96,21 @@ inline Scales<Real> SplitPower(const Real& t) {
       bits - Word(bits, std::bit_cast<uint64_t>(kRounder) - uint64_t{2048});
   const auto first = m >> 1;
   const auto second = m - first;
-  return {FromBits((first - Word(bits, 1)) << 52),
-          FromBits((second - Word(bits, 1)) << 52),
-          FromBits((Word(bits, 2047) - second) << 52)};
+  return (q * FromBits((first - Word(bits, 1)) << 52)) *
+         FromBits((second - Word(bits, 1)) << 52);
 }
-
-// q * 2^n, rounded once, for q of size 1 and t = n + kRounder, |n| < 1100.
-inline double ScaleByPower(double q, double t) {
-  const Scales<double> scales = SplitPower(t);
-  return (q * scales.first) * scales.second;
-}
+inline double ScaleByPower(double q, double t) { return ScaleInHalves(q, t); }
 
 // Comparisons with NaN are false: it passes through.
 template <typename Real>
 inline Real AtLeast(const Real& x, double low) {
-  return Select(Like(x, low) > x, Like(x, low), x);
+  const Real bound = Like(x, low);
+  return Select(bound > x, bound, x);
 }
 template <typename Real>
 inline Real AtMost(const Real& x, double high) {
-  return Select(Like(x, high) < x, Like(x, high), x);
+  const Real bound = Like(x, high);
+  return Select(bound < x, bound, x);
 }
 
 template <typename Real>
@@ -135,16 +131,18 @@ struct Pair {
   Real low;
 };
 
-// (e^x - 1) / 2^n2. Below -56 it is -1 to the last bit.
+// Where powers of two would overflow before the result does.
+inline constexpr int kSpare = 16;
+
+// (e^x - 1) / 2^k, given scale = 2^(n - k). Below -56 it is -1 to the last bit.
 template <typename Real>
-inline Pair<Real> ScaledExpm1(const Reduced<Real>& e,
-                              const Scales<Real>& scales) {
+inline Pair<Real> ScaledExpm1(const Reduced<Real>& e, const Real& scale,
+                              int k) {
   // s (1 + r) - 1 with the rounding that it lost, then the small rest.
-  const Real offset = scales.first - scales.inverse_second;
-  const Real linear = Fma(scales.first, e.r, offset);
-  const Real lost =
-      Fma(scales.first, e.lost, Fma(scales.first, e.r, offset - linear));
-  const Real rest = Fma(scales.first, e.r * (e.r * e.p), lost);
+  const Real offset = scale - Like(scale, std::ldexp(1.0, -k));
+  const Real linear = Fma(scale, e.r, offset);
+  const Real lost = Fma(scale, e.lost, Fma(scale, e.r, offset - linear));
+  const Real rest = Fma(scale, e.r * (e.r * e.p), lost);
   const Real high = linear + rest;
   return {high, rest - (high - linear)};
 }
@@ -163,14 +161,16 @@ inline Pair<Real> RatioToSum(const Pair<Real>& e, const Real& c) {
 template <typename Real>
 inline Real Expm1Of(const Real& x) {
   const Reduced<Real> e = Reduce(AtMost(AtLeast(x, -56.0), 710.0));
-  const Scales<Real> scales = SplitPower(e.t);
+  const Pair<Real> scaled = ScaledExpm1(e, PowerOf(e.t, kSpare), kSpare);
   // Only the sign of a zero can be wrong.
-  return CopySign(ScaledExpm1(e, scales).high * scales.second, x);
+  return CopySign(scaled.high * Like(x, std::ldexp(1.0, kSpare)), x);
 }
 
 // Up to here exprel is 1 + x p(x), without reduction and division; ln2/2 is
 // more.
 inline constexpr double kExprelLimit = 0.34375;
+// |x| is below the limit just where x^2, rounded, is below this.
+inline constexpr double kExprelLimitSquared = kExprelLimit * kExprelLimit;
 
 template <typename Real>
 inline Real ExprelNear(const Real& x) {
@@ -183,9 +183,9 @@ inline Real ExprelFar(const Real& x) {
   // At 718 the quotient overflows, as it does at the language's 717.
   const Real y = AtMost(x, 718.0);
   const Reduced<Real> e = Reduce(AtLeast(y, -56.0));
-  const Scales<Real> scales = SplitPower(e.t);
-  // Dividing before scaling keeps results finite where e^x alone is not.
-  return (ScaledExpm1(e, scales).high / y) * scales.second;
+  const Pair<Real> scaled = ScaledExpm1(e, PowerOf(e.t, kSpare), kSpare);
+  // Both are scaled alike: results are finite where e^x alone is not.
+  return scaled.high / (y * Like(x, std::ldexp(1.0, -kSpare)));
 }
 
 inline double ExprelOf(double x) {
@@ -197,11 +197,12 @@ inline double ExprelOf(double x) {
 // x / (e^x - 1): 1 at 0, -x far below, 0 far above.
 template <typename Real>
 inline Real BernoulliOf(const Real& x) {
-  const Real y =
-      AtMost(Select(Abs(x) < Like(x, 1e-300), Like(x, 1e-300), x), 760.0);
+  constexpr int kScale = 128;  // results reach down to the subnormal
+  const Real tiny = Like(x, 0x1p-60);
+  const Real y = AtMost(Select(Abs(x) < tiny, tiny, x), 760.0);
   const Reduced<Real> e = Reduce(AtLeast(y, -56.0));
-  const Scales<Real> scales = SplitPower(e.t);
-  return (y / ScaledExpm1(e, scales).high) * scales.inverse_second;
+  const Pair<Real> scaled = ScaledExpm1(e, PowerOf(e.t, kScale), kScale);
+  return (y * Like(x, std::ldexp(1.0, -kScale))) / scaled.high;
 }
 
 // E / (E + 2) with E = e^2|x| - 1; 1 to the last bit from 22 on.
@@ -209,10 +210,8 @@ template <typename Real>
 inline Real TanhOf(const Real& x) {
   const Real size = AtMost(Abs(x), 22.0);
   const Reduced<Real> e = Reduce(size + size);
-  const Scales<Real> scales = SplitPower(e.t);
-  const Pair<Real> scaled = ScaledExpm1(e, scales);
-  const Pair<Real> ratio = RatioToSum(
-      {scaled.high * scales.second, scaled.low * scales.second}, Like(x, 2.0));
+  const Pair<Real> ratio =
+      RatioToSum(ScaledExpm1(e, PowerOf(e.t, 0), 0), Like(x, 2.0));
   return CopySign(ratio.high + ratio.low, x);
 }
 
@@ -222,16 +221,16 @@ template <typename Real>
 inline Real SinhOf(const Real& x) {
   const Real size = AtMost(Abs(x), 712.0);
   const Reduced<Real> e = Reduce(size);
-  const Scales<Real> scales = SplitPower(e.t);
+  const Real scale = PowerOf(e.t, kSpare);
+  const Real rescale = Like(x, std::ldexp(1.0, kSpare));
   const Real half = Like(x, 0.5);
-  const Pair<Real> scaled = ScaledExpm1(e, scales);
-  const Pair<Real> expm1 = {scaled.high * scales.second,
-                            scaled.low * scales.second};
+  const Pair<Real> scaled = ScaledExpm1(e, scale, kSpare);
+  const Pair<Real> expm1 = {scaled.high * rescale, scaled.low * rescale};
   const Pair<Real> ratio = RatioToSum(expm1, Like(x, 1.0));
   const Real sum = expm1.high + ratio.high;
   const Real lost = (expm1.high - sum) + ratio.high;
   const Real near = half * (sum + (lost + (expm1.low + ratio.low)));
-  const Real y = (Mantissa(e) * scales.first) * (half * scales.second);
+  const Real y = (Mantissa(e) * scale) * Like(x, std::ldexp(1.0, kSpare - 1));
   const Real far = y - Like(x, 0.25) / y;
   return CopySign(Select(size < Like(x, 1.0), near, far), x);
 }
@@ -239,8 +238,8 @@ inline Real SinhOf(const Real& x) {
 template <typename Real>
 inline Real CoshOf(const Real& x) {
   const Reduced<Real> e = Reduce(AtMost(Abs(x), 712.0));
-  const Scales<Real> scales = SplitPower(e.t);
-  const Real y = (Mantissa(e) * scales.first) * (Like(x, 0.5) * scales.second);
+  const Real y = (Mantissa(e) * PowerOf(e.t, kSpare)) *
+                 Like(x, std::ldexp(1.0, kSpare - 1));
   return y + Like(x, 0.25) / y;
 }
 
