@@ -201,9 +201,11 @@ class Emitter {
   void EmitRun() {
     Function* const function = Begin(kRunName, {builder_.getPtrTy()});
     const Call call = LoadCall(function->getArg(0));
-    // With the 16 registers of AVX2 there is no room for what is done ahead.
+    // It costs registers, of which AVX2 has 16, and time to compile, which
+    // matters most to the short tasks that have narrow blocks.
+    const bool pays = in_.isa == Isa::kAvx512 && parts_.size() > 1;
     const std::optional<AheadProgram> ahead =
-        in_.isa == Isa::kAvx512 ? ComputeAhead(*program_) : std::nullopt;
+        pays ? ComputeAhead(*program_) : std::nullopt;
     for (Part& part : parts_) EmitFirst(call, ahead, part);
     if (ahead) {
       program_ = &ahead->program;
