@@ -162,8 +162,9 @@ template <typename Real>
 inline Real Expm1Of(const Real& x) {
   const Reduced<Real> e = Reduce(AtMost(AtLeast(x, -56.0), 710.0));
   const Pair<Real> scaled = ScaledExpm1(e, PowerOf(e.t, kSpare), kSpare);
-  // Only the sign of a zero can be wrong.
-  return CopySign(scaled.high * Like(x, std::ldexp(1.0, kSpare)), x);
+  const Real result = scaled.high * Like(x, std::ldexp(1.0, kSpare));
+  // Scaled, the smallest numbers would lose bits, and zeros their sign.
+  return Select(Abs(x) < Like(x, 0x1p-54), x, result);
 }
 
 // Up to here exprel is 1 + x p(x), without reduction and division; ln2/2 is
@@ -232,7 +233,9 @@ inline Real SinhOf(const Real& x) {
   const Real near = half * (sum + (lost + (expm1.low + ratio.low)));
   const Real y = (Mantissa(e) * scale) * Like(x, std::ldexp(1.0, kSpare - 1));
   const Real far = y - Like(x, 0.25) / y;
-  return CopySign(Select(size < Like(x, 1.0), near, far), x);
+  // sinh(x) is x where x^2/6 is lost; scaled, the smallest would lose bits.
+  const Real small = Select(size < Like(x, 0x1p-28), size, near);
+  return CopySign(Select(size < Like(x, 1.0), small, far), x);
 }
 
 template <typename Real>
