@@ -4,13 +4,13 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
-#include <immintrin.h>
 #include <string>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include <benchmark/benchmark.h>
 
+#include "tests/bench/peaks.h"
 #include "worker/core/base/random.h"
 #include "worker/core/ir/program.h"
 #include "worker/core/units/unit.h"
@@ -109,162 +109,6 @@ std::vector<std::vector<double>> Points(const Model& model, size_t n) {
   return points;
 }
 
-// Independent operations in registers: operations a second on vectors of 8.
-__attribute__((target("avx512f"))) double Fma512(int64_t n) {
-  __m512d x[12];
-  for (int i = 0; i < 12; ++i) x[i] = _mm512_set1_pd(1 + i);
-  const __m512d a = _mm512_set1_pd(0.999), b = _mm512_set1_pd(1e-3);
-  for (int64_t k = 0; k < n; ++k) {
-    for (auto& v : x) v = _mm512_fmadd_pd(v, a, b);
-  }
-  for (int i = 1; i < 12; ++i) x[0] = _mm512_add_pd(x[0], x[i]);
-  double sum[8];
-  _mm512_storeu_pd(sum, x[0]);
-  return sum[0] + sum[7];
-}
-double Fma256(int64_t n) {
-  __m256d x[12];
-  for (int i = 0; i < 12; ++i) x[i] = _mm256_set1_pd(1 + i);
-  const __m256d a = _mm256_set1_pd(0.999), b = _mm256_set1_pd(1e-3);
-  for (int64_t k = 0; k < n; ++k) {
-    for (auto& v : x) v = _mm256_fmadd_pd(v, a, b);
-  }
-  for (int i = 1; i < 12; ++i) x[0] = _mm256_add_pd(x[0], x[i]);
-  return x[0][0] + x[0][1] + x[0][2] + x[0][3];
-}
-// Additions beside as many multiplications: free on processors on which they
-// have ports of their own.
-__attribute__((target("avx512f"))) double FmaAndAdd512(int64_t n) {
-  __m512d x[10], y[10];
-  for (int i = 0; i < 10; ++i) x[i] = y[i] = _mm512_set1_pd(1 + i);
-  const __m512d a = _mm512_set1_pd(0.999), b = _mm512_set1_pd(1e-3);
-  for (int64_t k = 0; k < n; ++k) {
-    for (int i = 0; i < 10; ++i) {
-      x[i] = _mm512_fmadd_pd(x[i], a, b);
-      y[i] = _mm512_add_pd(y[i], b);
-    }
-  }
-  for (int i = 0; i < 10; ++i) x[0] = _mm512_add_pd(x[0], x[i] + y[i]);
-  double sum[8];
-  _mm512_storeu_pd(sum, x[0]);
-  return sum[0] + sum[7];
-}
-double FmaAndAdd256(int64_t n) {
-  __m256d x[6], y[6];
-  for (int i = 0; i < 6; ++i) x[i] = y[i] = _mm256_set1_pd(1 + i);
-  const __m256d a = _mm256_set1_pd(0.999), b = _mm256_set1_pd(1e-3);
-  for (int64_t k = 0; k < n; ++k) {
-    for (int i = 0; i < 6; ++i) {
-      x[i] = _mm256_fmadd_pd(x[i], a, b);
-      y[i] = _mm256_add_pd(y[i], b);
-    }
-  }
-  for (int i = 0; i < 6; ++i) x[0] = _mm256_add_pd(x[0], x[i] + y[i]);
-  return x[0][0] + x[0][1] + x[0][2] + x[0][3];
-}
-__attribute__((target("avx512f"))) double Divide512(int64_t n) {
-  __m512d x[8];
-  for (int i = 0; i < 8; ++i) x[i] = _mm512_set1_pd(1 + i);
-  const __m512d a = _mm512_set1_pd(1.001);
-  for (int64_t k = 0; k < n; ++k) {
-    for (auto& v : x) v = _mm512_div_pd(v, a);
-  }
-  for (int i = 1; i < 8; ++i) x[0] = _mm512_add_pd(x[0], x[i]);
-  double sum[8];
-  _mm512_storeu_pd(sum, x[0]);
-  return sum[0] + sum[7];
-}
-double Divide256(int64_t n) {
-  __m256d x[8];
-  for (int i = 0; i < 8; ++i) x[i] = _mm256_set1_pd(1 + i);
-  const __m256d a = _mm256_set1_pd(1.001);
-  for (int64_t k = 0; k < n; ++k) {
-    for (auto& v : x) v = _mm256_div_pd(v, a);
-  }
-  for (int i = 1; i < 8; ++i) x[0] = _mm256_add_pd(x[0], x[i]);
-  return x[0][0] + x[0][1] + x[0][2] + x[0][3];
-}
-
-// A division beside every 24 multiplications: what it keeps of their ports.
-__attribute__((target("avx512f"))) double FmaAndDivide512(int64_t n) {
-  __m512d x[12], y[4];
-  for (int i = 0; i < 12; ++i) x[i] = _mm512_set1_pd(1 + i);
-  for (auto& v : y) v = _mm512_set1_pd(3);
-  const __m512d a = _mm512_set1_pd(0.999), b = _mm512_set1_pd(1e-3);
-  for (int64_t k = 0; k < n; ++k) {
-    for (auto& quotient : y) {
-      for (int times = 0; times < 2; ++times) {
-        for (auto& v : x) v = _mm512_fmadd_pd(v, a, b);
-      }
-      quotient = _mm512_div_pd(quotient, a);
-    }
-  }
-  for (int i = 1; i < 12; ++i) x[0] = _mm512_add_pd(x[0], x[i]);
-  for (const auto& v : y) x[0] = _mm512_add_pd(x[0], v);
-  double sum[8];
-  _mm512_storeu_pd(sum, x[0]);
-  return sum[0] + sum[7];
-}
-double FmaAndDivide256(int64_t n) {
-  __m256d x[12], y[2];
-  for (int i = 0; i < 12; ++i) x[i] = _mm256_set1_pd(1 + i);
-  for (auto& v : y) v = _mm256_set1_pd(3);
-  const __m256d a = _mm256_set1_pd(0.999), b = _mm256_set1_pd(1e-3);
-  for (int64_t k = 0; k < n; ++k) {
-    for (auto& quotient : y) {
-      for (int times = 0; times < 2; ++times) {
-        for (auto& v : x) v = _mm256_fmadd_pd(v, a, b);
-      }
-      quotient = _mm256_div_pd(quotient, a);
-    }
-  }
-  for (int i = 1; i < 12; ++i) x[0] = _mm256_add_pd(x[0], x[i]);
-  for (const auto& v : y) x[0] = _mm256_add_pd(x[0], v);
-  return x[0][0] + x[0][1] + x[0][2] + x[0][3];
-}
-
-double CpuSeconds() {
-  timespec now;
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-  return static_cast<double>(now.tv_sec) +
-         1e-9 * static_cast<double>(now.tv_nsec);
-}
-
-// Seconds that one number of one operation takes, at best.
-double SecondsEach(double (*run)(int64_t), int64_t n, double numbers) {
-  double best = 1e9;
-  for (int i = 0; i < 7; ++i) {
-    const double begin = CpuSeconds();
-    benchmark::DoNotOptimize(run(n));
-    best = std::min(best, CpuSeconds() - begin);
-  }
-  return best / (static_cast<double>(n) * numbers);
-}
-
-struct Peaks {
-  // A number's, as far as they add up: of independent multiplications; what an
-  // addition or a division beside them costs more.
-  double fma_s, addition_s, division_s;
-  double divider_s;  // of divisions alone, which overlap with the others
-};
-
-// Anew for every benchmark, since what a shared machine gives changes.
-Peaks MeasurePeaks(Isa isa) {
-  const auto measure = [](auto fma, auto add, auto pairs, auto mixed,
-                          int divisions, auto divide, double lanes) -> Peaks {
-    const double fma_s = SecondsEach(fma, 1'000'000, 12 * lanes);
-    const double pair_s = SecondsEach(add, 1'000'000, pairs * lanes);
-    const double mixed_s = SecondsEach(mixed, 100'000, divisions * lanes);
-    return {fma_s, std::max(0.0, pair_s - fma_s),
-            std::max(0.0, mixed_s - 24 * fma_s),
-            SecondsEach(divide, 200'000, 8 * lanes)};
-  };
-  return isa == Isa::kAvx512 ? measure(&Fma512, &FmaAndAdd512, 10,
-                                       &FmaAndDivide512, 4, &Divide512, 8)
-                             : measure(&Fma256, &FmaAndAdd256, 6,
-                                       &FmaAndDivide256, 2, &Divide256, 4);
-}
-
 // What a step computes: multiplications, fused or not; what else keeps an
 // arithmetic port (additions, comparisons, integer arithmetic); divisions.
 struct Work {
@@ -322,63 +166,118 @@ Work WorkOf(const Program& program) {
 // Of the traces that MakeData makes.
 constexpr int kQuiet = 0, kSpike = 2;
 
+// A kernel with all that it needs to run on one trace.
+class Runner {
+ public:
+  Runner(const Model& model, Isa isa, int width, int trace_index)
+      : experiment_(Make(model, 5)),
+        trace_(experiment_.dataset->traces[static_cast<size_t>(trace_index)]),
+        ones_(kSteps, 1.0),
+        inputs_(trace_.inputs[0].data()),
+        targets_(trace_.targets[0].data()),
+        weights_(ones_.data()) {
+    auto kernel =
+        CompileKernel(experiment_.program, {.isa = isa, .width = width});
+    if (!kernel.ok()) {
+      std::fprintf(stderr, "%s\n", kernel.status().ToString().c_str());
+      std::exit(1);
+    }
+    kernel_ = *std::move(kernel);
+    const auto points = Points(model, static_cast<size_t>(width));
+    for (size_t p = 0; p < model.parameters.size(); ++p) {
+      for (const auto& point : points) parameters_.push_back(point[p]);
+    }
+    states_.resize(experiment_.program.states.size() * points.size());
+    sums_.resize(points.size());
+    call_.parameters = parameters_.data();
+    call_.states = states_.data();
+    call_.inputs = &inputs_;
+    call_.targets = &targets_;
+    call_.weights = &weights_;
+    call_.sums = sums_.data();
+  }
+
+  void Run() {
+    kernel_->Start(parameters_.data(), states_.data());
+    for (size_t begin = 0; begin < kSteps; begin += 128) {
+      call_.begin = static_cast<int64_t>(begin);
+      call_.end = static_cast<int64_t>(std::min(kSteps, begin + 128));
+      kernel_->Run(call_);
+    }
+    benchmark::DoNotOptimize(sums_.data());
+  }
+
+  const Program& program() const { return experiment_.program; }
+  double steps() const { return static_cast<double>(kSteps * sums_.size()); }
+
+ private:
+  Experiment experiment_;
+  const Trace& trace_;
+  std::vector<double> ones_, parameters_, states_, sums_;
+  const double *inputs_, *targets_, *weights_;
+  std::shared_ptr<const Kernel> kernel_;
+  KernelCall call_;
+};
+
 void RunKernelBenchmark(benchmark::State& state, const Model& model, Isa isa,
                         int width, int trace_index) {
-  const Experiment experiment = Make(model, 5);
-  const auto kernel =
-      CompileKernel(experiment.program, {.isa = isa, .width = width});
-  if (!kernel.ok()) {
-    state.SkipWithError(kernel.status().ToString().c_str());
-    return;
-  }
-  const auto points = Points(model, static_cast<size_t>(width));
-  std::vector<double> parameters;
-  for (size_t p = 0; p < model.parameters.size(); ++p) {
-    for (const auto& point : points) parameters.push_back(point[p]);
-  }
-  const Trace& trace =
-      experiment.dataset->traces[static_cast<size_t>(trace_index)];
-  const std::vector<double> ones(kSteps, 1.0);
-  std::vector<double> states(experiment.program.states.size() * points.size());
-  std::vector<double> sums(points.size());
-  const double* inputs[] = {trace.inputs[0].data()};
-  const double* targets[] = {trace.targets[0].data()};
-  const double* weights[] = {ones.data()};
-  KernelCall call;
-  call.parameters = parameters.data();
-  call.states = states.data();
-  call.inputs = inputs;
-  call.targets = targets;
-  call.weights = weights;
-  call.sums = sums.data();
-  for (auto _ : state) {
-    (*kernel)->Start(parameters.data(), states.data());
-    for (size_t begin = 0; begin < kSteps; begin += 128) {
-      call.begin = static_cast<int64_t>(begin);
-      call.end = static_cast<int64_t>(std::min(kSteps, begin + 128));
-      (*kernel)->Run(call);
+  Runner runner(model, isa, width, trace_index);
+  for (auto _ : state) runner.Run();
+  state.counters["M/s"] = benchmark::Counter(
+      static_cast<double>(state.iterations()) * runner.steps() * 1e-6,
+      benchmark::Counter::kIsRate);
+}
+
+double Median(std::vector<double> values) {
+  std::nth_element(values.begin(), values.begin() + values.size() / 2,
+                   values.end());
+  return values[values.size() / 2];
+}
+
+// What a shared machine gives changes within a second: so peaks and kernel are
+// measured in turn, a few milliseconds each, and compared pair by pair.
+void PrintRooflines() {
+  std::printf(
+      "| Hodgkin-Huxley | lanes | FMA, GFlop/s | an addition, a division, in "
+      "FMAs | roofline, M/s | kernel, M/s | share | of multiplications alone "
+      "|\n|---|---|---|---|---|---|---|---|\n");
+  for (const Isa isa : {Isa::kAvx512, Isa::kAvx2}) {
+    if (!Supports(isa)) continue;
+    for (const int trace : {kQuiet, kSpike}) {
+      const int width = isa == Isa::kAvx512 ? 16 : 8;
+      Runner runner(Hh(), isa, width, trace);
+      const Work work = WorkOf(runner.program());
+      std::vector<double> fmas, additions, divisions, rooflines, rates, shares,
+          shares_alone;
+      for (int i = 0; i < 101; ++i) {
+        const Peaks peaks = MeasurePeaks(isa);
+        const double begin = CpuSeconds();
+        constexpr int kRuns = 10;
+        for (int run = 0; run < kRuns; ++run) runner.Run();
+        const double step_s = (CpuSeconds() - begin) / (kRuns * runner.steps());
+        const double multiplications_s = work.multiplications * peaks.fma_s;
+        const double divider_s = work.divisions * peaks.divider_s;
+        const double least_s = std::max(
+            divider_s, multiplications_s + work.others * peaks.addition_s +
+                           work.divisions * peaks.division_s);
+        fmas.push_back(2e-9 / peaks.fma_s);
+        additions.push_back(peaks.addition_s / peaks.fma_s);
+        divisions.push_back(peaks.division_s / peaks.fma_s);
+        rooflines.push_back(1e-6 / least_s);
+        rates.push_back(1e-6 / step_s);
+        shares.push_back(least_s / step_s);
+        shares_alone.push_back(std::max(divider_s, multiplications_s) / step_s);
+      }
+      std::printf(
+          "| %s, %s | %d | %.1f | %.2f, %.2f | %.0f | %.1f | %.0f%% | %.0f%% "
+          "|\n",
+          std::string(IsaName(isa)).c_str(),
+          trace == kQuiet ? "no spike" : "a spike", width, Median(fmas),
+          Median(additions), Median(divisions), Median(rooflines),
+          Median(rates), 100 * Median(shares), 100 * Median(shares_alone));
     }
-    benchmark::DoNotOptimize(sums.data());
   }
-  const double steps = static_cast<double>(state.iterations()) *
-                       static_cast<double>(kSteps) * width;
-  state.counters["M/s"] =
-      benchmark::Counter(steps * 1e-6, benchmark::Counter::kIsRate);
-  const Work work = WorkOf(experiment.program);
-  const Peaks peaks = MeasurePeaks(isa);
-  const double divider_s = work.divisions * peaks.divider_s;
-  const double fma_s = work.multiplications * peaks.fma_s;
-  const double all_s = fma_s + work.others * peaks.addition_s +
-                       work.divisions * peaks.division_s;
-  state.counters["roofline"] =
-      benchmark::Counter(1e-6 / std::max(all_s, divider_s));
-  state.counters["share"] = benchmark::Counter(
-      steps * std::max(all_s, divider_s), benchmark::Counter::kIsRate);
-  state.counters["share_mul"] = benchmark::Counter(
-      steps * std::max(fma_s, divider_s), benchmark::Counter::kIsRate);
-  state.counters["mul"] = work.multiplications;
-  state.counters["other"] = work.others;
-  state.counters["div"] = work.divisions;
+  std::fflush(stdout);
 }
 
 void CompileBenchmark(benchmark::State& state) {
@@ -407,14 +306,6 @@ void BatchBenchmark(benchmark::State& state) {
 void Register() {
   for (const Isa isa : {Isa::kAvx512, Isa::kAvx2}) {
     if (!Supports(isa)) continue;
-    const Peaks peaks = MeasurePeaks(isa);
-    std::printf(
-        "%s: %.1f GFlop/s of fused multiply-adds; beside them an addition "
-        "costs "
-        "%.2f of one, a division %.2f; %.2f G divisions/s\n",
-        std::string(IsaName(isa)).c_str(), 2e-9 / peaks.fma_s,
-        peaks.addition_s / peaks.fma_s, peaks.division_s / peaks.fma_s,
-        1e-9 / peaks.divider_s);
     struct Case {
       const char* name;
       const Model* model;
@@ -452,6 +343,7 @@ void Register() {
 
 int main(int argc, char** argv) {
   benchmark::Initialize(&argc, argv);
+  somafit::PrintRooflines();
   somafit::Register();
   benchmark::RunSpecifiedBenchmarks();
 }

@@ -93,16 +93,21 @@ def main():
     print("| kernel, M/s | service, M/s | of the kernel | rounds, M/s | "
           "worker CPU, s | server CPU, s | worker, MiB | server, MiB |")
     print("|---|---|---|---|---|---|---|---|")
+    best_rate = best_kernel = 0
     for _ in range(repeats):
         steps, before = kernel()
         seconds, cpu, memory = service()
         _, after = kernel()
         rate = ROUNDS * steps / sum(seconds)
         best = max(before, after)
+        best_rate, best_kernel = max(best_rate, rate), max(best_kernel, best)
         rounds = ", ".join(f"{steps / one / 1e6:.1f}" for one in seconds)
         print(f"| {best / 1e6:.1f} | {rate / 1e6:.1f} | {rate / best:.0%} | "
               f"{rounds} | {cpu[0]:.2f} | {cpu[1]:.2f} | {memory[0]:.0f} | "
               f"{memory[1]:.0f} |", flush=True)
+    # What a shared machine gives changes from second to second.
+    print(f"\nBest of these: {best_rate / 1e6:.1f} of {best_kernel / 1e6:.1f} "
+          f"M/s, {best_rate / best_kernel:.0%}")
     print("\n| `somafit run` of the example: first round, s | in whole, s |")
     print("|---|---|")
     for _ in range(repeats):

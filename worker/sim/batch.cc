@@ -18,31 +18,41 @@ namespace {
 
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
-// [trace][output][step], see Metric::SquareWeights.
-using StepWeights = std::vector<std::vector<std::vector<double>>>;
+// Of an output in a trace, see Metric::SquareWeights.
+struct StepWeights {
+  std::vector<double> weights;  // per step
+  double sum = 0;
+};
 
-// Empty unless a kernel can add up all metrics by itself.
-StepWeights WeightsOf(const Experiment& experiment) {
-  StepWeights weights;
+// [trace][output]; empty unless a kernel can add up all metrics by itself.
+using AllWeights = std::vector<std::vector<StepWeights>>;
+
+AllWeights WeightsOf(const Experiment& experiment) {
+  AllWeights all;
   for (const Trace& trace : experiment.dataset->traces) {
-    auto& of_trace = weights.emplace_back();
+    auto& of_trace = all.emplace_back();
     for (size_t output = 0; output < experiment.metrics.size(); ++output) {
-      of_trace.push_back(
-          experiment.metrics[output]->SquareWeights(trace.targets[output]));
-      if (of_trace.back().size() != trace.n_steps()) return {};
+      StepWeights step_weights;
+      step_weights.weights =
+          experiment.metrics[output]->SquareWeights(trace.targets[output]);
+      if (step_weights.weights.size() != trace.n_steps()) return {};
+      for (const double weight : step_weights.weights) {
+        step_weights.sum += weight;
+      }
+      of_trace.push_back(std::move(step_weights));
     }
   }
-  return weights;
+  return all;
 }
 
-KernelVariant VariantFor(const StepWeights& weights) {
+KernelVariant VariantFor(const AllWeights& weights) {
   return weights.empty() ? KernelVariant::kRecord : KernelVariant::kErrors;
 }
 
 class Batch {
  public:
   Batch(const Experiment& experiment, const Kernel& kernel,
-        const StepWeights* weights, std::span<const std::vector<double>> points,
+        const AllWeights* weights, std::span<const std::vector<double>> points,
         const std::function<bool()>& cancelled)
       : experiment_(experiment),
         kernel_(kernel),
@@ -83,6 +93,9 @@ class Batch {
 
   Evaluation Collect(size_t point) const {
     Evaluation result;
+    result.trace_errors.reserve(n_outputs_ * n_traces_);
+    result.output_errors.reserve(n_outputs_);
+    result.output_errors_normalized.reserve(n_outputs_);
     for (size_t output = 0; output < n_outputs_; ++output) {
       const Metric& metric = *experiment_.metrics[output];
       double sum = 0;
@@ -159,7 +172,7 @@ class Batch {
     Comparison comparison;
     for (size_t output = 0; output < n_outputs_; ++output) {
       comparison.targets.push_back(data.targets[output].data());
-      comparison.weights.push_back((*weights_)[trace][output].data());
+      comparison.weights.push_back((*weights_)[trace][output].weights.data());
     }
     comparison.sums.resize(n_outputs_ * width_);
     BlockOutcome outcome =
@@ -167,8 +180,7 @@ class Batch {
                       &comparison, {}, Cancelled());
     errors = std::move(comparison.sums);
     for (size_t output = 0; output < n_outputs_; ++output) {
-      double sum = 0;
-      for (const double weight : (*weights_)[trace][output]) sum += weight;
+      const double sum = (*weights_)[trace][output].sum;
       for (size_t lane = 0; lane < width_; ++lane) {
         double& error = errors[output * width_ + lane];
         error = sum > 0 ? error / sum : kNaN;
@@ -208,7 +220,7 @@ class Batch {
 
   const Experiment& experiment_;
   const Kernel& kernel_;
-  const StepWeights* const weights_;  // null: the metrics add up
+  const AllWeights* const weights_;  // null: the metrics add up
   const std::span<const std::vector<double>> points_;
   const std::function<bool()>& cancelled_;
   const size_t width_;
@@ -245,7 +257,7 @@ absl::StatusOr<std::vector<Evaluation>> EvaluateBatch(
         "point ", i, " has ", points_si[i].size(),
         " numbers, but the model has ", n_parameters, " parameters"));
   }
-  const StepWeights weights = WeightsOf(experiment);
+  const AllWeights weights = WeightsOf(experiment);
   const KernelVariant variant = VariantFor(weights);
   SOMAFIT_ASSIGN_OR_RETURN(
       const std::shared_ptr<const Kernel> kernel,

@@ -69,6 +69,7 @@ class BlockRun {
 
  private:
   void Check(size_t begin, size_t end) {
+    if (AreInRange(states_)) return;
     for (size_t lane = 0; lane < n_lanes_; ++lane) {
       if (outcome_.diverged[lane] || !IsOutOfRange(states_, width_, lane)) {
         continue;

@@ -11,6 +11,13 @@ bool InRange(double state) { return std::fabs(state) <= kStateLimit; }
 
 }  // namespace
 
+bool AreInRange(std::span<const double> states) {
+  bool all = true;
+  // Without an early end, so that it is compiled to vector instructions.
+  for (const double state : states) all &= InRange(state);
+  return all;
+}
+
 bool IsOutOfRange(std::span<const double> states, size_t n_lanes, size_t lane) {
   for (size_t i = lane; i < states.size(); i += n_lanes) {
     if (!InRange(states[i])) return true;

@@ -21,6 +21,8 @@ struct Divergence {
   size_t state = 0;
 };
 
+// Whether all states of all lanes are in range.
+bool AreInRange(std::span<const double> states);
 // Whether lane `lane` of `states[state][lane]` is out of range.
 bool IsOutOfRange(std::span<const double> states, size_t n_lanes, size_t lane);
 
