@@ -73,7 +73,7 @@ class DescribeTest(unittest.TestCase):
         ir = self.succeeds("compile", EXAMPLE, "--dump=ir", "--isa=avx2",
                            "--width=8")
         self.assertIn("define void @somafit_run", ir)
-        self.assertIn("<8 x double>", ir)
+        self.assertIn("<4 x double>", ir)
         self.assertNotIn("zmm", self.succeeds(
             "compile", EXAMPLE, "--dump=asm", "--isa=avx2"))
 

@@ -399,7 +399,20 @@ class Emitter {
     UnlessAll some_far(*all_near_);
     std::vector<Values> usual;
     for (const Part& part : parts_) usual.push_back(part.values);
-    EmitLateExprels();
+    std::vector<Lanes> xs, near;
+    for (const Part& part : parts_) {
+      for (const LateExprel& late : part.late_exprels) {
+        xs.push_back(late.x);
+        near.push_back(late.near);
+      }
+    }
+    const std::vector<Lanes> exprels = ExprelsOf(xs, near);
+    size_t next = 0;
+    for (Part& part : parts_) {
+      for (const LateExprel& late : part.late_exprels) {
+        part.values[late.id] = exprels[next++].value;
+      }
+    }
     Values if_near, if_far;
     for (Part& part : parts_) {
       for (size_t id = 0; id < late_.size(); ++id) {
@@ -415,50 +428,6 @@ class Emitter {
     for (Part& part : parts_) {
       for (size_t id = 0; id < late_.size(); ++id) {
         if (late_[id]) part.values[id] = joined[i++];
-      }
-    }
-  }
-
-  // In a loop, since code that is emitted once is compiled sooner, and this one
-  // seldom runs.
-  void EmitLateExprels() {
-    llvm::Function* const function = builder_.GetInsertBlock()->getParent();
-    size_t count = 0;
-    for (const Part& part : parts_) count += part.late_exprels.size();
-    llvm::IRBuilder<> start(&function->getEntryBlock(),
-                            function->getEntryBlock().begin());
-    llvm::Value* const size = start.getInt64(count);
-    llvm::Value* const xs = start.CreateAlloca(in_.number(), size);
-    llvm::Value* const results = start.CreateAlloca(in_.number(), size);
-    const auto element = [this](llvm::Value* array, llvm::Value* index) {
-      return builder_.CreateGEP(in_.number(), array, index);
-    };
-    size_t k = 0;
-    for (const Part& part : parts_) {
-      for (const LateExprel& late : part.late_exprels) {
-        Store(late.x.value, element(xs, builder_.getInt64(k)));
-        Store(late.near.value, element(results, builder_.getInt64(k++)));
-      }
-    }
-    BasicBlock* const before = builder_.GetInsertBlock();
-    llvm::LLVMContext& context = builder_.getContext();
-    BasicBlock* const loop = BasicBlock::Create(context, "late", function);
-    BasicBlock* const done = BasicBlock::Create(context, "late_done", function);
-    builder_.CreateBr(loop);
-    builder_.SetInsertPoint(loop);
-    auto* const i = builder_.CreatePHI(builder_.getInt64Ty(), 2);
-    const Lanes x = {&in_, Load(element(xs, i))};
-    const Lanes near = {&in_, Load(element(results, i))};
-    Store(ExprelOf(x, near, IsNear(x)).value, element(results, i));
-    llvm::Value* const next = builder_.CreateAdd(i, builder_.getInt64(1));
-    i->addIncoming(builder_.getInt64(0), before);
-    i->addIncoming(next, builder_.GetInsertBlock());
-    builder_.CreateCondBr(builder_.CreateICmpULT(next, size), loop, done);
-    builder_.SetInsertPoint(done);
-    k = 0;
-    for (Part& part : parts_) {
-      for (const LateExprel& late : part.late_exprels) {
-        part.values[late.id] = Load(element(results, builder_.getInt64(k++)));
       }
     }
   }

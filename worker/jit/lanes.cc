@@ -58,6 +58,49 @@ Lanes ExprelOf(const Lanes& x, const Lanes& near, const LaneTruth& is_near) {
   return {x.in, some_far.End({near.value}, {mixed.value})[0]};
 }
 
+std::vector<Lanes> ExprelsOf(const std::vector<Lanes>& xs,
+                             const std::vector<Lanes>& near) {
+  const Emission& in = *xs.front().in;
+  llvm::IRBuilder<>& builder = in.builder;
+  llvm::BasicBlock* const before = builder.GetInsertBlock();
+  llvm::Function* const function = before->getParent();
+  llvm::BasicBlock& entry = function->getEntryBlock();
+  llvm::IRBuilder<> start(&entry, entry.begin());
+  llvm::Value* const count = start.getInt64(xs.size());
+  llvm::Value* const arguments = start.CreateAlloca(in.number(), count);
+  llvm::Value* const results = start.CreateAlloca(in.number(), count);
+  const auto place = [&](llvm::Value* array, llvm::Value* index) {
+    return builder.CreateGEP(in.number(), array, index);
+  };
+  const auto load = [&](llvm::Value* array, llvm::Value* index) -> Lanes {
+    return {&in, builder.CreateLoad(in.number(), place(array, index))};
+  };
+  for (size_t i = 0; i < xs.size(); ++i) {
+    llvm::Value* const index = builder.getInt64(i);
+    builder.CreateStore(xs[i].value, place(arguments, index));
+    builder.CreateStore(near[i].value, place(results, index));
+  }
+  llvm::LLVMContext& context = builder.getContext();
+  auto* const loop = llvm::BasicBlock::Create(context, "exprels", function);
+  auto* const done = llvm::BasicBlock::Create(context, "done", function);
+  builder.CreateBr(loop);
+  builder.SetInsertPoint(loop);
+  auto* const i = builder.CreatePHI(builder.getInt64Ty(), 2);
+  const Lanes x = load(arguments, i);
+  builder.CreateStore(ExprelOf(x, load(results, i), IsNear(x)).value,
+                      place(results, i));
+  llvm::Value* const next = builder.CreateAdd(i, builder.getInt64(1));
+  i->addIncoming(builder.getInt64(0), before);
+  i->addIncoming(next, builder.GetInsertBlock());
+  builder.CreateCondBr(builder.CreateICmpULT(next, count), loop, done);
+  builder.SetInsertPoint(done);
+  std::vector<Lanes> exprels;
+  for (size_t k = 0; k < xs.size(); ++k) {
+    exprels.push_back(load(results, builder.getInt64(k)));
+  }
+  return exprels;
+}
+
 Lanes CallLibrary(const std::string& name, const Lanes& a, const Lanes* b) {
   const Emission& in = *a.in;
   llvm::IRBuilder<>& builder = in.builder;

@@ -146,6 +146,11 @@ inline Lanes ExprelOf(const Lanes& x) {
   return ExprelOf(x, elementary::ExprelNear(x), IsNear(x));
 }
 
+// The same of several, none of them alone: in a loop, since code that is
+// emitted once is compiled sooner, and seldom runs.
+std::vector<Lanes> ExprelsOf(const std::vector<Lanes>& xs,
+                             const std::vector<Lanes>& near);
+
 // A function of SLEEF's, "sin" or with two operands "pow".
 Lanes CallLibrary(const std::string& name, const Lanes& a,
                   const Lanes* b = nullptr);
