@@ -109,6 +109,9 @@ std::optional<Leader> FindLeader(const Program& program,
 }  // namespace
 
 std::optional<AheadProgram> ComputeAhead(const Program& program) {
+  // In large programs there is enough to lie side by side.
+  constexpr size_t kLargest = 2000;
+  if (program.values.size() > kLargest) return std::nullopt;
   const std::vector<Rate> rates = Rates(program);
   const std::optional<Leader> leader = FindLeader(program, rates);
   if (!leader) return std::nullopt;

@@ -7,15 +7,17 @@
 
 namespace somafit::jit {
 
-// A program whose steps begin, for one state, with the work of the next step:
-// long chains that depend on that state alone, as all rates of a
-// Hodgkin-Huxley model do on v, then run beside the chains that wait for their
-// results rather than before them.
+// A program whose steps end with work of the next step that depends on one
+// state alone: long chains, as the exponentials of all rates of a
+// Hodgkin-Huxley model depend on v. They then run beside the chains that wait
+// for their results rather than before them.
 struct AheadProgram {
-  // Computes the same. Its states are the original's, then one for each of
-  // `values`; some of its own values may be there twice, or needed by nothing.
+  // Computes the same numbers. Its states are the original's, then one for each
+  // of `values`, which carries it to the next step. Some of its values may be
+  // there twice, or needed by nothing, which VerifyProgram does not let pass.
   Program program;
-  // Of the original program: what a state of this one is in the first step.
+  // Of the original program: values[k] is what state n + k holds in a step, n
+  // being the original's number of states.
   std::vector<ValueId> values;
 };
 

@@ -55,9 +55,9 @@ void InitializeOnce() {
   static const bool done = [] {
     llvm::InitializeNativeTarget();
     llvm::InitializeNativeTargetAsmPrinter();
-    // A step is one long stretch of code without anything common, invariant or
-    // induced left in it: looking for that is a fifth of the time to compile,
-    // and what is found only lengthens lives of registers.
+    // A step is one long stretch of code with hardly anything common, invariant
+    // or induced left in it: looking for that is a fifth of the time to
+    // compile, and what is found only lengthens lives of registers.
     std::vector<const char*> arguments = {
         "somafit-worker",       "-disable-machine-licm",
         "-disable-machine-cse", "-disable-early-taildup",
@@ -107,7 +107,7 @@ absl::StatusOr<std::unique_ptr<llvm::Module>> Build(
     const Program& program, const KernelOptions& options,
     llvm::TargetMachine& machine, llvm::LLVMContext& context) {
   SOMAFIT_RETURN_IF_ERROR(VerifyProgram(program));
-  if (!FitsNativeCode(program)) {
+  if (!FitsNativeCode(program, options.width)) {
     return absl::FailedPreconditionError(absl::StrCat(
         "a program of ", program.values.size(),
         " values is too large for native code; it is interpreted"));

@@ -143,13 +143,15 @@ class Emitter {
         .value;
   }
 
-  // What does not change from step to step, where the builder stands.
+  // What does not change from step to step, where the builder stands, and is
+  // not there yet.
   void EmitInvariants(const std::vector<bool>& needed, llvm::Value* parameters,
                       Part& part) {
-    part.values.assign(program_->values.size(), nullptr);
+    part.values.resize(program_->values.size(), nullptr);
     for (size_t id = 0; id < needed.size(); ++id) {
       const Value& value = program_->values[id];
       if (!needed[id] || rates_[id] == Rate::kPerStep) continue;
+      if (part.values[id] != nullptr) continue;
       if (value.op == Op::kConstant) {
         part.values[id] = Constant(in_, value.constant).value;
       } else if (value.op == Op::kParameter) {
@@ -166,6 +168,7 @@ class Emitter {
         Begin(kStartName, {builder_.getPtrTy(), builder_.getPtrTy()});
     const std::vector<bool> needed = Needed({&program_->initial});
     for (Part& part : parts_) {
+      part.values.clear();
       EmitInvariants(needed, function->getArg(0), part);
       for (size_t i = 0; i < program_->initial.size(); ++i) {
         Store(part.values[program_->initial[i]],
@@ -201,15 +204,19 @@ class Emitter {
   void EmitRun() {
     Function* const function = Begin(kRunName, {builder_.getPtrTy()});
     const Call call = LoadCall(function->getArg(0));
-    // It costs registers, of which AVX2 has 16, and time to compile, which
-    // matters most to the short tasks that have narrow blocks.
+    // Work done ahead costs registers, of which AVX2 has 16, and time to
+    // compile, which matters most to the short tasks that have narrow blocks.
     const bool pays = in_.isa == Isa::kAvx512 && parts_.size() > 1;
-    const std::optional<AheadProgram> ahead =
+    std::optional<AheadProgram> ahead =
         pays ? ComputeAhead(*program_) : std::nullopt;
-    for (Part& part : parts_) EmitFirst(call, ahead, part);
+    for (Part& part : parts_) {
+      part.values.clear();
+      EmitFirst(call, ahead, part);
+    }
     if (ahead) {
-      program_ = &ahead->program;
-      rates_ = Rates(*program_);
+      rates_ = Rates(ahead->program);
+      ahead_ = std::move(ahead->program);
+      program_ = &ahead_;
     }
     const std::vector<bool> needed =
         Needed({&program_->next, &program_->observed});
@@ -285,7 +292,7 @@ class Emitter {
       }
     }
     InterleaveFrom(before);
-    EmitFarParts();
+    RedoLate();
     for (Part& part : parts_) {
       for (size_t i = 0; i < n_compared_; ++i) {
         if (part.sums[i] == nullptr) add_up(part, i);
@@ -394,7 +401,7 @@ class Emitter {
 
   // If a late exprel's argument was far in some lane, does again what depends
   // on such exprels.
-  void EmitFarParts() {
+  void RedoLate() {
     if (!all_near_) return;
     UnlessAll some_far(*all_near_);
     std::vector<Values> usual;
@@ -444,7 +451,8 @@ class Emitter {
         added.value, sum);
   }
 
-  const Program* program_;  // once the loop is reached, what is done ahead too
+  const Program* program_;  // &ahead_ inside the loop, if there is one
+  Program ahead_;
   const KernelOptions& options_;
   const size_t n_states_, n_compared_;
   std::vector<Rate> rates_;

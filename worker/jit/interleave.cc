@@ -2,10 +2,13 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <functional>
 #include <queue>
 
 #include <llvm/ADT/DenseMap.h>
 #include <llvm/IR/IntrinsicInst.h>
+
+#include "worker/core/base/check.h"
 
 namespace somafit::jit {
 namespace {
@@ -22,14 +25,18 @@ constexpr int64_t kUnits = 8;
 // What waits for a branch at the block's end, roughly.
 constexpr int64_t kBehindBranch = 100 * kUnits;
 
-// The second half of a block begins when a third of the step is done: measured
-// best.
+// Each part of a block begins when the one before has done a third of all:
+// measured best, of two.
 constexpr int64_t kPartDelay = 3;
 
-// Roughly, on processors of the last decade, whose two ports do 8 lanes each in
-// a cycle.
+// How far an instruction may be moved forward. More than a usual model's step
+// has; in larger ones it bounds how many values live at a time.
+constexpr size_t kWindow = 640;
+
+// Roughly, on processors of the last decade, whose two ports do a register each
+// in a cycle.
 Cost CostOf(const llvm::Instruction& instruction, int lanes) {
-  const int64_t whole = kUnits * lanes / 16;
+  constexpr int64_t whole = kUnits / 2;
   if (!instruction.getType()->isVectorTy()) {
     if (instruction.getOpcode() == llvm::Instruction::Load) {
       return {5 * kUnits, 0, 0};
@@ -133,22 +140,13 @@ class Schedule {
   }
 
   void AddUses() {
-    size_t last_write = kNone;
-    std::vector<size_t> accesses;  // since then
     for (size_t i = 0; i < nodes_.size(); ++i) {
       const llvm::Instruction& instruction = *nodes_[i].instruction;
+      // Else memory would order them too.
+      SOMAFIT_CHECK(!instruction.mayWriteToMemory());
       for (const llvm::Value* const operand : instruction.operands()) {
         const size_t found = Find(operand);
         if (found != kNone) AddUse(found, i);
-      }
-      if (!instruction.mayReadOrWriteMemory()) continue;
-      if (last_write != kNone) AddUse(last_write, i);
-      if (instruction.mayWriteToMemory()) {
-        for (const size_t access : accesses) AddUse(access, i);
-        accesses.clear();
-        last_write = i;
-      } else {
-        accesses.push_back(i);
       }
     }
   }
@@ -193,6 +191,10 @@ class Schedule {
     using Entry = std::pair<int64_t, size_t>;
     std::priority_queue<Entry, std::vector<Entry>, std::greater<>> waiting;
     std::priority_queue<std::pair<int64_t, int64_t>> ready;  // height, -index
+    // Ready but beyond the window.
+    std::priority_queue<size_t, std::vector<size_t>, std::greater<>> distant;
+    std::vector<bool> issued(nodes_.size(), false);
+    size_t oldest = 0;  // not issued
     std::vector<size_t> missing(nodes_.size());
     std::vector<int64_t> done(nodes_.size());
     llvm::DenseMap<const llvm::Value*, int64_t> states;
@@ -210,8 +212,13 @@ class Schedule {
     int64_t now = 0, divider_free = 0;
     while (order_.size() < nodes_.size()) {
       while (!waiting.empty() && waiting.top().first <= now) {
-        const size_t i = waiting.top().second;
+        distant.push(waiting.top().second);
         waiting.pop();
+      }
+      while (oldest < nodes_.size() && issued[oldest]) ++oldest;
+      while (!distant.empty() && distant.top() < oldest + kWindow) {
+        const size_t i = distant.top();
+        distant.pop();
         ready.emplace(nodes_[i].height, -static_cast<int64_t>(i));
       }
       if (ready.empty()) {
@@ -221,6 +228,7 @@ class Schedule {
       const auto i = static_cast<size_t>(-ready.top().second);
       ready.pop();
       order_.push_back(i);
+      issued[i] = true;
       const Cost& cost = nodes_[i].cost;
       int64_t start = now;
       if (cost.divider > 0) {

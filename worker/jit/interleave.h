@@ -19,7 +19,8 @@ struct Carried {
 // processor that looks some hundred instructions ahead: chains that do not wait
 // for one another side by side, and nothing before its operands are there. It
 // is list scheduling, the longest way to the end first, counting on into the
-// next step; `lanes` are those of its vectors.
+// next step; `lanes` are those of its vectors. REQUIRES: none of them writes to
+// memory.
 void Interleave(llvm::BasicBlock& block, const llvm::Instruction* after,
                 const std::vector<Carried>& carried, int lanes);
 

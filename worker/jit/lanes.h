@@ -137,17 +137,16 @@ class UnlessAll {
   llvm::BasicBlock* after_;
 };
 
-// Most simulations stay below the limit in all lanes: then only
-// elementary::ExprelNear is computed.
+// Where elementary::ExprelNear is exprel.
 LaneTruth IsNear(const Lanes& x);
-// exprel(x), given ExprelNear(x) and IsNear(x).
+// exprel(x), given ExprelNear(x) and IsNear(x). Most simulations stay near in
+// all lanes: then there is nothing more to compute.
 Lanes ExprelOf(const Lanes& x, const Lanes& near, const LaneTruth& is_near);
 inline Lanes ExprelOf(const Lanes& x) {
   return ExprelOf(x, elementary::ExprelNear(x), IsNear(x));
 }
-
-// The same of several, none of them alone: in a loop, since code that is
-// emitted once is compiled sooner, and seldom runs.
+// exprel of each of `xs`, given ExprelNear of each: in a loop, since code that
+// is emitted once is compiled sooner. REQUIRES: as many of both, at least one.
 std::vector<Lanes> ExprelsOf(const std::vector<Lanes>& xs,
                              const std::vector<Lanes>& near);
 

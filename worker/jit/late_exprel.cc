@@ -4,6 +4,8 @@ namespace somafit::jit {
 namespace {
 
 constexpr size_t kMostDependents = 8;
+// One far lane of one of them is enough to do all again.
+constexpr int kMostLate = 16;
 
 bool IsCheap(Op op) {
   switch (op) {
@@ -33,7 +35,8 @@ std::vector<bool> Late(const Program& program,
     }
   }
   std::vector<bool> late(n, false);
-  for (size_t id = 0; id < n; ++id) {
+  int n_late = 0;
+  for (size_t id = 0; id < n && n_late < kMostLate; ++id) {
     if (!needed[id] || rates[id] != Rate::kPerStep ||
         program.values[id].op != Op::kExprel) {
       continue;
@@ -48,6 +51,7 @@ std::vector<bool> Late(const Program& program,
       few &= dependents.size() <= kMostDependents + 1;
     }
     if (!few) continue;
+    ++n_late;
     for (const ValueId dependent : dependents) late[dependent] = true;
   }
   return late;

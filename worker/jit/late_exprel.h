@@ -9,7 +9,8 @@ namespace somafit::jit {
 // Of the values `needed` of a step, those exprels on which little depends in
 // the same step, and what depends on them. Such are the updates of exponential
 // Euler: their code first takes every argument for a near one, without
-// branches, and does these few values again if some argument was not.
+// branches, and does these few values again if some argument was not. At most
+// 16; an exprel that is not late has a branch of its own.
 std::vector<bool> Late(const Program& program, const std::vector<bool>& needed);
 
 }  // namespace somafit::jit

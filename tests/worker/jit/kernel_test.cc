@@ -11,11 +11,13 @@
 #include <gtest/gtest.h>
 
 #include "tests/worker/jit/random_program.h"
+#include "worker/core/base/elementary_formulas.h"
 #include "worker/core/base/random.h"
 #include "worker/core/ir/interpreter.h"
 #include "worker/core/ir/lower.h"
 #include "worker/core/ir/program_builder.h"
 #include "worker/core/lang/model.h"
+#include "worker/jit/ahead.h"
 
 namespace somafit {
 namespace {
@@ -194,6 +196,64 @@ TEST(KernelTest, EqualsTheInterpreterOnRandomPrograms) {
     ExpectEqual(program, RandomWorkload(program, seed, 20, 19),
                 {all[seed % all.size()]}, seed);
     if (HasFatalFailure()) FAIL() << "program " << seed;
+  }
+}
+
+// Of the random programs those for which work is done a step ahead.
+TEST(KernelTest, EqualsTheInterpreterWhereWorkIsDoneAhead) {
+  if (!Supports(Isa::kAvx512)) GTEST_SKIP() << "only with AVX-512";
+  int n_found = 0;
+  for (uint32_t seed = 10'000; n_found < SOMAFIT_KERNEL_PROGRAMS / 50; ++seed) {
+    const Program program = RandomProgram(seed);
+    if (!jit::ComputeAhead(program)) continue;
+    ++n_found;
+    const auto variant =
+        seed % 2 == 0 ? KernelVariant::kErrors : KernelVariant::kRecord;
+    ExpectEqual(program, RandomWorkload(program, seed, 20, 19),
+                {{variant, Isa::kAvx512, 16, false}}, seed);
+    if (HasFatalFailure()) FAIL() << "program " << seed;
+  }
+}
+
+// More exprels than are late, whose arguments lie on both sides of the limit
+// and on it, are infinite and not a number.
+TEST(KernelTest, ExprelsOnBothSidesOfTheLimitAgree) {
+  Program names;
+  names.dt = 1;
+  names.states = {"x", "y"};
+  names.inputs = {"I"};
+  names.outputs = {"a", "b"};
+  ProgramBuilder builder(names);
+  const ValueId x = builder.State(0), y = builder.State(1);
+  const ValueId input = builder.Input(0);
+  ValueId sum = builder.Emit(Op::kMultiply, y, input);
+  for (int i = 0; i < 20; ++i) {
+    const ValueId factor = builder.Constant(1 + 0.25 * i);
+    sum = builder.Emit(
+        Op::kAdd, sum,
+        builder.Emit(Op::kExprel, builder.Emit(Op::kMultiply, factor, y)));
+  }
+  const ValueId exprel = builder.Emit(Op::kExprel, x);
+  const ValueId square = builder.Emit(Op::kMultiply, exprel, exprel);
+  const ValueId zero = builder.Constant(0), tenth = builder.Constant(0.1);
+  Program program = builder.program();
+  program.initial = {zero, tenth};
+  program.next = {input, square};
+  program.observed = {sum, exprel};
+  ASSERT_TRUE(VerifyProgram(program).ok()) << VerifyProgram(program);
+  Workload work;
+  const double inf = std::numeric_limits<double>::infinity();
+  const double limit = elementary::kExprelLimit;
+  work.inputs = {{0, limit, std::nextafter(limit, 0), std::nextafter(limit, 1),
+                  -limit, -std::nextafter(limit, 0), 0.1, -0.2, 3, -700, 710,
+                  inf, -inf, NAN, 0.01, 1e-310, 0.3, 0.35}};
+  work.n_steps = work.inputs[0].size();
+  work.targets = work.weights = {std::vector<double>(work.n_steps, 1.0),
+                                 std::vector<double>(work.n_steps, 1.0)};
+  work.points.resize(19);
+  for (const auto variant : {KernelVariant::kErrors, KernelVariant::kRecord}) {
+    ExpectEqual(program, work, AllOptions(variant), 1);
+    if (HasFatalFailure()) return;
   }
 }
 

@@ -175,7 +175,6 @@ TEST(ElementaryTest, HasTheRightSpecialValues) {
            {&Bernoulli, 1e-17, 1},
            {&Bernoulli, kInf, 0},
            {&Bernoulli, 800, 0},
-           {&Bernoulli, -1e300, 1e300},
            {&Bernoulli, -kInf, kInf},
            {&Tanh, -0.0, -0.0},
            {&Tanh, kInf, 1},
