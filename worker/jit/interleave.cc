@@ -235,7 +235,7 @@ class Schedule {
         start = std::max(now, divider_free);
         divider_free = start + cost.divider;
       }
-      // Its last part starts about half of that later.
+      // A unit that is kept long also delivers late.
       done[i] = start + (std::max(cost.ports, cost.divider) / 2) + cost.latency;
       now += cost.ports;
       for (const size_t user : nodes_[i].users) {
