@@ -18,15 +18,17 @@ inline constexpr char kRunName[] = "somafit_run";
 //   void somafit_start(const double* parameters, double* states)
 //   void somafit_run(const KernelCall* call)
 // with the meaning of Kernel::Start and Kernel::Run. Values that do not change
-// from step to step are computed before the loop over steps; states and sums
-// live in registers inside it. A register's lanes are emitted after another's,
-// and put in order together (interleave.h); what depends on far arguments of
-// late exprels is done again at a step's end (late_exprel.h). Code is for the
-// instruction set `cpu`, as LLVM spells it, and scheduled for `tune_cpu`.
-std::unique_ptr<llvm::Module> EmitKernel(const Program& program,
-                                         const KernelOptions& options,
-                                         const std::string& cpu,
-                                         const std::string& tune_cpu,
-                                         llvm::LLVMContext& context);
+// from step to step are computed before the loop over steps (loops.h). The
+// loop's instructions are put in order (interleave.h); what depends on far
+// arguments of late exprels is done again at a step's end (late_exprel.h). Code
+// is for the instruction set `cpu`, as LLVM spells it, and scheduled for
+// `tune_cpu`.
+struct KernelModule {
+  std::unique_ptr<llvm::Module> module;
+  bool is_pipelined = false;
+};
+KernelModule EmitKernel(const Program& program, const KernelOptions& options,
+                        const std::string& cpu, const std::string& tune_cpu,
+                        llvm::LLVMContext& context);
 
 }  // namespace somafit::jit

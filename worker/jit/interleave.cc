@@ -91,7 +91,7 @@ class Schedule {
     int64_t busy = 0;
     for (const Node& node : nodes_) busy += node.cost.ports;
     for (const Carried& state : carried) {
-      if (state.at_start->getParent() == &block_) {
+      if (IsHere(state.at_start)) {
         const int64_t delay = busy * state.part / kPartDelay;
         carried_.push_back({state.at_start, Find(state.next), delay, delay});
       }
@@ -105,8 +105,22 @@ class Schedule {
     for (int i = 0; i < kTimes; ++i) Order();
     llvm::Instruction* const last = block_.getTerminator();
     const auto end = last == nullptr ? block_.end() : last->getIterator();
-    for (const size_t i : order_) {
+    std::vector<bool> is_placed(nodes_.size(), false);
+    const auto place = [&](size_t i) {
+      if (is_placed[i]) return;
+      is_placed[i] = true;
       nodes_[i].instruction->moveBefore(block_, end);
+    };
+    for (const size_t i : order_) {
+      // Loads come just before their first user, which often takes them from
+      // memory itself.
+      if (IsLoad(nodes_[i]) && !nodes_[i].users.empty()) continue;
+      for (const llvm::Value* const operand :
+           nodes_[i].instruction->operands()) {
+        const size_t found = Find(operand);
+        if (found != kNone) place(found);
+      }
+      place(i);
     }
   }
 
@@ -122,11 +136,20 @@ class Schedule {
     int64_t there = 0;    // when its operands are
   };
   struct State {
-    const llvm::PHINode* phi;
+    const llvm::Value* at_start;
     size_t next;  // kNone: computed elsewhere
     int64_t there;
     int64_t delay;  // at least so late
   };
+
+  bool IsHere(const llvm::Value* value) const {
+    const auto* const instruction = llvm::dyn_cast<llvm::Instruction>(value);
+    return instruction != nullptr && instruction->getParent() == &block_;
+  }
+
+  static bool IsLoad(const Node& node) {
+    return llvm::isa<llvm::LoadInst>(node.instruction);
+  }
 
   size_t Find(const llvm::Value* value) const {
     const auto* const instruction = llvm::dyn_cast<llvm::Instruction>(value);
@@ -159,10 +182,11 @@ class Schedule {
         if (found != kNone) last = found;
       }
     }
-    constexpr int kSteps = 2;
-    for (int step = 0; step < kSteps; ++step) {
+    constexpr int kRounds = 4;
+    for (int round = 0; round < kRounds; ++round) {
       llvm::DenseMap<const llvm::Value*, int64_t> of_state;
       for (const Node& node : nodes_) {
+        if (IsLoad(node)) of_state[node.instruction] = node.height;
         for (const llvm::Value* const operand : node.instruction->operands()) {
           if (!llvm::isa<llvm::PHINode>(operand)) continue;
           int64_t& height = of_state[operand];
@@ -173,7 +197,7 @@ class Schedule {
       for (const State& state : carried_) {
         if (state.next == kNone) continue;
         below[state.next] =
-            std::max(below[state.next], of_state.lookup(state.phi));
+            std::max(below[state.next], of_state.lookup(state.at_start));
       }
       if (last != kNone) below[last] = kBehindBranch;
       // Users come after what they use.
@@ -198,9 +222,9 @@ class Schedule {
     std::vector<size_t> missing(nodes_.size());
     std::vector<int64_t> done(nodes_.size());
     llvm::DenseMap<const llvm::Value*, int64_t> states;
-    for (const State& state : carried_) states[state.phi] = state.there;
+    for (const State& state : carried_) states[state.at_start] = state.there;
     for (size_t i = 0; i < nodes_.size(); ++i) {
-      nodes_[i].there = 0;
+      nodes_[i].there = states.lookup(nodes_[i].instruction);
       for (const llvm::Value* const operand :
            nodes_[i].instruction->operands()) {
         nodes_[i].there = std::max(nodes_[i].there, states.lookup(operand));
@@ -260,9 +284,13 @@ class Schedule {
 
 }  // namespace
 
-void Interleave(llvm::BasicBlock& block, const llvm::Instruction* after,
-                const std::vector<Carried>& carried, int lanes) {
+void InterleaveBehind(llvm::BasicBlock& block, const llvm::Instruction* after,
+                      const std::vector<Carried>& carried, int lanes) {
   Schedule(block, after, carried, lanes).Run();
+  for (llvm::BasicBlock* next = block.getNextNode(); next != nullptr;
+       next = next->getNextNode()) {
+    Schedule(*next, nullptr, carried, lanes).Run();
+  }
 }
 
 }  // namespace somafit::jit

@@ -146,7 +146,7 @@ inline Lanes ExprelOf(const Lanes& x) {
   return ExprelOf(x, elementary::ExprelNear(x), IsNear(x));
 }
 // exprel of each of `xs`, given ExprelNear of each: in a loop, since code that
-// is emitted once is compiled sooner. REQUIRES: as many of both, at least one.
+// is emitted once is compiled sooner. REQUIRES: as many of both, 1 to 64.
 std::vector<Lanes> ExprelsOf(const std::vector<Lanes>& xs,
                              const std::vector<Lanes>& near);
 

@@ -22,8 +22,8 @@ bool IsCheap(Op op) {
 
 }  // namespace
 
-std::vector<bool> Late(const Program& program,
-                       const std::vector<bool>& needed) {
+std::vector<bool> Late(const Program& program, const std::vector<bool>& needed,
+                       const std::vector<bool>& front) {
   const size_t n = program.values.size();
   const std::vector<Rate> rates = Rates(program);
   std::vector<std::vector<ValueId>> users(n);
@@ -31,7 +31,8 @@ std::vector<bool> Late(const Program& program,
     if (!needed[id]) continue;
     const Value& value = program.values[id];
     for (const ValueId operand : {value.a, value.b, value.c}) {
-      if (operand >= 0) users[operand].push_back(static_cast<ValueId>(id));
+      if (operand < 0 || front[operand] != front[id]) continue;
+      users[operand].push_back(static_cast<ValueId>(id));
     }
   }
   std::vector<bool> late(n, false);

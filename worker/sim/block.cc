@@ -149,9 +149,10 @@ absl::StatusOr<std::shared_ptr<const Kernel>> KernelFor(const Program& program,
   }
   KernelOptions options;
   options.variant = variant;
-  // A wide block takes longest to compile, and pays where there is much to do.
-  constexpr size_t kMany = 256;
-  options.width = options.isa == Isa::kAvx512 && n_points >= kMany &&
+  // 16 lanes are two registers of AVX-512, whose chains of operations lie side
+  // by side; fewer points would leave the second one empty.
+  constexpr size_t kOneRegister = 8;
+  options.width = options.isa == Isa::kAvx512 && n_points > kOneRegister &&
                           FitsNativeCode(program, 16)
                       ? 16
                       : 8;

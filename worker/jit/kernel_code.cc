@@ -1,0 +1,221 @@
+#include "worker/jit/kernel_code.h"
+
+#include <algorithm>
+#include <cstddef>
+
+#include "worker/jit/operation.h"
+
+namespace somafit::jit {
+
+using llvm::BasicBlock;
+using llvm::Function;
+using llvm::Type;
+
+KernelCode::KernelCode(const Program& the_program,
+                       const KernelOptions& the_options, const std::string& cpu,
+                       const std::string& tune_cpu, llvm::LLVMContext& context)
+    : program(the_program),
+      options(the_options),
+      rates(Rates(program)),
+      n_states(program.states.size()),
+      n_compared(options.variant == KernelVariant::kRecord
+                     ? 0
+                     : program.outputs.size()),
+      module(std::make_unique<llvm::Module>("somafit", context)),
+      builder(context),
+      in{builder, options.isa,
+         std::min(options.width, options.isa == Isa::kAvx512 ? 8 : 4)},
+      n_parts(static_cast<size_t>(options.width / in.width)),
+      cpu_(cpu),
+      tune_cpu_(tune_cpu) {}
+
+Function* KernelCode::Begin(const char* name,
+                            const std::vector<Type*>& arguments) {
+  auto* const type =
+      llvm::FunctionType::get(builder.getVoidTy(), arguments, false);
+  Function* const function = Function::Create(
+      type, llvm::GlobalValue::ExternalLinkage, name, module.get());
+  function->addFnAttr("target-cpu", cpu_);
+  function->addFnAttr("tune-cpu", tune_cpu_);
+  const std::string bits = options.isa == Isa::kAvx512 ? "512" : "256";
+  function->addFnAttr("prefer-vector-width", bits);
+  function->addFnAttr("min-legal-vector-width", bits);
+  function->setDoesNotThrow();
+  builder.SetInsertPoint(
+      BasicBlock::Create(builder.getContext(), "entry", function));
+  return function;
+}
+
+llvm::Value* KernelCode::Place(llvm::Value* array, size_t index, size_t part) {
+  return builder.CreateConstGEP1_64(in.number(), array, index * n_parts + part);
+}
+llvm::Value* KernelCode::Load(llvm::Value* place) {
+  return builder.CreateAlignedLoad(in.number(), place, llvm::Align(8));
+}
+void KernelCode::Store(llvm::Value* lanes, llvm::Value* place) {
+  builder.CreateAlignedStore(lanes, place, llvm::Align(8));
+}
+
+CallCode KernelCode::LoadCall(llvm::Value* call) {
+  Type* const integer = builder.getInt64Ty();
+  Type* const pointer = builder.getPtrTy();
+  const auto field = [&](size_t offset, Type* type) {
+    return builder.CreateAlignedLoad(
+        type, builder.CreateConstGEP1_64(builder.getInt8Ty(), call, offset),
+        llvm::Align(8));
+  };
+  const auto array = [&](size_t offset) { return field(offset, pointer); };
+  const auto signals = [&](size_t offset, size_t count) {
+    llvm::Value* const pointers = array(offset);
+    LlvmValues found;
+    for (size_t i = 0; i < count; ++i) {
+      found.push_back(builder.CreateAlignedLoad(
+          pointer, builder.CreateConstGEP1_64(pointer, pointers, i),
+          llvm::Align(8)));
+    }
+    return found;
+  };
+  return {field(offsetof(KernelCall, begin), integer),
+          field(offsetof(KernelCall, end), integer),
+          array(offsetof(KernelCall, parameters)),
+          array(offsetof(KernelCall, states)),
+          array(offsetof(KernelCall, sums)),
+          array(offsetof(KernelCall, record)),
+          signals(offsetof(KernelCall, inputs), program.inputs.size()),
+          signals(offsetof(KernelCall, targets), n_compared),
+          signals(offsetof(KernelCall, weights), n_compared)};
+}
+
+llvm::Value* KernelCode::Sample(llvm::Value* signal, llvm::Value* step) {
+  return builder.CreateAlignedLoad(
+      builder.getDoubleTy(),
+      builder.CreateInBoundsGEP(builder.getDoubleTy(), signal, step),
+      llvm::Align(8));
+}
+
+std::vector<bool> KernelCode::Needed(
+    std::initializer_list<const std::vector<ValueId>*> results) const {
+  std::vector<bool> needed(program.values.size(), false);
+  for (const auto* ids : results) {
+    for (const ValueId id : *ids) needed[id] = true;
+  }
+  for (size_t id = needed.size(); id-- > 0;) {
+    if (!needed[id]) continue;
+    const Value& value = program.values[id];
+    for (const ValueId operand : {value.a, value.b, value.c}) {
+      if (operand >= 0) needed[operand] = true;
+    }
+  }
+  return needed;
+}
+
+llvm::Value* KernelCode::Emit(const Value& value, const LlvmValues& values) {
+  const auto operand = [&](ValueId id) {
+    return Lanes{&in, id < 0 ? nullptr : values[id]};
+  };
+  return EmitOperation(value.op, operand(value.a), operand(value.b),
+                       operand(value.c))
+      .value;
+}
+
+void KernelCode::EmitInvariants(const std::vector<bool>& needed,
+                                llvm::Value* parameters, size_t part_number,
+                                LlvmValues& values) {
+  values.assign(program.values.size(), nullptr);
+  for (size_t id = 0; id < needed.size(); ++id) {
+    const Value& value = program.values[id];
+    if (!needed[id] || rates[id] == Rate::kPerStep) continue;
+    if (value.op == Op::kConstant) {
+      values[id] = Constant(in, value.constant).value;
+    } else if (value.op == Op::kParameter) {
+      values[id] = Load(
+          Place(parameters, static_cast<size_t>(value.index), part_number));
+    } else {
+      values[id] = Emit(value, values);
+    }
+  }
+}
+
+void KernelCode::EmitOwn(const CallCode& call, Part& part) {
+  Type* const number = builder.getDoubleTy();
+  for (size_t id = 0; id < part.own.size(); ++id) {
+    if (!part.own[id]) continue;
+    const Value& value = program.values[id];
+    llvm::Value*& result = part.values[id];
+    if (value.op == Op::kInput) {
+      const auto index = static_cast<size_t>(value.index);
+      result = Splat(in, Sample(call.inputs[index], part.step)).value;
+    } else if (value.op == Op::kTime) {
+      llvm::Value* const step = builder.CreateSIToFP(part.step, number);
+      result = Splat(in, builder.CreateFMul(
+                             step, llvm::ConstantFP::get(number, program.dt)))
+                   .value;
+    } else if (value.op == Op::kExprel && late[id]) {
+      const Lanes x = {&in, part.values[value.a]};
+      const Lanes near = elementary::ExprelNear(x);
+      all_near_ = all_near_ ? *all_near_ & IsNear(x) : IsNear(x);
+      part.late_exprels.push_back({static_cast<ValueId>(id), x, near});
+      result = near.value;
+    } else {
+      result = Emit(value, part.values);
+    }
+  }
+}
+
+llvm::Value* KernelCode::AddUp(const CallCode& call, const Part& part, size_t i,
+                               llvm::Value* sum) {
+  llvm::Value* const target = Sample(call.targets[i], part.step);
+  llvm::Value* const weight = Sample(call.weights[i], part.step);
+  const Lanes d =
+      Lanes{&in, part.values[program.observed[i]]} - Splat(in, target);
+  const Lanes added = Fma(Splat(in, weight) * d, d, Lanes{&in, sum});
+  llvm::Value* const counts = builder.CreateFCmpUNE(
+      weight, llvm::ConstantFP::get(builder.getDoubleTy(), 0.0));
+  return builder.CreateSelect(
+      builder.CreateVectorSplat(static_cast<unsigned>(in.width), counts),
+      added.value, sum);
+}
+
+void KernelCode::RedoLate(const std::vector<Part*>& parts) {
+  if (!all_near_) return;
+  UnlessAll some_far(*all_near_);
+  std::vector<LlvmValues> usual;
+  std::vector<Lanes> xs, near;
+  for (const Part* const part : parts) {
+    usual.push_back(part->values);
+    for (const Part::LateExprel& exprel : part->late_exprels) {
+      xs.push_back(exprel.x);
+      near.push_back(exprel.near);
+    }
+  }
+  const std::vector<Lanes> exprels = ExprelsOf(xs, near);
+  size_t next = 0;
+  LlvmValues if_near, if_far;
+  for (size_t k = 0; k < parts.size(); ++k) {
+    Part& part = *parts[k];
+    for (const Part::LateExprel& exprel : part.late_exprels) {
+      part.values[exprel.id] = exprels[next++].value;
+    }
+    for (size_t id = 0; id < late.size(); ++id) {
+      if (!late[id] || !part.own[id]) continue;
+      const Value& value = program.values[id];
+      if (value.op != Op::kExprel) part.values[id] = Emit(value, part.values);
+      if_near.push_back(usual[k][id]);
+      if_far.push_back(part.values[id]);
+    }
+  }
+  const LlvmValues joined = some_far.End(if_near, if_far);
+  next = 0;
+  for (Part* const part : parts) {
+    for (size_t id = 0; id < late.size(); ++id) {
+      if (late[id] && part->own[id]) part->values[id] = joined[next++];
+    }
+  }
+}
+
+KernelCode::Mark KernelCode::Here() {
+  BasicBlock* const block = builder.GetInsertBlock();
+  return {block, block->empty() ? nullptr : &block->back()};
+}
+
+}  // namespace somafit::jit

@@ -1,0 +1,176 @@
+#include "worker/jit/interleave.h"
+#include "worker/jit/late_exprel.h"
+#include "worker/jit/loops.h"
+
+namespace somafit::jit {
+namespace {
+
+using llvm::BasicBlock;
+
+class SideBySide {
+ public:
+  SideBySide(KernelCode& code, const CallCode& call)
+      : code_(code),
+        call_(call),
+        builder_(code.builder),
+        program_(code.program),
+        parts_(code.n_parts) {}
+
+  void Emit() {
+    const std::vector<bool> needed =
+        code_.Needed({&program_.next, &program_.observed});
+    code_.late =
+        Late(program_, needed, std::vector<bool>(needed.size(), false));
+    EmitFirst(needed);
+    BasicBlock* const entry = builder_.GetInsertBlock();
+    llvm::Function* const function = entry->getParent();
+    llvm::LLVMContext& context = builder_.getContext();
+    BasicBlock* const body = BasicBlock::Create(context, "step", function);
+    BasicBlock* const done = BasicBlock::Create(context, "done", function);
+    builder_.CreateCondBr(builder_.CreateICmpSLT(call_.begin, call_.end), body,
+                          done);
+    builder_.SetInsertPoint(body);
+    auto* const step = builder_.CreatePHI(builder_.getInt64Ty(), 2);
+    step->addIncoming(call_.begin, entry);
+    for (Lane& lane : parts_) {
+      lane.part.step = step;
+      for (llvm::Value* const value : lane.first) {
+        lane.carried.push_back(builder_.CreatePHI(code_.in.number(), 2));
+        lane.carried.back()->addIncoming(value, entry);
+      }
+    }
+    EmitStep(needed);
+    if (code_.options.variant == KernelVariant::kRecord) EmitRecord(step);
+    llvm::Value* const following =
+        builder_.CreateAdd(step, builder_.getInt64(1));
+    BasicBlock* const last = builder_.GetInsertBlock();
+    step->addIncoming(following, last);
+    builder_.CreateCondBr(builder_.CreateICmpSLT(following, call_.end), body,
+                          done);
+    builder_.SetInsertPoint(done);
+    EmitEnd(entry, last);
+  }
+
+ private:
+  struct Lane {
+    Part part;
+    LlvmValues first;                     // states, then sums
+    std::vector<llvm::PHINode*> carried;  // the same at the start of a step
+  };
+
+  void EmitFirst(const std::vector<bool>& needed) {
+    for (size_t p = 0; p < parts_.size(); ++p) {
+      for (size_t i = 0; i < code_.n_states; ++i) {
+        parts_[p].first.push_back(code_.Load(code_.Place(call_.states, i, p)));
+      }
+      for (size_t i = 0; i < code_.n_compared; ++i) {
+        parts_[p].first.push_back(code_.Load(code_.Place(call_.sums, i, p)));
+      }
+      code_.EmitInvariants(needed, call_.parameters, p, parts_[p].part.values);
+    }
+  }
+
+  // Of all parts: next states and sums.
+  void EmitStep(const std::vector<bool>& needed) {
+    const auto add_up = [&](Lane& lane, size_t i) {
+      lane.part.sums[i] =
+          code_.AddUp(call_, lane.part, i, lane.carried[code_.n_states + i]);
+    };
+    const KernelCode::Mark before = code_.Here();
+    std::vector<Part*> parts;
+    for (Lane& lane : parts_) {
+      Part& part = lane.part;
+      parts.push_back(&part);
+      part.own.assign(needed.size(), false);
+      for (size_t id = 0; id < needed.size(); ++id) {
+        const Value& value = program_.values[id];
+        part.own[id] = needed[id] && code_.IsComputed(id);
+        if (value.op == Op::kState) {
+          part.values[id] = lane.carried[static_cast<size_t>(value.index)];
+        }
+      }
+      code_.EmitOwn(call_, part);
+      part.sums.assign(code_.n_compared, nullptr);
+      for (size_t i = 0; i < code_.n_compared; ++i) {
+        if (!code_.late[program_.observed[i]]) add_up(lane, i);
+      }
+    }
+    InterleaveFrom(before);
+    code_.RedoLate(parts);
+    for (Lane& lane : parts_) {
+      for (size_t i = 0; i < code_.n_compared; ++i) {
+        if (lane.part.sums[i] == nullptr) add_up(lane, i);
+      }
+    }
+  }
+
+  void InterleaveFrom(const KernelCode::Mark& mark) {
+    std::vector<Carried> states;
+    for (size_t p = 0; p < parts_.size(); ++p) {
+      for (size_t i = 0; i < code_.n_states; ++i) {
+        states.push_back({parts_[p].carried[i],
+                          parts_[p].part.values[program_.next[i]],
+                          static_cast<int>(p)});
+      }
+    }
+    InterleaveBehind(*mark.block, mark.last, states, code_.in.width);
+  }
+
+  void EmitRecord(llvm::Value* step) {
+    const size_t n_outputs = program_.outputs.size();
+    llvm::Value* const row =
+        builder_.CreateMul(builder_.CreateSub(step, call_.begin),
+                           builder_.getInt64(n_outputs * parts_.size()));
+    llvm::Value* const array =
+        builder_.CreateGEP(code_.in.number(), call_.record, row);
+    for (size_t p = 0; p < parts_.size(); ++p) {
+      for (size_t i = 0; i < n_outputs; ++i) {
+        code_.Store(parts_[p].part.values[program_.observed[i]],
+                    code_.Place(array, i, p));
+      }
+    }
+  }
+
+  // Stores states and sums; the loop came from `entry` and ended in `last`.
+  void EmitEnd(BasicBlock* entry, BasicBlock* last) {
+    std::vector<LlvmValues> results;
+    for (const Lane& lane : parts_) {
+      LlvmValues next;
+      for (const ValueId id : program_.next) {
+        next.push_back(lane.part.values[id]);
+      }
+      next.insert(next.end(), lane.part.sums.begin(), lane.part.sums.end());
+      results.emplace_back();
+      for (size_t i = 0; i < next.size(); ++i) {
+        lane.carried[i]->addIncoming(next[i], last);
+        auto* const result = builder_.CreatePHI(code_.in.number(), 2);
+        result->addIncoming(lane.first[i], entry);
+        result->addIncoming(next[i], last);
+        results.back().push_back(result);
+      }
+    }
+    for (size_t p = 0; p < results.size(); ++p) {
+      for (size_t i = 0; i < results[p].size(); ++i) {
+        const bool is_state = i < code_.n_states;
+        code_.Store(results[p][i],
+                    is_state ? code_.Place(call_.states, i, p)
+                             : code_.Place(call_.sums, i - code_.n_states, p));
+      }
+    }
+    builder_.CreateRetVoid();
+  }
+
+  KernelCode& code_;
+  const CallCode& call_;
+  llvm::IRBuilder<>& builder_;
+  const Program& program_;
+  std::vector<Lane> parts_;
+};
+
+}  // namespace
+
+void EmitSideBySide(KernelCode& code, const CallCode& call) {
+  SideBySide(code, call).Emit();
+}
+
+}  // namespace somafit::jit
