@@ -189,6 +189,7 @@ class Runner {
     }
     states_.resize(experiment_.program.states.size() * points.size());
     sums_.resize(points.size());
+    call_.n_steps = static_cast<int64_t>(kSteps);
     call_.parameters = parameters_.data();
     call_.states = states_.data();
     call_.inputs = &inputs_;

@@ -35,6 +35,7 @@ struct KernelOptions {
 struct KernelCall {
   int64_t begin = 0;
   int64_t end = 0;
+  int64_t n_steps = 0;                    // of the whole trace
   const double* parameters = nullptr;     // [parameter][lane], SI
   double* states = nullptr;               // [state][lane], at `begin`; updated
   const double* const* inputs = nullptr;  // [input][step of the trace]

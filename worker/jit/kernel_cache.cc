@@ -32,7 +32,8 @@ Cache& TheCache() {
 std::string ContentOf(const Program& program, const KernelOptions& options) {
   std::string places;
   for (const Value& value : program.values) {
-    if (value.op == Op::kParameter || value.op == Op::kInput) {
+    if (value.op == Op::kParameter || value.op == Op::kInput ||
+        value.op == Op::kInputNext) {
       absl::StrAppend(&places, value.index, " ");
     }
   }

@@ -77,6 +77,7 @@ CallCode KernelCode::LoadCall(llvm::Value* call) {
   };
   return {field(offsetof(KernelCall, begin), integer),
           field(offsetof(KernelCall, end), integer),
+          field(offsetof(KernelCall, n_steps), integer),
           array(offsetof(KernelCall, parameters)),
           array(offsetof(KernelCall, states)),
           array(offsetof(KernelCall, sums)),
@@ -136,6 +137,13 @@ void KernelCode::EmitInvariants(const std::vector<bool>& needed,
   }
 }
 
+llvm::Value* KernelCode::Following(const CallCode& call, llvm::Value* step) {
+  llvm::Value* const one = builder.getInt64(1);
+  llvm::Value* const next = builder.CreateAdd(step, one);
+  return builder.CreateSelect(builder.CreateICmpSLT(next, call.n_steps), next,
+                              step);
+}
+
 void KernelCode::EmitOwn(const CallCode& call, Part& part) {
   Type* const number = builder.getDoubleTy();
   for (size_t id = 0; id < part.own.size(); ++id) {
@@ -145,6 +153,12 @@ void KernelCode::EmitOwn(const CallCode& call, Part& part) {
     if (value.op == Op::kInput) {
       const auto index = static_cast<size_t>(value.index);
       result = Splat(in, Sample(call.inputs[index], part.step)).value;
+    } else if (value.op == Op::kInputNext) {
+      const auto index = static_cast<size_t>(value.index);
+      result = Splat(in, Sample(call.inputs[index], Following(call, part.step)))
+                   .value;
+    } else if (value.op == Op::kStep) {
+      result = Splat(in, builder.CreateSIToFP(part.step, number)).value;
     } else if (value.op == Op::kTime) {
       llvm::Value* const step = builder.CreateSIToFP(part.step, number);
       result = Splat(in, builder.CreateFMul(

@@ -19,7 +19,7 @@ using LlvmValues = std::vector<llvm::Value*>;
 
 // What a KernelCall holds.
 struct CallCode {
-  llvm::Value *begin, *end, *parameters, *states, *sums, *record;
+  llvm::Value *begin, *end, *n_steps, *parameters, *states, *sums, *record;
   LlvmValues inputs, targets, weights;  // signals
 };
 
@@ -68,6 +68,9 @@ class KernelCode {
 
   CallCode LoadCall(llvm::Value* call);
   llvm::Value* Sample(llvm::Value* signal, llvm::Value* step);
+
+  // The next step, or `step` if it is the trace's last.
+  llvm::Value* Following(const CallCode& call, llvm::Value* step);
 
   // Which values `results` depend on.
   std::vector<bool> Needed(

@@ -97,6 +97,9 @@ inline Lanes Fma(const Lanes& a, const Lanes& b, const Lanes& c) {
           a.in->builder.CreateIntrinsic(llvm::Intrinsic::fma, {a.in->number()},
                                         {a.value, b.value, c.value})};
 }
+inline Lanes Floor(const Lanes& a) {
+  return Intrinsic(llvm::Intrinsic::floor, a);
+}
 inline Lanes Abs(const Lanes& a) { return Intrinsic(llvm::Intrinsic::fabs, a); }
 inline Lanes CopySign(const Lanes& size, const Lanes& sign) {
   return {size.in, size.in->builder.CreateBinaryIntrinsic(

@@ -4,6 +4,17 @@
 #include "worker/core/base/elementary_formulas.h"
 
 namespace somafit::jit {
+namespace {
+
+// 1 where true, else 0.
+Lanes NumberOf(llvm::CmpInst::Predicate predicate, const Lanes& a,
+               const Lanes& b) {
+  llvm::Value* const truth =
+      a.in->builder.CreateFCmp(predicate, a.value, b.value);
+  return Select({a.in, truth}, Like(a, 1.0), Like(a, 0.0));
+}
+
+}  // namespace
 
 Lanes EmitOperation(Op op, const Lanes& a, const Lanes& b, const Lanes& c) {
   switch (op) {
@@ -49,7 +60,7 @@ Lanes EmitOperation(Op op, const Lanes& a, const Lanes& b, const Lanes& c) {
     case Op::kSign:
       return elementary::SignOf(a);
     case Op::kFloor:
-      return Intrinsic(llvm::Intrinsic::floor, a);
+      return Floor(a);
     case Op::kCeil:
       return Intrinsic(llvm::Intrinsic::ceil, a);
     case Op::kAdd:
@@ -62,15 +73,31 @@ Lanes EmitOperation(Op op, const Lanes& a, const Lanes& b, const Lanes& c) {
       return a / b;
     case Op::kPower:
       return CallLibrary("pow", a, &b);
+    case Op::kFloorDivide:
+      return elementary::FloorDivideOf(a, b);
+    case Op::kModulo:
+      return elementary::ModuloOf(a, b);
+    case Op::kLess:
+      return NumberOf(llvm::CmpInst::FCMP_OLT, a, b);
+    case Op::kLessEqual:
+      return NumberOf(llvm::CmpInst::FCMP_OLE, a, b);
+    case Op::kEqual:
+      return NumberOf(llvm::CmpInst::FCMP_OEQ, a, b);
     case Op::kFma:
       return Fma(a, b, c);
+    case Op::kSelect:
+      return Select(
+          {a.in, a.in->builder.CreateFCmpUNE(a.value, Like(a, 0.0).value)}, b,
+          c);
     case Op::kClip:
       return elementary::ClipOf(a, b, c);
     case Op::kConstant:
     case Op::kParameter:
     case Op::kState:
     case Op::kInput:
+    case Op::kInputNext:
     case Op::kTime:
+    case Op::kStep:
       break;
   }
   SOMAFIT_CHECK(OpArity(op) > 0);

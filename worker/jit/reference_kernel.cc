@@ -30,9 +30,10 @@ class ReferenceKernel final : public Kernel {
     TraceView view;
     const auto begin = static_cast<size_t>(call.begin);
     const auto end = static_cast<size_t>(call.end);
-    view.n_steps = end;
+    const auto n_steps = static_cast<size_t>(call.n_steps);
+    view.n_steps = n_steps;
     for (size_t i = 0; i < program_.inputs.size(); ++i) {
-      view.inputs.emplace_back(call.inputs[i], end);
+      view.inputs.emplace_back(call.inputs[i], n_steps);
     }
     interpreter.Run(
         view, begin, end, [&](size_t step, std::span<const double> outputs) {

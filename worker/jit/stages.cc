@@ -13,7 +13,9 @@ int Latency(Op op) {
     case Op::kParameter:
     case Op::kState:
     case Op::kInput:
+    case Op::kInputNext:
     case Op::kTime:
+    case Op::kStep:
       return 0;
     case Op::kNegate:
     case Op::kAbs:
@@ -26,9 +28,15 @@ int Latency(Op op) {
     case Op::kCeil:
     case Op::kSign:
     case Op::kClip:
+    case Op::kLess:
+    case Op::kLessEqual:
+    case Op::kEqual:
+    case Op::kSelect:
       return 4;
     case Op::kSqrt:
     case Op::kDivide:
+    case Op::kFloorDivide:
+    case Op::kModulo:
       return 30;
     case Op::kExprel:
       return 40;
@@ -47,6 +55,8 @@ int DividerCycles(Op op) {
   switch (op) {
     case Op::kDivide:
     case Op::kSqrt:
+    case Op::kFloorDivide:
+    case Op::kModulo:
     case Op::kBernoulli:
     case Op::kTanh:
     case Op::kSinh:

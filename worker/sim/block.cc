@@ -36,6 +36,7 @@ class BlockRun {
     call_.parameters = parameters.data();
     call_.states = states_.data();
     call_.inputs = inputs_.data();
+    call_.n_steps = static_cast<int64_t>(view_.n_steps);
   }
 
   BlockOutcome Run(Comparison* comparison, const RowsObserver& rows,

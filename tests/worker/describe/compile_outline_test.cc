@@ -39,7 +39,7 @@ TEST(CompileOutlineTest, CompilesWithTheMethodThatItNames) {
   const auto compiled = CompileOutline(Leaky(), found);
   ASSERT_TRUE(compiled.has_value()) << found.Render();
   EXPECT_TRUE(found.empty()) << found.Render();
-  EXPECT_EQ(compiled->method, "exponential_euler");
+  EXPECT_EQ(compiled->method, "exact");
   EXPECT_DOUBLE_EQ(compiled->dt, 1e-4);
   EXPECT_EQ(compiled->program.outputs, std::vector<std::string>{"v"});
   ASSERT_EQ(compiled->bounds.size(), 1u);

@@ -101,6 +101,7 @@ std::vector<Bits> RunKernel(const Kernel& kernel, const Program& program,
       KernelCall call;
       call.begin = static_cast<int64_t>(begin);
       call.end = static_cast<int64_t>(end);
+      call.n_steps = static_cast<int64_t>(work.n_steps);
       call.parameters = parameters.data();
       call.states = states.data();
       call.inputs = inputs.data();
@@ -308,9 +309,11 @@ TEST(KernelTest, EveryKindOfKernelAgreesOnModels) {
     const std::vector<Channel> inputs = {{"I", kNoDimension}};
     const std::vector<Channel> outputs = {{"v", kNoDimension},
                                           {"w", kNoDimension}};
-    const auto model = CompileModel(
-        {std::string(text) + "\np : 1\nq : 1", "", {}, {{"v", "p - 60"}}},
-        inputs, outputs, diagnostics);
+    const auto model = CompileModel({std::string(text) + "\np : 1\nq : 1",
+                                     "exponential_euler",
+                                     {},
+                                     {{"v", "p - 60"}}},
+                                    inputs, outputs, diagnostics);
     ASSERT_TRUE(model.has_value()) << diagnostics.Render();
     const auto program = CompileProgram(*model, 1e-5, {"v", "w"}, diagnostics);
     ASSERT_TRUE(program.has_value()) << diagnostics.Render();

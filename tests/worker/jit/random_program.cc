@@ -36,7 +36,8 @@ Program RandomProgram(uint32_t seed) {
   const std::vector<ValueId> initial = {any(), any(), any()};
   for (const ValueId id :
        {builder.State(0), builder.State(1), builder.State(2), builder.Input(0),
-        builder.Input(1), builder.Time()}) {
+        builder.Input(1), builder.InputNext(1), builder.Time(),
+        builder.Step()}) {
     values.push_back(id);
   }
   grow(4 + random.Below(60));

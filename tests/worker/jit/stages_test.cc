@@ -16,8 +16,8 @@ namespace {
 Program Compile(const std::string& equations) {
   Diagnostics diagnostics;
   const auto model =
-      CompileModel({equations, "", {}, {}}, {{"I", kNoDimension}},
-                   {{"v", kNoDimension}}, diagnostics);
+      CompileModel({equations, "exponential_euler", {}, {}},
+                   {{"I", kNoDimension}}, {{"v", kNoDimension}}, diagnostics);
   EXPECT_TRUE(model.has_value()) << diagnostics.Render();
   const auto program = CompileProgram(*model, 1e-5, {"v"}, diagnostics);
   EXPECT_TRUE(program.has_value()) << diagnostics.Render();

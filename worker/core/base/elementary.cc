@@ -22,6 +22,10 @@ SOMAFIT_ELEMENTARY(Cosh)
 #undef SOMAFIT_ELEMENTARY
 
 double Sign(double x) { return elementary::SignOf(x); }
+double FloorDivide(double x, double y) {
+  return elementary::FloorDivideOf(x, y);
+}
+double Modulo(double x, double y) { return elementary::ModuloOf(x, y); }
 double Clip(double x, double low, double high) {
   return elementary::ClipOf(x, low, high);
 }

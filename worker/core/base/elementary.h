@@ -45,6 +45,11 @@ double Log1p(double x);
 double Power(double x, double y);
 // -1, 0 or 1; NaN stays NaN.
 double Sign(double x);
+// x / y rounded down, with the exact quotient where both are integers of up to
+// 53 bits; and x - y times that. Both are NaN where y is 0, but for infinite
+// quotients.
+double FloorDivide(double x, double y);
+double Modulo(double x, double y);
 // `low` where x < low, else `high` where x > high, else x; NaN stays NaN.
 double Clip(double x, double low, double high);
 

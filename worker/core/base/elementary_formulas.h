@@ -9,15 +9,16 @@
 // compiled code. Whoever brings another `Real` declares, beside that type,
 //
 //   + - * / and unary - on Real; < on Real, giving a truth value that is false
-//   with NaN; Like(x, c): the constant c as a Real; Fma, Abs, CopySign, Select;
-//   Bits(x): the bit pattern, with + - >> <<; FromBits; Word(bits, c): the
-//   constant c as a bit pattern; ScaleByPower(q, t), see below
+//   with NaN; Like(x, c): the constant c as a Real; Fma, Floor, Abs, CopySign,
+//   Select; Bits(x): the bit pattern, with + - >> <<; FromBits; Word(bits, c):
+//   the constant c as a bit pattern; ScaleByPower(q, t), see below
 //
 // each exact or correctly rounded, and gets the same bits.
 namespace somafit::elementary {
 
 inline double Like(double, double constant) { return constant; }
 inline double Fma(double a, double b, double c) { return std::fma(a, b, c); }
+inline double Floor(double x) { return std::floor(x); }
 inline double Abs(double x) { return std::fabs(x); }
 inline double CopySign(double x, double sign) { return std::copysign(x, sign); }
 inline double Select(bool condition, double a, double b) {
@@ -256,6 +257,23 @@ inline Real SignOf(const Real& x) {
   const Real zero = Like(x, 0.0);
   return Select(x < zero, Like(x, -1.0),
                 Select(zero < x, Like(x, 1.0), x + zero));
+}
+
+// x / y rounded down. Rounding to nearest may reach an integer from below: then
+// the remainder has not y's sign.
+template <typename Real>
+inline Real FloorDivideOf(const Real& x, const Real& y) {
+  const Real zero = Like(x, 0.0);
+  const Real q = Floor(x / y);
+  const Real rest = Fma(-q, y, x);
+  const Real less = q - Like(x, 1.0);
+  return Select(rest < zero, Select(zero < y, less, q),
+                Select(zero < rest, Select(y < zero, less, q), q));
+}
+
+template <typename Real>
+inline Real ModuloOf(const Real& x, const Real& y) {
+  return Fma(-FloorDivideOf(x, y), y, x);
 }
 
 // `low` where x < low, else `high` where x > high, else x.

@@ -9,6 +9,7 @@
 
 #include "worker/core/base/check.h"
 #include "worker/core/base/number.h"
+#include "worker/core/ir/method.h"
 
 namespace somafit {
 namespace {
@@ -319,5 +320,19 @@ std::optional<std::vector<ValueId>> StepExponentialEuler(
   }
   return next;
 }
+
+ValueId StepExponentialEuler(const Model& model, size_t state,
+                             ValueId derivative, ProgramBuilder& builder,
+                             Diagnostics& diagnostics) {
+  return Stepper(model, builder, diagnostics).Step(state, derivative);
+}
+
+extern const MethodEntry kExponentialEuler = {
+    "exponential_euler",
+    "each equation's linear part solved exactly, the others held", 1,
+    [](StepContext& context) {
+      return StepExponentialEuler(context.model, context.derivatives,
+                                  context.builder, context.diagnostics);
+    }};
 
 }  // namespace somafit

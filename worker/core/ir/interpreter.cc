@@ -35,7 +35,9 @@ struct Schedule {
   std::vector<std::pair<size_t, double>> constants;  // row, value
   std::vector<Instruction> once;
   std::vector<Feed> inputs;
+  std::vector<Feed> next_inputs;
   std::vector<size_t> times;
+  std::vector<size_t> steps;
   std::vector<Feed> states;
   std::vector<Instruction> every_step;
   std::vector<size_t> row_of;  // per value
@@ -98,8 +100,14 @@ class Scheduler {
       case Op::kInput:
         schedule_.inputs.push_back({row, index});
         return;
+      case Op::kInputNext:
+        schedule_.next_inputs.push_back({row, index});
+        return;
       case Op::kTime:
         schedule_.times.push_back(row);
+        return;
+      case Op::kStep:
+        schedule_.steps.push_back(row);
         return;
       default:
         break;
@@ -186,6 +194,12 @@ class Interpreter::Machine {
   std::span<const double> Observe(const TraceView& trace, size_t step) {
     for (const auto& [row, index] : schedule_.inputs) {
       Fill(row, trace.inputs[index][step]);
+    }
+    for (const auto& [row, index] : schedule_.next_inputs) {
+      Fill(row, trace.inputs[index][std::min(step + 1, trace.n_steps - 1)]);
+    }
+    for (const size_t row : schedule_.steps) {
+      Fill(row, static_cast<double>(step));
     }
     for (const size_t row : schedule_.times) {
       Fill(row, static_cast<double>(step) * program_.dt);
@@ -287,6 +301,24 @@ class Interpreter::Machine {
         return ForLanes(n, result, [&](size_t i) { return a[i] * b[i]; });
       case Op::kDivide:
         return ForLanes(n, result, [&](size_t i) { return a[i] / b[i]; });
+      case Op::kFloorDivide:
+        return ForLanes(n, result,
+                        [&](size_t i) { return FloorDivide(a[i], b[i]); });
+      case Op::kModulo:
+        return ForLanes(n, result,
+                        [&](size_t i) { return Modulo(a[i], b[i]); });
+      case Op::kLess:
+        return ForLanes(n, result,
+                        [&](size_t i) { return a[i] < b[i] ? 1.0 : 0.0; });
+      case Op::kLessEqual:
+        return ForLanes(n, result,
+                        [&](size_t i) { return a[i] <= b[i] ? 1.0 : 0.0; });
+      case Op::kEqual:
+        return ForLanes(n, result,
+                        [&](size_t i) { return a[i] == b[i] ? 1.0 : 0.0; });
+      case Op::kSelect:
+        return ForLanes(n, result,
+                        [&](size_t i) { return a[i] != 0 ? b[i] : c[i]; });
       case Op::kFma:
         return ForLanes(n, result,
                         [&](size_t i) { return std::fma(a[i], b[i], c[i]); });

@@ -19,13 +19,13 @@ using ProgramObserver =
     std::function<void(std::string_view stage, const Program& program)>;
 
 // A checked model, integrated with its method at step `dt` [s], observing
-// `outputs` (names of variables): lowered, passes applied, verified. nullopt
-// after a method that does not apply, or an operation that cannot be computed
-// here (E_UNSUPPORTED), which is reported with the reason.
+// `outputs` (names of variables): lowered (lowering.h), passes applied,
+// verified. A model that names no method gets the first of kDefaultMethods that
+// applies. nullopt after a method that does not apply, or an operation that
+// cannot be computed here (E_UNSUPPORTED), which is reported with the reason.
 //
-// Integer powers become a fixed chain of multiplications, x**0.5 a square root,
-// x**-n one over x**n. Initial values are assigned in their order; a state in
-// them means what it has been assigned so far, 0 at first.
+// Initial values are assigned in their order; a state in them means what it has
+// been assigned so far, 0 at first.
 std::optional<Program> CompileProgram(const Model& model, double dt,
                                       const std::vector<std::string>& outputs,
                                       Diagnostics& diagnostics,

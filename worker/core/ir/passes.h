@@ -17,7 +17,8 @@ Program FoldConstants(Program program);
 // division a lane in place of one a step. Up to rounding.
 Program InvertInvariantDivisors(Program program);
 
-// Replaces x / exprel(y) by x * bernoulli(y): one division less. Up to rounding.
+// Replaces x / exprel(y) by x * bernoulli(y): one division less. Up to
+// rounding.
 Program InvertExprel(Program program);
 
 // Where exponents of a step are affine functions of one variable with constant
@@ -25,8 +26,8 @@ Program InvertExprel(Program program);
 // exponential alone and the others as its powers (1 over it for negative
 // multiples) times constants. Up to rounding, about ten times that of one exp;
 // at exponents within 50 of where exp overflows or becomes 0, results may be
-// inexact, infinite or 0. Of more than 1000 exponentials of one variable none is
-// shared.
+// inexact, infinite or 0. Of more than 1000 exponentials of one variable none
+// is shared.
 Program ShareExponentials(Program program);
 
 // Forms a*b + c, a*b - c and c - a*b as fused multiply-adds where the product

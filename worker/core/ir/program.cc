@@ -24,16 +24,21 @@ struct OpFacts {
   int arity;
 };
 
-constexpr std::array<OpFacts, 34> kOps = {{
-    {"constant", 0}, {"parameter", 0}, {"state", 0},  {"input", 0},
-    {"time", 0},     {"negate", 1},    {"abs", 1},    {"sqrt", 1},
-    {"exp", 1},      {"expm1", 1},     {"exprel", 1}, {"bernoulli", 1},
-    {"sin", 1},      {"cos", 1},       {"tan", 1},    {"sinh", 1},
-    {"cosh", 1},     {"tanh", 1},      {"arcsin", 1}, {"arccos", 1},
-    {"arctan", 1},   {"log", 1},       {"log10", 1},  {"log1p", 1},
-    {"sign", 1},     {"floor", 1},     {"ceil", 1},   {"add", 2},
-    {"subtract", 2}, {"multiply", 2},  {"divide", 2}, {"power", 2},
-    {"fma", 3},      {"clip", 3},
+constexpr std::array<OpFacts, 42> kOps = {{
+    {"constant", 0}, {"parameter", 0},     {"state", 0},
+    {"input", 0},    {"input next", 0},    {"time", 0},
+    {"step", 0},     {"negate", 1},        {"abs", 1},
+    {"sqrt", 1},     {"exp", 1},           {"expm1", 1},
+    {"exprel", 1},   {"bernoulli", 1},     {"sin", 1},
+    {"cos", 1},      {"tan", 1},           {"sinh", 1},
+    {"cosh", 1},     {"tanh", 1},          {"arcsin", 1},
+    {"arccos", 1},   {"arctan", 1},        {"log", 1},
+    {"log10", 1},    {"log1p", 1},         {"sign", 1},
+    {"floor", 1},    {"ceil", 1},          {"add", 2},
+    {"subtract", 2}, {"multiply", 2},      {"divide", 2},
+    {"power", 2},    {"floor divide", 2},  {"modulo", 2},
+    {"less", 2},     {"less or equal", 2}, {"equal", 2},
+    {"fma", 3},      {"select", 3},        {"clip", 3},
 }};
 
 std::array<ValueId, 3> Operands(const Value& value) {
@@ -52,6 +57,7 @@ size_t IndexLimit(const Program& program, Op op) {
     case Op::kState:
       return program.states.size();
     case Op::kInput:
+    case Op::kInputNext:
       return program.inputs.size();
     default:
       return 0;
@@ -77,7 +83,8 @@ absl::Status VerifyValue(const Program& program, size_t id) {
   const size_t limit = IndexLimit(program, value.op);
   if (limit == 0
           ? value.index != 0 || value.op == Op::kParameter ||
-                value.op == Op::kState || value.op == Op::kInput
+                value.op == Op::kState || value.op == Op::kInput ||
+                value.op == Op::kInputNext
           : value.index < 0 || static_cast<size_t>(value.index) >= limit) {
     return Broken(id, "has an index out of range");
   }
@@ -112,6 +119,7 @@ std::string LeafText(const Program& program, const Value& value) {
     case Op::kState:
       return absl::StrCat(" ", program.states[value.index]);
     case Op::kInput:
+    case Op::kInputNext:
       return absl::StrCat(" ", program.inputs[value.index]);
     default:
       return "";
@@ -179,8 +187,20 @@ double ApplyOp(Op op, double a, double b, double c) {
       return a / b;
     case Op::kPower:
       return Power(a, b);
+    case Op::kFloorDivide:
+      return FloorDivide(a, b);
+    case Op::kModulo:
+      return Modulo(a, b);
+    case Op::kLess:
+      return a < b ? 1.0 : 0.0;
+    case Op::kLessEqual:
+      return a <= b ? 1.0 : 0.0;
+    case Op::kEqual:
+      return a == b ? 1.0 : 0.0;
     case Op::kFma:
       return std::fma(a, b, c);
+    case Op::kSelect:
+      return a != 0 ? b : c;
     case Op::kClip:
       return Clip(a, b, c);
     default:
@@ -197,7 +217,9 @@ Rate RateOf(const Value& value, const std::vector<Rate>& rates) {
       return Rate::kPerLane;
     case Op::kState:
     case Op::kInput:
+    case Op::kInputNext:
     case Op::kTime:
+    case Op::kStep:
       return Rate::kPerStep;
     default: {
       Rate rate = Rate::kOnce;

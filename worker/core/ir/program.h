@@ -16,7 +16,9 @@ enum class Op : uint8_t {
   kParameter,  // `index` into Program::parameters: one number a lane
   kState,      // `index` into Program::states: at the start of the step
   kInput,      // `index` into Program::inputs: input sample of this step
+  kInputNext,  // of the next step; in the last step, its own again
   kTime,       // t = step * dt [s]
+  kStep,       // the step's number
   kNegate,
   kAbs,
   kSqrt,
@@ -42,9 +44,15 @@ enum class Op : uint8_t {
   kAdd,
   kSubtract,
   kMultiply,
-  kDivide,  // a op b
-  kPower,   // a to the power b
+  kDivide,       // a op b
+  kPower,        // a to the power b
+  kFloorDivide,  // the quotient rounded down, exact where both are integers
+  kModulo,       // a - b * kFloorDivide
+  kLess,         // 1 or 0: a < b, a <= b, a == b
+  kLessEqual,
+  kEqual,
   kFma,     // a * b + c, rounded once
+  kSelect,  // b where a is not 0 (NaN is not), else c
   kClip,    // b where a < b, else c where a > c, else a
 };
 std::string_view OpName(Op op);  // "fma"

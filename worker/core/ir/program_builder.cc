@@ -46,6 +46,10 @@ ValueId ProgramBuilder::State(int32_t index) {
 ValueId ProgramBuilder::Input(int32_t index) {
   return Insert({.op = Op::kInput, .index = index});
 }
+ValueId ProgramBuilder::InputNext(int32_t index) {
+  return Insert({.op = Op::kInputNext, .index = index});
+}
+ValueId ProgramBuilder::Step() { return Insert({.op = Op::kStep}); }
 ValueId ProgramBuilder::Time() { return Insert({.op = Op::kTime}); }
 
 ValueId ProgramBuilder::Insert(const Value& value) {
@@ -65,7 +69,8 @@ bool ProgramBuilder::IsConstant(ValueId id, double number) const {
 }
 
 ValueId ProgramBuilder::Emit(Op op, ValueId a, ValueId b, ValueId c) {
-  const bool commutes = op == Op::kAdd || op == Op::kMultiply || op == Op::kFma;
+  const bool commutes = op == Op::kAdd || op == Op::kMultiply ||
+                        op == Op::kFma || op == Op::kEqual;
   if (commutes && a > b) std::swap(a, b);
   return Insert({.op = op, .a = a, .b = b, .c = c});
 }
@@ -109,6 +114,10 @@ ValueId ProgramBuilder::Fold(Op op, ValueId a, ValueId b, ValueId c) {
       if (IsConstant(b, -1.0)) return negate(a);
       if (IsNegation(a)) return negate(Fold(op, value(a).a, b));
       if (IsNegation(b)) return negate(Fold(op, a, value(b).a));
+      break;
+    case Op::kSelect:
+      if (value(a).op == Op::kConstant) return number(a) != 0 ? b : c;
+      if (b == c) return b;
       break;
     default:
       break;

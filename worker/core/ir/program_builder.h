@@ -18,7 +18,9 @@ class ProgramBuilder {
   ValueId Parameter(int32_t index);
   ValueId State(int32_t index);
   ValueId Input(int32_t index);
+  ValueId InputNext(int32_t index);
   ValueId Time();
+  ValueId Step();
 
   // The operation as given.
   ValueId Emit(Op op, ValueId a, ValueId b = -1, ValueId c = -1);

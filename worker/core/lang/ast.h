@@ -36,6 +36,10 @@ enum class BinaryOperator : uint8_t {
 std::string_view OperatorText(UnaryOperator op);
 std::string_view OperatorText(BinaryOperator op);
 
+// Of numbers and truth values; the order is that of the language: a result has
+// the highest of its operands' types.
+enum class ValueType : uint8_t { kBoolean, kInteger, kFloat };
+
 struct Number {
   double value = 0;
   bool integer = false;
@@ -75,6 +79,8 @@ struct Node {
 struct Expression {
   std::vector<Node> nodes;
   NodeId root = -1;  // -1: could not be parsed
+  // Per node, once it has been checked without errors.
+  std::vector<ValueType> types;
 
   bool valid() const { return root >= 0; }
 };

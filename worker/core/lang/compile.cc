@@ -141,7 +141,10 @@ class ModelCompiler {
               ? Meaning::Kind::kState
               : Meaning::Kind::kSubexpression;
       variable.known = units_[i].has_value();
-      if (variable.known) variable.meaning.dimension = *units_[i];
+      if (variable.known) {
+        variable.meaning.dimension = units_[i]->dimension;
+        variable.meaning.type = units_[i]->type;
+      }
       variable.definition = &definition;
       const auto [found, added] = variables_.emplace(definition.name, variable);
       if (added) continue;
@@ -154,25 +157,17 @@ class ModelCompiler {
     }
   }
 
-  std::optional<Dimension> DefineUnit(const Definition& definition) {
+  std::optional<DefinitionUnit> DefineUnit(const Definition& definition) {
     const auto unit =
         ReadDefinitionUnit(model_.equations, definition, diagnostics_);
-    if (!unit) return std::nullopt;
-    if (unit->type == ValueType::kFloat) return unit->dimension;
-    if (definition.kind == Definition::Kind::kDifferential) {
-      diagnostics_.Error(
-          "E_TYPE", model_.equations, definition.unit_span,
-          absl::StrCat(PlaceOf(definition), " cannot be of type ",
-                       definition.unit_text),
-          "a differential equation needs a unit, or `1`");
-    } else {
-      diagnostics_.Error(
-          "E_UNSUPPORTED", model_.equations, definition.unit_span,
-          absl::StrCat("a variable of type ", definition.unit_text,
-                       " is not available yet, in the "
-                       "definition of ",
-                       Quoted(definition.name)));
+    if (!unit || unit->type == ValueType::kFloat ||
+        definition.kind != Definition::Kind::kDifferential) {
+      return unit;
     }
+    diagnostics_.Error("E_TYPE", model_.equations, definition.unit_span,
+                       absl::StrCat(PlaceOf(definition), " cannot be of type ",
+                                    definition.unit_text),
+                       "a differential equation needs a unit, or `1`");
     return std::nullopt;
   }
 
@@ -229,14 +224,9 @@ class ModelCompiler {
       binding.meaning = found->second.meaning;
       return binding;
     }
-    if (name == "t" || name == "dt") {
-      binding.kind = Binding::Kind::kKnown;
-      binding.meaning.kind =
-          name == "t" ? Meaning::Kind::kTime : Meaning::Kind::kTimeStep;
-      binding.meaning.dimension = kTimeDimension;
-      return binding;
-    }
-    if (const auto meaning = FindDefaultConstant(name)) {
+    auto meaning = FindSymbol(name);
+    if (!meaning) meaning = FindDefaultConstant(name);
+    if (meaning) {
       binding.kind = Binding::Kind::kKnown;
       binding.meaning = *meaning;
       return binding;
@@ -260,7 +250,7 @@ class ModelCompiler {
   }
 
   std::vector<std::string> Candidates() const {
-    std::vector<std::string> names{"t", "dt"};
+    std::vector<std::string> names{"t", "dt", "t_in_timesteps"};
     for (const auto& [name, variable] : variables_) names.push_back(name);
     for (const auto& [name, quantity] : model_.constants) {
       names.push_back(name);
@@ -274,7 +264,7 @@ class ModelCompiler {
     order_ = OrderByUse(block_, model_.equations, diagnostics_);
     std::unordered_set<std::string> unknown;
     for (size_t i = 0; i < block_.definitions.size(); ++i) {
-      const Definition& definition = block_.definitions[i];
+      Definition& definition = block_.definitions[i];
       if (definition.kind == Definition::Kind::kParameter) continue;
       const std::string place = PlaceOf(definition);
       const Scope scope{
@@ -289,20 +279,42 @@ class ModelCompiler {
             return binding;
           },
           [this] { return Candidates(); }};
-      const Checked checked =
+      Checked checked =
           CheckExpression(definition.right_side, scope, diagnostics_);
+      definition.right_side.types = std::move(checked.types);
+      if (HasFlag(definition, "shared")) CheckShared(definition);
       if (!checked.dimension || !units_[i]) continue;
       if (definition.kind == Definition::Kind::kDifferential) {
         CheckDimension(definition.right_side, *checked.dimension,
-                       *units_[i] / kTimeDimension,
+                       units_[i]->dimension / kTimeDimension,
                        absl::StrCat(place, " of a variable in ",
-                                    ReadableDimension(*units_[i])),
+                                    ReadableDimension(units_[i]->dimension)),
                        model_.equations, diagnostics_);
-      } else {
-        CheckDimension(definition.right_side, *checked.dimension, *units_[i],
-                       absl::StrCat("the definition of ", place),
-                       model_.equations, diagnostics_);
+      } else if (CheckDimension(definition.right_side, *checked.dimension,
+                                units_[i]->dimension,
+                                absl::StrCat("the definition of ", place),
+                                model_.equations, diagnostics_)) {
+        CheckType(definition, checked.type, units_[i]->type, model_.equations,
+                  diagnostics_);
       }
+    }
+  }
+
+  // One value for all lanes can come from such values only.
+  void CheckShared(const Definition& definition) {
+    for (const Node& node : definition.right_side.nodes) {
+      const auto* const name = std::get_if<Name>(&node.form);
+      if (name == nullptr) continue;
+      const auto found = variables_.find(name->name);
+      if (found == variables_.end()) continue;
+      const Definition* const used = found->second.definition;
+      if (used != nullptr && HasFlag(*used, "shared")) continue;
+      diagnostics_.Error(
+          "E_SHARED", model_.equations, node.span,
+          absl::StrCat("the shared ", Quoted(definition.name), " uses ",
+                       Quoted(name->name), ", which is not shared"),
+          absl::StrCat("flag ", Quoted(name->name), " as `shared`, or ",
+                       Quoted(definition.name), " not"));
     }
   }
 
@@ -344,9 +356,14 @@ class ModelCompiler {
   void Assemble() {
     const auto variable = [this](size_t i) {
       Definition& definition = block_.definitions[i];
-      return ModelVariable{definition.name, units_[i].value_or(kNoDimension),
+      const DefinitionUnit unit = units_[i].value_or(DefinitionUnit{});
+      const bool constant_over_dt = HasFlag(definition, "constant over dt");
+      return ModelVariable{definition.name,
+                           unit.dimension,
                            definition.name_span,
-                           std::move(definition.right_side)};
+                           std::move(definition.right_side),
+                           unit.type,
+                           constant_over_dt};
     };
     for (const size_t i : order_) {
       model_.subexpressions.push_back(variable(i));
@@ -413,7 +430,8 @@ class ModelCompiler {
           return binding;
         },
         [this] { return Candidates(); }};
-    const Checked checked = CheckExpression(result.value, scope, diagnostics_);
+    Checked checked = CheckExpression(result.value, scope, diagnostics_);
+    result.value.types = std::move(checked.types);
     const auto variable = variables_.find(name);
     if (checked.dimension && variable != variables_.end() &&
         variable->second.known) {
@@ -457,7 +475,7 @@ class ModelCompiler {
 
   Model model_;
   EquationBlock block_;
-  std::vector<std::optional<Dimension>> units_;  // of each definition
+  std::vector<std::optional<DefinitionUnit>> units_;  // of each definition
   std::vector<size_t> order_;  // subexpressions, each after those it uses
   std::vector<std::string> output_names_;
   std::unordered_map<std::string, Variable> variables_;

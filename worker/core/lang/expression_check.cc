@@ -1,13 +1,15 @@
 #include "worker/core/lang/expression_check.h"
 
+#include <algorithm>
 #include <cmath>
+#include <initializer_list>
 #include <utility>
 #include <variant>
 
 #include "absl/strings/str_cat.h"
 
-#include "worker/core/base/elementary.h"
 #include "worker/core/base/number.h"
+#include "worker/core/lang/evaluate.h"
 #include "worker/core/lang/functions.h"
 #include "worker/core/lang/names.h"
 #include "worker/core/units/unit.h"
@@ -47,13 +49,17 @@ class Checker {
                              expression_.nodes[i].form);
     }
     const Fact& root = facts_[expression_.root];
-    return {root.dimension, root.value};
+    Checked checked{root.dimension, root.value, root.type, {}};
+    for (const Fact& fact : facts_) checked.types.push_back(fact.type);
+    return checked;
   }
 
  private:
   struct Fact {
     std::optional<Dimension> dimension;
     std::optional<double> value;
+    ValueType type = ValueType::kFloat;
+    bool compared = false;     // a comparison, or `and`, `or`, `not`
     bool called = false;       // there is a call in it
     bool unsupported = false;  // there is something refused in it
   };
@@ -81,17 +87,23 @@ class Checker {
     return fact;
   }
 
-  Fact Check(const Number& number) { return {kNoDimension, number.value}; }
+  Fact Check(const Number& number) {
+    constexpr double kLargestInteger = 0x1p53;
+    const bool integer = number.integer && number.value <= kLargestInteger;
+    return {kNoDimension, number.value,
+            integer ? ValueType::kInteger : ValueType::kFloat};
+  }
 
   Fact Check(const Boolean& boolean) {
-    return Unsupported(boolean.value ? "`True`" : "`False`", false);
+    return {kNoDimension, boolean.value ? 1.0 : 0.0, ValueType::kBoolean};
   }
 
   Fact Check(const Name& name) {
     const Binding binding = scope_.find(name.name);
     switch (binding.kind) {
       case Binding::Kind::kKnown: {
-        Fact fact{binding.meaning.dimension, std::nullopt};
+        Fact fact{binding.meaning.dimension, std::nullopt,
+                  binding.meaning.type};
         if (binding.meaning.kind == Meaning::Kind::kConstant) {
           fact.value = binding.meaning.value;
         }
@@ -137,9 +149,20 @@ class Checker {
   Fact Check(const Unary& unary) {
     const Fact& operand = facts_[unary.operand];
     if (unary.op == UnaryOperator::kNot) {
-      return Unsupported("`not`", operand.unsupported);
+      Fact fact = Truth({&operand});
+      if (!NeedTruth(unary.operand, "not")) fact.dimension.reset();
+      if (fact.value) fact.value = *operand.value == 0 ? 1.0 : 0.0;
+      return fact;
     }
     Fact fact = operand;
+    if (operand.dimension && operand.type == ValueType::kBoolean) {
+      Error("E_TYPE", node().operator_span,
+            absl::StrCat(Text(unary.operand),
+                         " is a truth value and has no sign"),
+            "wrap it in int(...)");
+      fact.dimension.reset();
+      return fact;
+    }
     if (fact.value && unary.op == UnaryOperator::kMinus) {
       fact.value = -*fact.value;
     }
@@ -152,6 +175,13 @@ class Checker {
     Fact fact;
     fact.called = left.called || right.called;
     fact.unsupported = left.unsupported || right.unsupported;
+    if (IsComparison(binary.op)) return CheckComparison(binary, left, right);
+    if (binary.op == BinaryOperator::kAnd || binary.op == BinaryOperator::kOr) {
+      return CheckLogic(binary, left, right);
+    }
+    const bool numbers = NeedNumber(binary.left) & NeedNumber(binary.right);
+    if (!numbers) return fact;
+    fact.type = std::max({left.type, right.type, ValueType::kInteger});
     switch (binary.op) {
       case BinaryOperator::kAdd:
       case BinaryOperator::kSubtract:
@@ -163,37 +193,115 @@ class Checker {
         }
         break;
       case BinaryOperator::kDivide:
+        fact.type = ValueType::kFloat;
         if (left.dimension && right.dimension) {
           fact.dimension = Bounded(*left.dimension / *right.dimension);
         }
         break;
-      case BinaryOperator::kPower:
-        fact.dimension = CheckPower(binary, left, right);
+      case BinaryOperator::kModulo:
+        fact.dimension = CheckSum(binary, left, right);
+        break;
+      case BinaryOperator::kFloorDivide:
+        fact.dimension = CheckFloorDivide(binary, left, right);
         break;
       default:
-        return Unsupported(
-            absl::StrCat("`", std::string(OperatorText(binary.op)), "`"),
-            fact.unsupported);
+        fact.dimension = CheckPower(binary, left, right);
+        // 2**-1 is 0.5.
+        if (!(right.value && *right.value >= 0)) fact.type = ValueType::kFloat;
     }
     if (fact.dimension && left.value && right.value) {
-      fact.value = Evaluate(binary.op, *left.value, *right.value);
+      fact.value = Evaluate(binary.op, fact.type, *left.value, *right.value);
     }
     return fact;
   }
 
-  static double Evaluate(BinaryOperator op, double left, double right) {
-    switch (op) {
-      case BinaryOperator::kAdd:
-        return left + right;
-      case BinaryOperator::kSubtract:
-        return left - right;
-      case BinaryOperator::kMultiply:
-        return left * right;
-      case BinaryOperator::kDivide:
-        return left / right;
-      default:
-        return Power(left, right);
+  static bool IsComparison(BinaryOperator op) {
+    return op >= BinaryOperator::kLess && op <= BinaryOperator::kNotEqual;
+  }
+
+  // A truth value made from `operands`; with a value, to be set, if they have.
+  static Fact Truth(std::initializer_list<const Fact*> operands) {
+    Fact fact{kNoDimension, 0.0, ValueType::kBoolean};
+    fact.compared = true;
+    for (const Fact* const operand : operands) {
+      if (!operand->dimension) fact.dimension.reset();
+      if (!operand->value) fact.value.reset();
+      fact.called |= operand->called;
+      fact.unsupported |= operand->unsupported;
     }
+    return fact;
+  }
+
+  // False after an error: what is compared is no number to compute with.
+  bool NeedNumber(NodeId id) {
+    const Fact& fact = facts_[id];
+    if (!fact.dimension || fact.type != ValueType::kBoolean) return true;
+    if (fact.compared) {
+      Error("E_TYPE", node().operator_span,
+            absl::StrCat(Text(id), " is a truth value, not a number"),
+            "wrap it in int(...)");
+      return false;
+    }
+    diagnostics_.Add(
+        Severity::kWarning, "W_BOOLARITH", scope_.source, node().operator_span,
+        absl::StrCat("the truth value ", Text(id), " counts as 0 or 1"),
+        "int(...) says so");
+    return true;
+  }
+
+  bool NeedTruth(NodeId id, const std::string& for_whom) {
+    const Fact& fact = facts_[id];
+    if (!fact.dimension || fact.type == ValueType::kBoolean) return true;
+    Error("E_TYPE", node().operator_span,
+          absl::StrCat("`", for_whom, "` needs a truth value, but ", Text(id),
+                       " is a number"),
+          "compare it with something, e.g. `!= 0`");
+    return false;
+  }
+
+  Fact CheckComparison(const Binary& binary, const Fact& left,
+                       const Fact& right) {
+    Fact fact = Truth({&left, &right});
+    if (!fact.dimension) return fact;
+    if (!CheckSum(binary, left, right)) {
+      fact.dimension.reset();
+      return fact;
+    }
+    if (fact.value) {
+      fact.value =
+          Evaluate(binary.op, ValueType::kBoolean, *left.value, *right.value);
+    }
+    return fact;
+  }
+
+  Fact CheckLogic(const Binary& binary, const Fact& left, const Fact& right) {
+    Fact fact = Truth({&left, &right});
+    const std::string name(OperatorText(binary.op));
+    const bool truths =
+        NeedTruth(binary.left, name) & NeedTruth(binary.right, name);
+    if (!truths) fact.dimension.reset();
+    if (fact.value) {
+      fact.value =
+          Evaluate(binary.op, ValueType::kBoolean, *left.value, *right.value);
+    }
+    return fact;
+  }
+
+  std::optional<Dimension> CheckFloorDivide(const Binary& binary,
+                                            const Fact& left,
+                                            const Fact& right) {
+    if (!left.dimension || !right.dimension) return std::nullopt;
+    if (left.dimension->IsNone() && right.dimension->IsNone()) {
+      return kNoDimension;
+    }
+    const bool is_left = !left.dimension->IsNone();
+    Error("E_DIM", node().operator_span,
+          absl::StrCat(
+              "`//` needs plain numbers, but ",
+              Text(is_left ? binary.left : binary.right), " has the unit ",
+              ReadableDimension(is_left ? *left.dimension : *right.dimension)),
+          "divide by the unit first, e.g. `(v/mV)//1`");
+    return std::nullopt;
   }
 
   std::optional<Dimension> CheckSum(const Binary& binary, const Fact& left,
@@ -203,11 +311,14 @@ class Checker {
     const std::string left_text = Text(binary.left);
     const std::string right_text = Text(binary.right);
     Error("E_DIM", node().operator_span,
-          absl::StrCat(
-              left_text, " has the unit ", ReadableDimension(*left.dimension),
-              " but ", right_text, " has the unit ",
-              ReadableDimension(*right.dimension), ", they cannot be ",
-              binary.op == BinaryOperator::kAdd ? "added" : "subtracted"),
+          absl::StrCat(left_text, " has the unit ",
+                       ReadableDimension(*left.dimension), " but ", right_text,
+                       " has the unit ", ReadableDimension(*right.dimension),
+                       ", they cannot be ",
+                       binary.op == BinaryOperator::kAdd        ? "added"
+                       : binary.op == BinaryOperator::kSubtract ? "subtracted"
+                       : binary.op == BinaryOperator::kModulo ? "divided by `%`"
+                                                              : "compared"),
           HintForMismatch(left_text, *left.dimension, right_text,
                           *right.dimension));
     return std::nullopt;
@@ -278,15 +389,35 @@ class Checker {
                          false);
     }
     std::vector<double> values;
+    ValueType highest = ValueType::kInteger;
     for (const NodeId argument : call.arguments) {
       if (!facts_[argument].dimension) return fact;
+      if (call.function != "int" && !NeedNumber(argument)) return fact;
       if (facts_[argument].value) values.push_back(*facts_[argument].value);
+      highest = std::max(highest, facts_[argument].type);
     }
     fact.dimension = CheckArguments(call, function->rule);
+    fact.type = function->result == ResultRule::kInteger ? ValueType::kInteger
+                : function->result == ResultRule::kHighestOperand
+                    ? highest
+                    : ValueType::kFloat;
     if (fact.dimension && values.size() == call.arguments.size()) {
       fact.value = function->evaluate(values.data());
     }
+    if (call.function == "clip") WarnOfEmptyClip(call);
     return fact;
+  }
+
+  void WarnOfEmptyClip(const Call& call) {
+    const auto& low = facts_[call.arguments[1]].value;
+    const auto& high = facts_[call.arguments[2]].value;
+    if (!low || !high || *low <= *high) return;
+    diagnostics_.Add(
+        Severity::kWarning, "W_CLIP", scope_.source, node().operator_span,
+        absl::StrCat("the lower limit ", Text(call.arguments[1]),
+                     " of `clip` is above the upper one"),
+        "what is below the lower limit becomes the lower limit, all else the "
+        "upper one");
   }
 
   // The result's dimension. REQUIRES: every argument has one.
@@ -298,16 +429,26 @@ class Checker {
         return kNoDimension;
       case DimensionRule::kSquareRoot:
         return first.Power(0.5);
+      case DimensionRule::kTimes:
+        for (const NodeId argument : call.arguments) {
+          const Dimension& dimension = *facts_[argument].dimension;
+          if (dimension == kTimeDimension) continue;
+          Error("E_DIM", node().operator_span,
+                absl::StrCat("`", call.function, "` needs times, but ",
+                             Text(argument), " has the unit ",
+                             ReadableDimension(dimension)));
+          return std::nullopt;
+        }
+        return kNoDimension;
       case DimensionRule::kSame:
         for (const NodeId argument : call.arguments) {
           if (*facts_[argument].dimension == first) continue;
           Error("E_DIM", node().operator_span,
-                absl::StrCat("the arguments of `", call.function,
-                             "` must have one unit, but ",
-                             Text(call.arguments[0]), " has ",
-                             ReadableDimension(first), " and ", Text(argument),
-                             " has ",
-                             ReadableDimension(*facts_[argument].dimension)));
+                absl::StrCat(
+                    "the arguments of `", call.function,
+                    "` must have one unit, but ", Text(call.arguments[0]),
+                    " has ", ReadableDimension(first), " and ", Text(argument),
+                    " has ", ReadableDimension(*facts_[argument].dimension)));
           return std::nullopt;
         }
         return first;

@@ -38,10 +38,13 @@ struct Scope {
 struct Checked {
   std::optional<Dimension> dimension;
   std::optional<double> value;  // where all in it is known beforehand
+  ValueType type = ValueType::kFloat;
+  std::vector<ValueType> types;  // per node
 };
 
-// Resolves every name, and checks calls and dimensions (language, sections 2.7
-// and 6.2) in one loop over the nodes; reports all independent mistakes.
+// Resolves every name, and checks calls, types and dimensions (language,
+// sections 1.4, 2.7 and 6.2) in one loop over the nodes; reports all
+// independent mistakes.
 Checked CheckExpression(const Expression& expression, const Scope& scope,
                         Diagnostics& diagnostics);
 

@@ -13,12 +13,11 @@ namespace {
 struct FlagRow {
   std::string_view name;
   bool on_parameter, on_subexpression, on_differential;
-  bool available_on_parameter = false;
 };
 
 constexpr FlagRow kFlags[] = {
-    {"constant", true, false, false, true},
-    {"shared", true, true, false, true},
+    {"constant", true, false, false},
+    {"shared", true, true, false},
     {"constant over dt", false, true, false},
     {"unless refractory", false, false, true},
     // Known, to say why they are refused.
@@ -83,12 +82,18 @@ void CheckFlags(const Definition& definition, const Source& source,
       diagnostics.Error(
           "E_FLAG", source, span,
           absl::StrCat(subject, " ", WhyRefused(*row, definition.kind)));
-    } else if (definition.kind != Definition::Kind::kParameter ||
-               !row->available_on_parameter) {
-      diagnostics.Error("E_UNSUPPORTED", source, span,
-                        absl::StrCat(subject, " is not available yet"));
+    } else if (flag == "unless refractory") {
+      diagnostics.Add(
+          Severity::kWarning, "W_NO_REFRACTORY", source, span,
+          absl::StrCat(subject,
+                       " has no effect, the model has no refractory period"));
     }
   }
+}
+
+bool HasFlag(const Definition& definition, std::string_view flag) {
+  return std::find(definition.flags.begin(), definition.flags.end(), flag) !=
+         definition.flags.end();
 }
 
 }  // namespace somafit

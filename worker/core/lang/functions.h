@@ -15,8 +15,11 @@ enum class DimensionRule : uint8_t {
   kSame,        // D, D, ... -> D
   kSquareRoot,  // D -> D^1/2
   kAny,         // D -> dimensionless
+  kTimes,       // second, second -> dimensionless
   kOther,       // of functions that are not available
 };
+
+enum class ResultRule : uint8_t { kFloat, kInteger, kHighestOperand };
 
 // A row of the language's table of functions (section 1.6).
 struct Function {
@@ -26,6 +29,7 @@ struct Function {
   // Its meaning, from `arity` numbers; nullptr while it is only a reserved
   // name.
   double (*evaluate)(const double* arguments) = nullptr;
+  ResultRule result = ResultRule::kFloat;
 
   bool available() const { return evaluate != nullptr; }
 };

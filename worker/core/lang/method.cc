@@ -13,13 +13,12 @@
 namespace somafit {
 namespace {
 
-constexpr std::string_view kAvailable[] = {"exponential_euler"};
+constexpr std::string_view kAvailable[] = {
+    "exact", "exponential_euler", "euler", "rk2", "rk4", "heun", "milstein"};
 
 // Those of the language's section 3.2 that are still to come.
-constexpr std::string_view kFuture[] = {
-    "exact",   "linear",   "euler",    "rk2",       "rk4",
-    "heun",    "milstein", "gsl",      "gsl_rkf45", "gsl_rk2",
-    "gsl_rk4", "gsl_rkck", "gsl_rk8pd"};
+constexpr std::string_view kFuture[] = {"gsl",     "gsl_rkf45", "gsl_rk2",
+                                        "gsl_rk4", "gsl_rkck",  "gsl_rk8pd"};
 
 template <size_t n>
 bool Contains(const std::string_view (&names)[n], std::string_view name) {
@@ -30,8 +29,9 @@ bool Contains(const std::string_view (&names)[n], std::string_view name) {
 
 std::string ReadMethod(const std::string& text, Diagnostics& diagnostics) {
   constexpr char kField[] = "model.method";
-  const std::string name =
+  std::string name =
       absl::AsciiStrToLower(std::string(absl::StripAsciiWhitespace(text)));
+  if (name == "linear") name = "exact";
   if (name.empty() || Contains(kAvailable, name)) return name;
   const std::vector<std::string> names(std::begin(kAvailable),
                                        std::end(kAvailable));

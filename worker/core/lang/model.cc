@@ -13,9 +13,24 @@ template <typename Named>
 std::optional<Meaning> FindIn(const std::vector<Named>& list,
                               Meaning::Kind kind, const std::string& name) {
   for (size_t i = 0; i < list.size(); ++i) {
-    if (list[i].name == name) return Meaning{kind, i, 0, list[i].dimension};
+    if (list[i].name != name) continue;
+    Meaning meaning{kind, i, 0, list[i].dimension};
+    if constexpr (requires { list[i].type; }) meaning.type = list[i].type;
+    return meaning;
   }
   return std::nullopt;
+}
+
+std::string UnitText(const ModelVariable& variable) {
+  switch (variable.type) {
+    case ValueType::kBoolean:
+      return "boolean";
+    case ValueType::kInteger:
+      return "integer";
+    case ValueType::kFloat:
+      break;
+  }
+  return UnitFormula(variable.dimension);
 }
 
 }  // namespace
@@ -28,8 +43,7 @@ std::optional<Meaning> Model::Resolve(const std::string& name) const {
     return found;
   }
   if (auto found = FindIn(inputs, Kind::kInput, name)) return found;
-  if (name == "t") return Meaning{Kind::kTime, 0, 0, kTimeDimension};
-  if (name == "dt") return Meaning{Kind::kTimeStep, 0, 0, kTimeDimension};
+  if (auto found = FindSymbol(name)) return found;
   if (auto found = FindDefaultConstant(name)) return found;
   const auto found = constants.find(name);
   if (found == constants.end()) return std::nullopt;
@@ -49,13 +63,13 @@ std::string PrintModel(const Model& model) {
                     UnitFormula(input.dimension), "\n");
   }
   for (const ModelVariable& each : model.parameters) {
-    absl::StrAppend(&text, "parameter ", each.name, " : ",
-                    UnitFormula(each.dimension), "\n");
+    absl::StrAppend(&text, "parameter ", each.name, " : ", UnitText(each),
+                    "\n");
   }
   for (const ModelVariable& each : model.subexpressions) {
     absl::StrAppend(&text, "subexpression ", each.name, " = ",
-                    PrintExpression(each.right_side), " : ",
-                    UnitFormula(each.dimension), "\n");
+                    PrintExpression(each.right_side), " : ", UnitText(each),
+                    each.constant_over_dt ? " (constant over dt)" : "", "\n");
   }
   for (const ModelVariable& each : model.states) {
     absl::StrAppend(&text, "state d", each.name,

@@ -18,6 +18,8 @@ struct ModelVariable {
   Dimension dimension;
   Span name_span;         // in model.equations
   Expression right_side;  // the derivative, or the formula; parameters: none
+  ValueType type = ValueType::kFloat;
+  bool constant_over_dt = false;  // a formula taken once, at a step's start
 };
 
 struct InitialValue {
@@ -34,13 +36,15 @@ struct Meaning {
     kSubexpression,
     kInput,  // `index` into Model's lists
     kTime,
-    kTimeStep,  // t and dt
-    kConstant,  // `value`: unit, pi, constants
+    kTimeStep,    // t and dt
+    kStepNumber,  // t_in_timesteps
+    kConstant,    // `value`: unit, pi, constants
   };
   Kind kind = Kind::kConstant;
   size_t index = 0;
   double value = 0;  // SI
   Dimension dimension;
+  ValueType type = ValueType::kFloat;
 };
 
 // A model whose every name, dimension and flag has been checked.

@@ -48,6 +48,23 @@ bool IsWiringName(std::string_view name) {
 
 }  // namespace
 
+std::optional<Meaning> FindSymbol(const std::string& name) {
+  Meaning meaning;
+  meaning.dimension = kTimeDimension;
+  if (name == "t") {
+    meaning.kind = Meaning::Kind::kTime;
+  } else if (name == "dt") {
+    meaning.kind = Meaning::Kind::kTimeStep;
+  } else if (name == "t_in_timesteps") {
+    meaning.kind = Meaning::Kind::kStepNumber;
+    meaning.dimension = kNoDimension;
+    meaning.type = ValueType::kInteger;
+  } else {
+    return std::nullopt;
+  }
+  return meaning;
+}
+
 std::optional<Meaning> FindDefaultConstant(const std::string& name) {
   Meaning meaning;
   if (name == "pi") {
@@ -92,7 +109,7 @@ std::optional<std::string> ReasonReserved(
 
 bool IsFutureName(std::string_view name,
                   const std::vector<std::string>& outputs) {
-  if (name == "t" || name == "dt") return false;
+  if (FindSymbol(std::string(name))) return false;
   return Contains(kSymbols, name) || name.starts_with("xi_") ||
          name == "lastspike" || name == "iteration" ||
          IsTargetName(name, outputs);

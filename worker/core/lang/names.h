@@ -9,6 +9,9 @@
 
 namespace somafit {
 
+// What t, dt and t_in_timesteps mean in a model; nullopt for others.
+std::optional<Meaning> FindSymbol(const std::string& name);
+
 // What pi, e, inf and the names of units mean everywhere; nullopt for others.
 std::optional<Meaning> FindDefaultConstant(const std::string& name);
 

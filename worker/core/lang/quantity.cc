@@ -65,6 +65,14 @@ std::optional<Evaluated> Evaluate(
   const Checked checked =
       CheckExpression(parsed.expression, scope, diagnostics);
   if (!checked.dimension || !checked.value) return std::nullopt;
+  if (checked.type == ValueType::kBoolean) {
+    diagnostics.Error("E_TYPE", source,
+                      parsed.expression.nodes[parsed.expression.root].span,
+                      absl::StrCat(Quoted(PrintExpression(parsed.expression)),
+                                   " is a truth value, not a number"),
+                      "wrap it in int(...)");
+    return std::nullopt;
+  }
   if (std::isnan(*checked.value)) {
     diagnostics.Error("E_VALUE", source,
                       parsed.expression.nodes[parsed.expression.root].span,

@@ -117,7 +117,9 @@ TEST(ExponentialEulerTest, GivesTheTextbookNumbers) {
             {},
             {1, std::exp(-0.05)}},
        }) {
-    const Compiled compiled = Compile(c.source, kV, c.dt);
+    ModelSource source = c.source;
+    source.method = "exponential_euler";
+    const Compiled compiled = Compile(source, kV, c.dt);
     ASSERT_TRUE(compiled.program.has_value()) << c.name << "\n"
                                               << compiled.diagnostics.Render();
     const std::vector<double> trace =
@@ -148,7 +150,7 @@ TEST(ExponentialEulerTest, RefusesWhatIsNotLinearInItsVariable) {
        }) {
     const Compiled compiled = Compile(
         {"dx/dt = -x/tau : 1\ndv/dt = " + std::string(c.right_side) + " : 1",
-         "",
+         "exponential_euler",
          {{"tau", "10*ms"}},
          {}},
         kV);
@@ -163,8 +165,8 @@ TEST(ExponentialEulerTest, RefusesWhatIsNotLinearInItsVariable) {
 }
 
 TEST(ExponentialEulerTest, WarnsOfFrozenParts) {
-  const Compiled compiled =
-      Compile({"dv/dt = (-v + exp(v))/ms : 1", "", {}, {}}, kV);
+  const Compiled compiled = Compile(
+      {"dv/dt = (-v + exp(v))/ms : 1", "exponential_euler", {}, {}}, kV);
   ASSERT_TRUE(compiled.program.has_value());
   ASSERT_EQ(compiled.diagnostics.all().size(), 1u);
   EXPECT_EQ(compiled.diagnostics.all()[0].code, "W_FROZEN_NONLINEAR");
@@ -174,7 +176,7 @@ TEST(ExponentialEulerTest, ComputesInvariantFactorsOncePerLane) {
   const Compiled compiled =
       Compile({"dv/dt = (g*(E-v) + 2*v*w)/C : 1\ndw/dt = -w/ms : 1\n"
                "g : 1\nE : 1\nC : second",
-               "",
+               "exponential_euler",
                {},
                {}},
               kV);
@@ -187,12 +189,6 @@ TEST(ExponentialEulerTest, ComputesInvariantFactorsOncePerLane) {
   }
 }
 
-TEST(CompileProgramTest, RefusesOtherMethods) {
-  const Compiled compiled = Compile({"dv/dt = -v/ms : 1", "rk4", {}, {}}, kV);
-  EXPECT_FALSE(compiled.program.has_value());
-  EXPECT_THAT(compiled.diagnostics.Render(), HasSubstr("E_METHOD"));
-}
-
 TEST(CompileProgramTest, ShowsEveryStage) {
   std::vector<std::string> stages;
   const Compiled compiled =
@@ -202,7 +198,7 @@ TEST(CompileProgramTest, ShowsEveryStage) {
                 stages.emplace_back(stage);
               });
   EXPECT_EQ(stages, (std::vector<std::string>{
-                        "lowered", "exponential_euler", "fold constants",
+                        "lowered", "exact", "fold constants",
                         "invert invariant divisors", "invert exprel",
                         "share exponentials", "fuse multiply add",
                         "drop dead values"}));
@@ -276,21 +272,6 @@ TEST(CompileProgramTest, EvaluatesExpressionsAsWritten) {
   }
 }
 
-TEST(CompileProgramTest, ReportsWhatCannotBeSimulated) {
-  for (const char* expression :
-       {"g//2", "g % 2", "int(g > 1)", "timestep(t, dt)"}) {
-    const Compiled compiled = Compile(
-        {"y = " + std::string(expression) + " : 1\ng : 1\ndv/dt = -v/ms : 1",
-         "",
-         {},
-         {}},
-        {{"y", kNoDimension}});
-    EXPECT_FALSE(compiled.program.has_value()) << expression;
-    EXPECT_THAT(compiled.diagnostics.Render(), HasSubstr("E_UNSUPPORTED"))
-        << expression;
-  }
-}
-
 TEST(CompileProgramTest, LeavesOutWhatNoResultNeeds) {
   const Compiled compiled =
       Compile({"y = v**1.5 : 1\ndv/dt = -v/ms : 1", "", {}, {}}, kV);
@@ -335,9 +316,12 @@ TEST(CompileProgramTest, GivesUpOnExplodingExpansions) {
     equations += "s" + n + " = s" + last + "*s" + last + " + w : 1\n";
   }
   equations += "dv/dt = s199/ms : 1\ndw/dt = s199/ms : 1";
-  const Compiled compiled = Compile({equations, "", {}, {}}, kV);
-  EXPECT_FALSE(compiled.program.has_value());
-  EXPECT_THAT(compiled.diagnostics.Render(), HasSubstr("too long"));
+  for (const char* const method : {"exponential_euler", "exact"}) {
+    const Compiled compiled = Compile({equations, method, {}, {}}, kV);
+    EXPECT_FALSE(compiled.program.has_value());
+    EXPECT_THAT(compiled.diagnostics.Render(), HasSubstr("E_METHOD"));
+  }
+  EXPECT_TRUE(Compile({equations, "", {}, {}}, kV).program.has_value());
 }
 
 }  // namespace

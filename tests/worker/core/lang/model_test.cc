@@ -153,8 +153,11 @@ TEST(ModelTest, ChecksMethods) {
   };
   EXPECT_EQ(mistakes(""), "");
   EXPECT_EQ(mistakes("EXPONENTIAL_EULER"), "");
-  EXPECT_THAT(mistakes("rk4"), HasSubstr("`rk4` is not available yet"));
-  EXPECT_THAT(mistakes("rk5"), HasSubstr("known: exponential_euler"));
+  EXPECT_EQ(mistakes("RK4"), "");
+  EXPECT_EQ(mistakes("linear"), "");
+  EXPECT_THAT(mistakes("gsl_rkf45"), HasSubstr("is not available yet"));
+  EXPECT_THAT(mistakes("rk5"), HasSubstr("did you mean `rk"));
+  EXPECT_THAT(mistakes("simplectic"), HasSubstr("known: exact, exponential"));
   EXPECT_THAT(mistakes("independent"), HasSubstr("use exact"));
 }
 

@@ -1,0 +1,129 @@
+#include "worker/core/ir/linear_form.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace somafit {
+namespace {
+
+// Terms that are formed for one model.
+constexpr size_t kMaxWork = 200'000;
+
+}  // namespace
+
+std::optional<LinearForm> LinearForms::Of(ValueId root) {
+  Learn(root);
+  return facts_.at(root).form;
+}
+
+bool LinearForms::UsesTime(ValueId root) {
+  Learn(root);
+  return facts_.at(root).uses_time;
+}
+
+// Operands come before what uses them.
+void LinearForms::Learn(ValueId root) {
+  std::vector<ValueId> found = {root}, unknown;
+  std::unordered_map<ValueId, bool> seen;
+  while (!found.empty()) {
+    const ValueId id = found.back();
+    found.pop_back();
+    if (facts_.count(id) > 0 || !seen.emplace(id, true).second) continue;
+    unknown.push_back(id);
+    const Value& value = builder_.value(id);
+    for (const ValueId operand : {value.a, value.b, value.c}) {
+      if (operand >= 0) found.push_back(operand);
+    }
+  }
+  std::sort(unknown.begin(), unknown.end());
+  for (const ValueId id : unknown) {
+    const Value value = builder_.value(id);
+    Facts facts;
+    facts.has_state = value.op == Op::kState;
+    facts.uses_time = value.op == Op::kTime || value.op == Op::kStep;
+    for (const ValueId operand : {value.a, value.b, value.c}) {
+      if (operand < 0) continue;
+      facts.has_state |= facts_.at(operand).has_state;
+      facts.uses_time |= facts_.at(operand).uses_time;
+    }
+    facts.form = FormOf(id, value, facts.has_state);
+    facts_.emplace(id, std::move(facts));
+  }
+}
+
+std::optional<LinearForm> LinearForms::FormOf(ValueId id, const Value& value,
+                                              bool has_state) {
+  if (!has_state) return LinearForm{{}, IsZero(id) ? ValueId{-1} : id};
+  if (value.op == Op::kState) {
+    return LinearForm{{{value.index, builder_.Constant(1)}}, -1};
+  }
+  if (builder_.size() > kMaxWork) return std::nullopt;
+  const auto& a = facts_.at(value.a);
+  switch (value.op) {
+    case Op::kNegate:
+      if (!a.form) return std::nullopt;
+      return Scaled(*a.form, Op::kMultiply, builder_.Constant(-1));
+    case Op::kAdd:
+    case Op::kSubtract: {
+      const auto& b = facts_.at(value.b);
+      if (!a.form || !b.form) return std::nullopt;
+      return Sum(*a.form, *b.form, value.op);
+    }
+    case Op::kMultiply: {
+      const auto& b = facts_.at(value.b);
+      if (!b.has_state && a.form) return Scaled(*a.form, value.op, value.b);
+      if (!a.has_state && b.form) return Scaled(*b.form, value.op, value.a);
+      return std::nullopt;
+    }
+    case Op::kDivide:
+      if (facts_.at(value.b).has_state || !a.form) return std::nullopt;
+      return Scaled(*a.form, value.op, value.b);
+    default:
+      return std::nullopt;
+  }
+}
+
+std::optional<LinearForm> LinearForms::Sum(const LinearForm& a,
+                                           const LinearForm& b, Op op) {
+  const bool minus = op == Op::kSubtract;
+  // -1: they cancel.
+  const auto combined = [&](ValueId left, ValueId right) {
+    if (right < 0) return left;
+    if (left < 0) return minus ? builder_.Fold(Op::kNegate, right) : right;
+    if (minus && left == right) return ValueId{-1};
+    const ValueId sum = builder_.Fold(op, left, right);
+    return IsZero(sum) ? ValueId{-1} : sum;
+  };
+  LinearForm result = a;
+  result.rest = combined(a.rest, b.rest);
+  for (const auto& [state, factor] : b.factors) {
+    const auto found = a.factors.find(state);
+    const ValueId sum =
+        combined(found == a.factors.end() ? -1 : found->second, factor);
+    if (sum < 0) {
+      result.factors.erase(state);
+    } else {
+      result.factors[state] = sum;
+    }
+  }
+  return result;
+}
+
+LinearForm LinearForms::Scaled(const LinearForm& form, Op op, ValueId factor) {
+  if (op == Op::kMultiply && IsZero(factor)) return {};
+  const auto scaled = [&](ValueId id) {
+    return id < 0 ? id : builder_.Fold(op, id, factor);
+  };
+  LinearForm result;
+  result.rest = scaled(form.rest);
+  for (const auto& [state, value] : form.factors) {
+    result.factors[state] = scaled(value);
+  }
+  return result;
+}
+
+bool LinearForms::IsZero(ValueId id) const {
+  return builder_.IsConstant(id, 0.0) || builder_.IsConstant(id, -0.0);
+}
+
+}  // namespace somafit

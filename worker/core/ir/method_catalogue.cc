@@ -1,0 +1,42 @@
+#include <algorithm>
+#include <utility>
+
+#include "worker/core/ir/method.h"
+
+namespace somafit {
+
+// One .cc each.
+extern const MethodEntry kExact;
+extern const MethodEntry kExponentialEuler;
+extern const MethodEntry kEuler;
+extern const MethodEntry kHeun;
+extern const MethodEntry kMilstein;
+extern const MethodEntry kRk2;
+extern const MethodEntry kRk4;
+
+std::span<const MethodEntry* const> AllMethods() {
+  static constexpr const MethodEntry* kAll[] = {
+      &kExact, &kExponentialEuler, &kEuler, &kRk2, &kRk4, &kHeun, &kMilstein};
+  return kAll;
+}
+
+const MethodEntry* FindMethod(std::string_view name) {
+  const auto all = AllMethods();
+  const auto found = std::find_if(
+      all.begin(), all.end(),
+      [name](const MethodEntry* entry) { return entry->name == name; });
+  return found == all.end() ? nullptr : *found;
+}
+
+std::optional<std::vector<ValueId>> StepContext::Derivatives(
+    std::vector<ValueId> states, Stage stage) {
+  Lowering later = Lowering::Later(start, std::move(states), stage);
+  std::vector<ValueId> result;
+  for (const ModelVariable& state : model.states) {
+    result.push_back(later.Lower(state.right_side, model.equations));
+    if (result.back() < 0) return std::nullopt;
+  }
+  return result;
+}
+
+}  // namespace somafit
