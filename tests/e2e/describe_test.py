@@ -98,12 +98,24 @@ class DescribeTest(unittest.TestCase):
     def test_warnings(self):
         path = self.write(self.spec(
             equations="dv/dt = (g*(El - v) + exp(v/mV)*nA + I)/C : volt\n"
-                      "g : siemens (constant)\n"))
+                      "g : siemens (constant)\n",
+            method="exponential_euler"))
         self.assertIn("W_FROZEN_NONLINEAR", self.succeeds("check", path))
         done = somafit("compile", path)
         self.assertEqual(done.returncode, 0)
         self.assertIn("W_FROZEN_NONLINEAR", done.stderr)
         self.assertNotIn("W_FROZEN", done.stdout)
+
+    def test_chosen_method_has_a_reason(self):
+        path = self.write(self.spec(
+            equations="dv/dt = (g*(El - v) + exp(v/mV)*nA + I)/C : volt\n"
+                      "g : siemens (constant)\n", method=""))
+        self.assertIn("euler, chosen, because exact cannot integrate dv/dt: its "
+                      "right-hand side is not linear in the states",
+                      self.succeeds("check", path))
+        path = self.write(self.spec(method="rk4"))
+        self.assertIn("rk4, as the model asks: classical Runge-Kutta method, of "
+                      "order 4", self.succeeds("check", path))
 
     def test_without_data_files(self):
         spec = self.spec()

@@ -6,6 +6,7 @@
 #include "absl/strings/str_split.h"
 
 #include "worker/core/base/number.h"
+#include "worker/core/ir/method.h"
 #include "worker/core/units/unit.h"
 #include "worker/describe/text_columns.h"
 
@@ -180,8 +181,19 @@ class CheckPrinter {
     const bool asked = !model_.method.empty();
     std::string text = absl::StrCat(compiled_.method,
                                     asked ? ", as the model asks" : ", chosen");
-    if (compiled_.method != "exponential_euler" || model_.states.empty()) {
-      return text;
+    if (model_.states.empty()) return text;
+    if (!compiled_.why_not_exact.empty()) {
+      absl::StrAppend(&text, ", because ", compiled_.why_not_exact);
+    }
+    if (compiled_.method == "exact") {
+      return absl::StrCat(text,
+                          ": every equation is linear, with factors that hold "
+                          "over a step");
+    }
+    if (compiled_.method != "exponential_euler") {
+      const MethodEntry* const method = FindMethod(compiled_.method);
+      return absl::StrCat(text, ": ", std::string(method->summary),
+                          ", of order ", method->order);
     }
     const bool frozen =
         std::any_of(warnings_.all().begin(), warnings_.all().end(),

@@ -57,6 +57,9 @@ class OutlineCompiler {
                          if (observer) observer(stage, shown);
                        });
     if (!program || diagnostics_.HasErrors()) return std::nullopt;
+    if (model->method.empty() && result.method != "exact") {
+      result.why_not_exact = WhyNotExact(*model, *dt, names);
+    }
     result.outline = outline_;
     result.model = *std::move(model);
     result.dt = *dt;
@@ -65,6 +68,14 @@ class OutlineCompiler {
   }
 
  private:
+  static std::string WhyNotExact(Model model, double dt,
+                                 const std::vector<std::string>& outputs) {
+    model.method = "exact";
+    Diagnostics why;
+    const bool applies = CompileProgram(model, dt, outputs, why).has_value();
+    return applies || why.empty() ? "" : why.all().front().message;
+  }
+
   std::optional<double> ReadTimeStep() {
     if (outline_.dt.empty()) {
       diagnostics_.FieldError("E_MISSING", "dt", "dt is missing",

@@ -20,6 +20,7 @@ struct CompiledOutline {
   // Per parameter of the model, SI; nullopt where none are given.
   std::vector<std::optional<std::pair<double, double>>> bounds;
   std::string method;  // the one that was applied
+  std::string why_not_exact;  // if the model names none and exact did not apply
   Program program;
 };
 

@@ -11,6 +11,7 @@
 #include "worker/core/base/number.h"
 #include "worker/core/lang/cycles.h"
 #include "worker/core/lang/definition_unit.h"
+#include "worker/core/lang/dimension_check.h"
 #include "worker/core/lang/expression_check.h"
 #include "worker/core/lang/flags.h"
 #include "worker/core/lang/functions.h"
@@ -282,7 +283,15 @@ class ModelCompiler {
       Checked checked =
           CheckExpression(definition.right_side, scope, diagnostics_);
       definition.right_side.types = std::move(checked.types);
-      if (HasFlag(definition, "shared")) CheckShared(definition);
+      CheckShared(
+          definition,
+          [this](const std::string& name) -> std::optional<bool> {
+            const auto found = variables_.find(name);
+            if (found == variables_.end()) return std::nullopt;
+            const Definition* const used = found->second.definition;
+            return used != nullptr && HasFlag(*used, "shared");
+          },
+          model_.equations, diagnostics_);
       if (!checked.dimension || !units_[i]) continue;
       if (definition.kind == Definition::Kind::kDifferential) {
         CheckDimension(definition.right_side, *checked.dimension,
@@ -297,24 +306,6 @@ class ModelCompiler {
         CheckType(definition, checked.type, units_[i]->type, model_.equations,
                   diagnostics_);
       }
-    }
-  }
-
-  // One value for all lanes can come from such values only.
-  void CheckShared(const Definition& definition) {
-    for (const Node& node : definition.right_side.nodes) {
-      const auto* const name = std::get_if<Name>(&node.form);
-      if (name == nullptr) continue;
-      const auto found = variables_.find(name->name);
-      if (found == variables_.end()) continue;
-      const Definition* const used = found->second.definition;
-      if (used != nullptr && HasFlag(*used, "shared")) continue;
-      diagnostics_.Error(
-          "E_SHARED", model_.equations, node.span,
-          absl::StrCat("the shared ", Quoted(definition.name), " uses ",
-                       Quoted(name->name), ", which is not shared"),
-          absl::StrCat("flag ", Quoted(name->name), " as `shared`, or ",
-                       Quoted(definition.name), " not"));
     }
   }
 

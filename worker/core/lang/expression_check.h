@@ -48,10 +48,4 @@ struct Checked {
 Checked CheckExpression(const Expression& expression, const Scope& scope,
                         Diagnostics& diagnostics);
 
-// Reports E_DIM unless `expression`, of dimension `found`, has dimension
-// `wanted`. `subject` names what needs it: "`dv/dt`".
-bool CheckDimension(const Expression& expression, const Dimension& found,
-                    const Dimension& wanted, const std::string& subject,
-                    const Source& source, Diagnostics& diagnostics);
-
 }  // namespace somafit

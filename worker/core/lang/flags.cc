@@ -91,6 +91,26 @@ void CheckFlags(const Definition& definition, const Source& source,
   }
 }
 
+void CheckShared(
+    const Definition& definition,
+    const std::function<std::optional<bool>(const std::string&)>& is_shared,
+    const Source& source, Diagnostics& diagnostics) {
+  if (definition.kind != Definition::Kind::kSubexpression ||
+      !HasFlag(definition, "shared")) {
+    return;
+  }
+  for (const Node& node : definition.right_side.nodes) {
+    const auto* const name = std::get_if<Name>(&node.form);
+    if (name == nullptr || is_shared(name->name).value_or(true)) continue;
+    diagnostics.Error(
+        "E_SHARED", source, node.span,
+        absl::StrCat("the shared ", Quoted(definition.name), " uses ",
+                     Quoted(name->name), ", which is not shared"),
+        absl::StrCat("flag ", Quoted(name->name), " as `shared`, or ",
+                     Quoted(definition.name), " not"));
+  }
+}
+
 bool HasFlag(const Definition& definition, std::string_view flag) {
   return std::find(definition.flags.begin(), definition.flags.end(), flag) !=
          definition.flags.end();

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 
 #include "worker/core/base/number.h"
+#include "worker/core/lang/dimension_check.h"
 #include "worker/core/lang/expression_check.h"
 #include "worker/core/lang/expression_parser.h"
 #include "worker/core/lang/functions.h"
