@@ -31,7 +31,10 @@ class BlockRun {
         before_(states_.size()) {
     view_.n_steps = trace.n_steps();
     view_.inputs.assign(trace.inputs.begin(), trace.inputs.end());
-    for (const auto& input : trace.inputs) inputs_.push_back(input.data());
+    for (const size_t output : program.targets) {
+      view_.inputs.emplace_back(trace.targets[output]);
+    }
+    for (const auto& input : view_.inputs) inputs_.push_back(input.data());
     outcome_.diverged.resize(n_lanes);
     call_.parameters = parameters.data();
     call_.states = states_.data();

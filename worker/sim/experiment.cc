@@ -21,21 +21,27 @@ absl::Status OrderParameters(const std::vector<std::string>& names,
                              Program& program) {
   std::vector<std::string> sorted = names;
   std::vector<std::string> expected = program.parameters;
+  if (program.uses_iteration) expected.pop_back();
   std::sort(sorted.begin(), sorted.end());
   std::sort(expected.begin(), expected.end());
   if (sorted != expected) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "the parameters given are {", absl::StrJoin(names, ", "),
-        "}, but the model has {", absl::StrJoin(program.parameters, ", "),
-        "}; give each of the model's once"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("the parameters given are {", absl::StrJoin(names, ", "),
+                     "}, but the model has {", absl::StrJoin(expected, ", "),
+                     "}; give each of the model's once"));
   }
   for (Value& value : program.values) {
     if (value.op != Op::kParameter) continue;
+    const bool is_iteration =
+        program.uses_iteration &&
+        static_cast<size_t>(value.index) == program.parameters.size() - 1;
+    if (is_iteration) continue;
     const auto place =
         std::find(names.begin(), names.end(), program.parameters[value.index]);
     value.index = static_cast<int32_t>(place - names.begin());
   }
   program.parameters = names;
+  if (program.uses_iteration) program.parameters.emplace_back("iteration");
   return absl::OkStatus();
 }
 

@@ -54,10 +54,11 @@ absl::Status CheckFits(const Program& program, const Dataset& dataset,
   }
   for (size_t i = 0; i < dataset.traces.size(); ++i) {
     const size_t n_inputs = dataset.traces[i].inputs.size();
-    if (n_inputs == program.inputs.size()) continue;
-    return absl::InvalidArgumentError(absl::StrCat(
-        "trace ", i, " has ", n_inputs, " input signals, but the model has ",
-        program.inputs.size(), " inputs"));
+    const size_t wanted = program.inputs.size() - program.targets.size();
+    if (n_inputs == wanted) continue;
+    return absl::InvalidArgumentError(
+        absl::StrCat("trace ", i, " has ", n_inputs,
+                     " input signals, but the model has ", wanted, " inputs"));
   }
   return absl::OkStatus();
 }

@@ -107,6 +107,33 @@ TEST_F(AgentTest, RecordsTracesWhereTheTaskAsksForThem) {
   EXPECT_EQ(coordinator_.model_fetches(), 3) << "one for each kind of task";
 }
 
+// A model may use the round's number; where traces are wanted there is none,
+// and it is large.
+TEST_F(AgentTest, TellsModelsTheRound) {
+  coordinator_.UseEquations(
+      "dv/dt = (g*(El - v) + I)/C + iteration*mV/ms : volt\n"
+      "g : siemens (constant)\nw = v + iteration*mV : volt\nn = iteration : integer\n"
+      "k = v_target + 0*v/(1 + iteration) : volt");
+  Start();
+  for (const int64_t round : {0, 7}) {
+    Task task = coordinator_.NewTask("r" + std::to_string(round), {1e-8});
+    task.round = round;
+    coordinator_.Add(task);
+  }
+  Task task = coordinator_.NewTask("traces", {1e-8});
+  task.metrics.clear();
+  task.recorded = {"n"};
+  coordinator_.Add(task);
+  ASSERT_TRUE(coordinator_.WaitForReports(3));
+  EXPECT_TRUE(Stop().ok());
+  const auto reports = coordinator_.reports();
+  for (const TaskReport& report : reports) EXPECT_EQ(report.failure, "");
+  EXPECT_NE(reports[0].evaluations[0].total_error,
+            reports[1].evaluations[0].total_error);
+  ASSERT_EQ(reports[2].recordings.size(), 1u);
+  EXPECT_EQ(reports[2].recordings[0][0], 1e9);
+}
+
 TEST_F(AgentTest, ABrokenTaskIsReportedAsSuch) {
   Start();
   Task task = coordinator_.NewTask("bad", {1e-8});

@@ -115,6 +115,11 @@ void FakeCoordinator::UseLongTraces() {
   dataset_ = ExampleDataset(100'000);
 }
 
+void FakeCoordinator::UseEquations(const std::string& equations) {
+  std::lock_guard lock(mutex_);
+  model_.equations = equations;
+}
+
 std::shared_ptr<CoordinatorPort> FakeCoordinator::NewPort() {
   return std::make_shared<FakePort>(*this);
 }

@@ -21,6 +21,7 @@ class FakeCoordinator {
 
   // From now on, 100 000 steps instead of 50.
   void UseLongTraces();
+  void UseEquations(const std::string& equations);
   std::shared_ptr<CoordinatorPort> NewPort();
   // A task of a passive membrane with these conductances [S].
   Task NewTask(const std::string& lease, std::vector<double> points);

@@ -89,8 +89,9 @@ class Phi {
   }
 
  private:
-  // With these the first term left out is below 1e-17 of the first. A step 16384
-  // times as long as the shortest time constant is the longest that works.
+  // With these the first term left out is below 1e-17 of the first. A step
+  // 16384 times as long as the shortest time constant is the longest that
+  // works.
   static constexpr double kLargestNorm = 1;
   static constexpr int kTerms = 18;
   static constexpr int kMostSquarings = 14;

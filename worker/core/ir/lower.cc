@@ -25,6 +25,9 @@ Program Names(const Model& model, double dt,
   for (const auto& state : model.states) names.states.push_back(state.name);
   for (const auto& input : model.inputs) names.inputs.push_back(input.name);
   names.outputs = outputs;
+  names.targets = model.targets;
+  names.uses_iteration = model.uses_iteration;
+  if (model.uses_iteration) names.parameters.push_back("iteration");
   return names;
 }
 

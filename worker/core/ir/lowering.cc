@@ -224,6 +224,8 @@ ValueId Lowering::LowerName(const Name& form, const Node& node,
                                    : builder_.Input(index);
     case Meaning::Kind::kTime:
       return Time();
+    case Meaning::Kind::kIteration:
+      return builder_.Parameter(static_cast<int32_t>(model_.parameters.size()));
     case Meaning::Kind::kStepNumber:
       return initial_ ? builder_.Constant(0) : builder_.Step();
     case Meaning::Kind::kTimeStep:

@@ -285,6 +285,10 @@ absl::Status VerifyProgram(const Program& program) {
       VerifyResults(program, "next", program.next, program.states.size()));
   SOMAFIT_RETURN_IF_ERROR(VerifyResults(program, "observed", program.observed,
                                         program.outputs.size()));
+  if (program.targets.size() > program.inputs.size() ||
+      (program.uses_iteration && program.parameters.empty())) {
+    return absl::InternalError("program has targets that are no inputs");
+  }
   const std::vector<Rate> rates = Rates(program);
   for (const ValueId id : program.initial) {
     if (rates[id] == Rate::kPerStep) {

@@ -79,6 +79,10 @@ struct Program {
   std::vector<std::string> parameters;
   std::vector<std::string> states;
   std::vector<std::string> inputs;
+  // The last inputs are targets: of which output of the dataset each.
+  std::vector<size_t> targets;
+  // Whether the last parameter is the round's number.
+  bool uses_iteration = false;
   std::vector<std::string> outputs;
   std::vector<Value> values;
   std::vector<ValueId>

@@ -32,6 +32,8 @@ ProgramBuilder::ProgramBuilder(const Program& names) {
   program_.states = names.states;
   program_.inputs = names.inputs;
   program_.outputs = names.outputs;
+  program_.targets = names.targets;
+  program_.uses_iteration = names.uses_iteration;
 }
 
 ValueId ProgramBuilder::Constant(double value) {

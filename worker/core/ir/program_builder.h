@@ -11,7 +11,8 @@ namespace somafit {
 // operations are ordered, so that a + b and b + a are one value.
 class ProgramBuilder {
  public:
-  // `names` gives dt and the four lists of names; its values are not used.
+  // `names` gives dt, the four lists of names and what they stand for; its
+  // values are not used.
   explicit ProgramBuilder(const Program& names);
 
   ValueId Constant(double value);

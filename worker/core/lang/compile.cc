@@ -21,6 +21,7 @@
 #include "worker/core/lang/names.h"
 #include "worker/core/lang/parser.h"
 #include "worker/core/lang/shadow.h"
+#include "worker/core/lang/symbol_table.h"
 #include "worker/core/units/unit.h"
 
 namespace somafit {
@@ -59,6 +60,7 @@ class ModelCompiler {
   Model Compile() {
     model_.equations = {"model.equations", source_.equations};
     block_ = ParseEquations(model_.equations, diagnostics_);
+    symbols_.complete = block_.complete;
     ReadConstants();
     Define();
     DefineInputs();
@@ -72,13 +74,6 @@ class ModelCompiler {
   }
 
  private:
-  // A variable of the model.
-  struct Variable {
-    Meaning meaning;
-    bool known = true;                       // the dimension
-    const Definition* definition = nullptr;  // of inputs: none
-  };
-
   bool TooMany(size_t count, const std::string& field) {
     if (count <= kMaxDefinitions) return false;
     diagnostics_.FieldError(
@@ -134,7 +129,7 @@ class ModelCompiler {
       CheckFlags(definition, model_.equations, diagnostics_);
       units_[i] = DefineUnit(definition);
 
-      Variable variable;
+      SymbolTable::Variable variable;
       variable.meaning.kind =
           definition.kind == Definition::Kind::kParameter
               ? Meaning::Kind::kParameter
@@ -147,7 +142,8 @@ class ModelCompiler {
         variable.meaning.type = units_[i]->type;
       }
       variable.definition = &definition;
-      const auto [found, added] = variables_.emplace(definition.name, variable);
+      const auto [found, added] =
+          symbols_.variables.emplace(definition.name, variable);
       if (added) continue;
       const Span first = found->second.definition->name_span;
       diagnostics_.Error(
@@ -186,18 +182,18 @@ class ModelCompiler {
           absl::StrCat("dataset.inputs.", ShownName(input.name));
       const std::string name = absl::StrCat("the input ", Quoted(input.name));
       const auto reason = ReasonReserved(input.name, output_names_);
-      const auto found = variables_.find(input.name);
+      const auto found = symbols_.variables.find(input.name);
       if (!IsIdentifier(input.name) || reason) {
         diagnostics_.FieldError(
             "E_NAME", field,
             absl::StrCat(name, " cannot have this name",
                          reason ? absl::StrCat(", it ", *reason) : ""),
             "rename it in the dataset");
-      } else if (found != variables_.end() &&
+      } else if (found != symbols_.variables.end() &&
                  found->second.definition == nullptr) {
         diagnostics_.FieldError("E_INPUT", field,
                                 absl::StrCat(name, " is there twice"));
-      } else if (found != variables_.end()) {
+      } else if (found != symbols_.variables.end()) {
         diagnostics_.Error(
             "E_INPUT", model_.equations, found->second.definition->name_span,
             absl::StrCat(Quoted(input.name),
@@ -211,54 +207,27 @@ class ModelCompiler {
             absl::StrCat(name, " is not used in the model's equations"),
             "use it, e.g. as `+ I` in a membrane equation");
       }
-      variables_.emplace(
-          input.name, Variable{{Meaning::Kind::kInput, 0, 0, input.dimension}});
+      symbols_.variables.emplace(
+          input.name, SymbolTable::Variable{
+                          {Meaning::Kind::kInput, 0, 0, input.dimension}});
       model_.inputs.push_back(input);
     }
+    DefineTargets(used);
+    model_.uses_iteration = used.count("iteration") > 0;
   }
 
-  Binding Find(const std::string& name) const {
-    Binding binding;
-    if (const auto found = variables_.find(name); found != variables_.end()) {
-      binding.kind = found->second.known ? Binding::Kind::kKnown
-                                         : Binding::Kind::kUnknownDimension;
-      binding.meaning = found->second.meaning;
-      return binding;
+  // What the model is coupled to (language, section 5.1).
+  void DefineTargets(const std::unordered_set<std::string>& used) {
+    for (size_t i = 0; i < outputs_.size(); ++i) {
+      const Channel target{absl::StrCat(outputs_[i].name, "_target"),
+                           outputs_[i].dimension};
+      if (used.count(target.name) == 0) continue;
+      const SymbolTable::Variable variable{
+          {Meaning::Kind::kInput, 0, 0, target.dimension}};
+      if (!symbols_.variables.emplace(target.name, variable).second) continue;
+      model_.inputs.push_back(target);
+      model_.targets.push_back(i);
     }
-    auto meaning = FindSymbol(name);
-    if (!meaning) meaning = FindDefaultConstant(name);
-    if (meaning) {
-      binding.kind = Binding::Kind::kKnown;
-      binding.meaning = *meaning;
-      return binding;
-    }
-    if (FindFunction(name) != nullptr) return binding;
-    if (const auto found = model_.constants.find(name);
-        found != model_.constants.end()) {
-      binding.kind = Binding::Kind::kKnown;
-      binding.meaning.value = found->second.value;
-      binding.meaning.dimension = found->second.dimension;
-      return binding;
-    }
-    if (IsFutureName(name, output_names_)) {
-      binding.kind = Binding::Kind::kNotAvailable;
-      binding.reason = "is not available yet";
-    } else if (!block_.complete || constant_names_.count(name) > 0) {
-      // Its definition has a mistake, which is reported.
-      binding.kind = Binding::Kind::kIgnored;
-    }
-    return binding;
-  }
-
-  std::vector<std::string> Candidates() const {
-    std::vector<std::string> names{"t", "dt", "t_in_timesteps"};
-    for (const auto& [name, variable] : variables_) names.push_back(name);
-    for (const auto& [name, quantity] : model_.constants) {
-      names.push_back(name);
-    }
-    // What is suggested must not depend on the order of a hash table.
-    std::sort(names.begin(), names.end());
-    return names;
   }
 
   void CheckRightSides() {
@@ -271,7 +240,7 @@ class ModelCompiler {
       const Scope scope{
           model_.equations, absl::StrCat("in the definition of ", place),
           [this, &unknown](const std::string& name) {
-            Binding binding = Find(name);
+            Binding binding = symbols_.Find(name);
             // Said once is enough.
             if (binding.kind == Binding::Kind::kUnknown &&
                 FindFunction(name) == nullptr && !unknown.insert(name).second) {
@@ -279,15 +248,15 @@ class ModelCompiler {
             }
             return binding;
           },
-          [this] { return Candidates(); }};
+          [this] { return symbols_.Candidates(); }};
       Checked checked =
           CheckExpression(definition.right_side, scope, diagnostics_);
       definition.right_side.types = std::move(checked.types);
       CheckShared(
           definition,
           [this](const std::string& name) -> std::optional<bool> {
-            const auto found = variables_.find(name);
-            if (found == variables_.end()) return std::nullopt;
+            const auto found = symbols_.variables.find(name);
+            if (found == symbols_.variables.end()) return std::nullopt;
             const Definition* const used = found->second.definition;
             return used != nullptr && HasFlag(*used, "shared");
           },
@@ -313,11 +282,12 @@ class ModelCompiler {
     for (const Channel& output : outputs_) {
       const std::string field =
           absl::StrCat("dataset.outputs.", ShownName(output.name));
-      const auto found = variables_.find(output.name);
-      if (found == variables_.end() || found->second.definition == nullptr) {
+      const auto found = symbols_.variables.find(output.name);
+      if (found == symbols_.variables.end() ||
+          found->second.definition == nullptr) {
         if (!block_.complete) continue;
         std::vector<std::string> names;
-        for (const auto& [name, variable] : variables_) {
+        for (const auto& [name, variable] : symbols_.variables) {
           if (variable.definition != nullptr) names.push_back(name);
         }
         std::sort(names.begin(), names.end());
@@ -331,7 +301,7 @@ class ModelCompiler {
                             : absl::StrCat("did you mean `", nearest, "`?"));
         continue;
       }
-      const Variable& variable = found->second;
+      const SymbolTable::Variable& variable = found->second;
       if (!variable.known || variable.meaning.dimension == output.dimension) {
         continue;
       }
@@ -402,12 +372,16 @@ class ModelCompiler {
 
   void ReadInitialValue(const std::string& name, InitialValue& result) {
     result.value = ParseExpression(result.source, diagnostics_);
+    for (const Node& node : result.value.nodes) {
+      const auto* const used = std::get_if<Name>(&node.form);
+      model_.uses_iteration |= used != nullptr && used->name == "iteration";
+    }
     const std::string subject =
         absl::StrCat("the initial value of ", Quoted(name));
     const Scope scope{
         result.source, absl::StrCat("in ", subject),
         [this](const std::string& word) {
-          Binding binding = Find(word);
+          Binding binding = symbols_.Find(word);
           const bool stated = binding.kind == Binding::Kind::kKnown ||
                               binding.kind == Binding::Kind::kUnknownDimension;
           if (stated &&
@@ -420,11 +394,11 @@ class ModelCompiler {
           }
           return binding;
         },
-        [this] { return Candidates(); }};
+        [this] { return symbols_.Candidates(); }};
     Checked checked = CheckExpression(result.value, scope, diagnostics_);
     result.value.types = std::move(checked.types);
-    const auto variable = variables_.find(name);
-    if (checked.dimension && variable != variables_.end() &&
+    const auto variable = symbols_.variables.find(name);
+    if (checked.dimension && variable != symbols_.variables.end() &&
         variable->second.known) {
       CheckDimension(result.value, *checked.dimension,
                      variable->second.meaning.dimension, subject, result.source,
@@ -436,8 +410,8 @@ class ModelCompiler {
   }
 
   void ReportNoState(const std::string& name, const std::string& field) {
-    const auto found = variables_.find(name);
-    if (found != variables_.end()) {
+    const auto found = symbols_.variables.find(name);
+    if (found != symbols_.variables.end()) {
       const Definition* definition = found->second.definition;
       diagnostics_.FieldError(
           "E_WRITE", field,
@@ -466,12 +440,12 @@ class ModelCompiler {
 
   Model model_;
   EquationBlock block_;
+  std::set<std::string> constant_names_;  // also of constants with mistakes
+  SymbolTable symbols_{model_.constants, constant_names_};
   std::vector<std::optional<DefinitionUnit>> units_;  // of each definition
   std::vector<size_t> order_;  // subexpressions, each after those it uses
   std::vector<std::string> output_names_;
-  std::unordered_map<std::string, Variable> variables_;
   std::unordered_map<std::string, size_t> state_index_;
-  std::set<std::string> constant_names_;  // also of constants with mistakes
 };
 
 }  // namespace

@@ -38,6 +38,7 @@ struct Meaning {
     kTime,
     kTimeStep,    // t and dt
     kStepNumber,  // t_in_timesteps
+    kIteration,   // the round's number
     kConstant,    // `value`: unit, pi, constants
   };
   Kind kind = Kind::kConstant;
@@ -53,7 +54,10 @@ struct Model {
   std::vector<ModelVariable> parameters;      // what a fit must bound
   std::vector<ModelVariable> states;          // differential equations
   std::vector<ModelVariable> subexpressions;  // each after those it uses
+  // The dataset's inputs, then the targets that the model is coupled to.
   std::vector<Channel> inputs;
+  std::vector<size_t> targets;  // those: which output each belongs to
+  bool uses_iteration = false;
   std::map<std::string, Quantity> constants;
   std::vector<InitialValue> initial_values;  // in the order of assignment
   std::string method;  // lower case, canonical; "" chooses

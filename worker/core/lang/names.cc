@@ -59,6 +59,10 @@ std::optional<Meaning> FindSymbol(const std::string& name) {
     meaning.kind = Meaning::Kind::kStepNumber;
     meaning.dimension = kNoDimension;
     meaning.type = ValueType::kInteger;
+  } else if (name == "iteration") {
+    meaning.kind = Meaning::Kind::kIteration;
+    meaning.dimension = kNoDimension;
+    meaning.type = ValueType::kInteger;
   } else {
     return std::nullopt;
   }
@@ -107,12 +111,10 @@ std::optional<std::string> ReasonReserved(
   return std::nullopt;
 }
 
-bool IsFutureName(std::string_view name,
-                  const std::vector<std::string>& outputs) {
+bool IsFutureName(std::string_view name) {
   if (FindSymbol(std::string(name))) return false;
   return Contains(kSymbols, name) || name.starts_with("xi_") ||
-         name == "lastspike" || name == "iteration" ||
-         IsTargetName(name, outputs);
+         name == "lastspike";
 }
 
 const std::vector<std::string>& DefaultNames() {

@@ -9,7 +9,7 @@
 
 namespace somafit {
 
-// What t, dt and t_in_timesteps mean in a model; nullopt for others.
+// What t, dt, t_in_timesteps and iteration mean in a model; nullopt for others.
 std::optional<Meaning> FindSymbol(const std::string& name);
 
 // What pi, e, inf and the names of units mean everywhere; nullopt for others.
@@ -25,9 +25,8 @@ std::optional<std::string> ReasonReserved(
     std::string_view name, const std::vector<std::string>& outputs);
 
 // Whether the language gives this name a meaning in a model's formulas that is
-// not available yet: i, N, xi, lastspike, v_target, iteration, ...
-bool IsFutureName(std::string_view name,
-                  const std::vector<std::string>& outputs);
+// not available yet: i, N, xi, lastspike, ...
+bool IsFutureName(std::string_view name);
 
 // Names that a misspelt one may have meant everywhere: units, functions,
 // constants.
