@@ -14,6 +14,7 @@ namespace {
 
 // The work grows with the cube of how many states depend on one another.
 constexpr size_t kMostCoupled = 8;
+constexpr size_t kMostCubes = 8 * 8 * 8 * 8;  // of all groups together
 
 constexpr ValueId kZero = -1;
 
@@ -194,17 +195,20 @@ std::vector<LinearForm> Forms(StepContext& context) {
 
 // States that depend on one another, each group in their order.
 std::vector<std::vector<size_t>> Groups(const std::vector<LinearForm>& forms) {
-  std::vector<size_t> group(forms.size());
-  std::iota(group.begin(), group.end(), size_t{0});
+  std::vector<size_t> parent(forms.size());  // a lower one, or itself
+  std::iota(parent.begin(), parent.end(), size_t{0});
+  const auto first_of = [&parent](size_t i) {
+    while (parent[i] != i) i = parent[i] = parent[parent[i]];
+    return i;
+  };
   for (size_t i = 0; i < forms.size(); ++i) {
     for (const auto& [state, factor] : forms[i].factors) {
-      const size_t from = group[static_cast<size_t>(state)], to = group[i];
-      std::replace(group.begin(), group.end(), std::max(from, to),
-                   std::min(from, to));
+      const size_t a = first_of(static_cast<size_t>(state)), b = first_of(i);
+      parent[std::max(a, b)] = std::min(a, b);
     }
   }
   std::vector<std::vector<size_t>> groups(forms.size());
-  for (size_t i = 0; i < forms.size(); ++i) groups[group[i]].push_back(i);
+  for (size_t i = 0; i < forms.size(); ++i) groups[first_of(i)].push_back(i);
   groups.erase(std::remove_if(groups.begin(), groups.end(),
                               [](const auto& each) { return each.empty(); }),
                groups.end());
@@ -218,6 +222,7 @@ std::optional<std::vector<ValueId>> Step(StepContext& context) {
   if (forms.size() != context.derivatives.size()) return std::nullopt;
   ProgramBuilder& builder = context.builder;
   std::vector<ValueId> next = context.start.states();
+  size_t cubes = 0;
   for (const std::vector<size_t>& group : Groups(forms)) {
     if (group.size() == 1) {
       const size_t state = group[0];
@@ -232,6 +237,11 @@ std::optional<std::vector<ValueId>> Step(StepContext& context) {
              absl::StrCat("it is coupled with ", group.size() - 1,
                           " other states, at most ", kMostCoupled - 1,
                           " can be solved together"));
+      return std::nullopt;
+    }
+    cubes += group.size() * group.size() * group.size();
+    if (cubes > kMostCubes) {
+      Refuse(context, group[0], "too many states are coupled in the model");
       return std::nullopt;
     }
     Matrix steps(group.size());  // M h

@@ -6,8 +6,9 @@
 namespace somafit {
 namespace {
 
-// Terms that are formed for one model.
+// Values and terms that are formed for one model.
 constexpr size_t kMaxWork = 200'000;
+constexpr size_t kMaxTerms = 1'000'000;
 
 }  // namespace
 
@@ -47,6 +48,7 @@ void LinearForms::Learn(ValueId root) {
       facts.uses_time |= facts_.at(operand).uses_time;
     }
     facts.form = FormOf(id, value, facts.has_state);
+    if (facts.form) n_terms_ += facts.form->factors.size();
     facts_.emplace(id, std::move(facts));
   }
 }
@@ -57,7 +59,7 @@ std::optional<LinearForm> LinearForms::FormOf(ValueId id, const Value& value,
   if (value.op == Op::kState) {
     return LinearForm{{{value.index, builder_.Constant(1)}}, -1};
   }
-  if (builder_.size() > kMaxWork) return std::nullopt;
+  if (builder_.size() > kMaxWork || n_terms_ > kMaxTerms) return std::nullopt;
   const auto& a = facts_.at(value.a);
   switch (value.op) {
     case Op::kNegate:

@@ -46,6 +46,7 @@ class LinearForms {
 
   ProgramBuilder& builder_;
   std::unordered_map<ValueId, Facts> facts_;
+  size_t n_terms_ = 0;  // of all forms
 };
 
 }  // namespace somafit

@@ -309,6 +309,30 @@ TEST(CompileProgramTest, SurvivesLongChainsOfSubexpressions) {
               1e-12);
 }
 
+// Neither takes long, nor much memory.
+TEST(CompileProgramTest, ExactGivesUpOnLargeSystems) {
+  std::string chain = "sum = 0*Hz", pairs;
+  for (int i = 0; i < 600; ++i) {
+    const std::string n = std::to_string(i);
+    chain += " + x" + n + "/ms";
+    pairs += "dy" + n + "/dt = (z" + n + " - y" + n + ")/ms : 1\ndz" + n +
+             "/dt = -y" + n + "/ms : 1\n";
+  }
+  for (int i = 0; i < 5000; ++i) chain += " + 1*Hz";
+  chain += " : Hz\n";
+  for (int i = 0; i < 600; ++i) {
+    chain += "dx" + std::to_string(i) + "/dt = sum : 1\n";
+  }
+  for (const auto& [equations, output] :
+       {std::make_pair(chain, "x0"), std::make_pair(pairs, "y0")}) {
+    const std::vector<Channel> outputs = {{output, kNoDimension}};
+    const Compiled exact = Compile({equations, "exact", {}, {}}, outputs);
+    EXPECT_FALSE(exact.program.has_value());
+    EXPECT_THAT(exact.diagnostics.Render(), HasSubstr("E_METHOD"));
+    EXPECT_TRUE(Compile({equations, "", {}, {}}, outputs).program.has_value());
+  }
+}
+
 TEST(CompileProgramTest, GivesUpOnExplodingExpansions) {
   std::string equations = "s0 = 1 + v + w : 1\n";
   for (int i = 1; i < 200; ++i) {
