@@ -315,7 +315,12 @@ std::optional<FitPlan> ResolvePlan(const FitSpec& spec,
       for (const Channel& output : dataset.outputs) {
         outputs.push_back(output.name);
       }
-      CompileProgram(*model, *dt, outputs, found);
+      const bool compiled =
+          CompileProgram(*model, *dt, outputs, found).has_value();
+      if (!compiled && !found.HasErrors()) {
+        found.FieldError("E_INTERNAL", "model",
+                         "the model was refused without a reason");
+      }
     }
   }
   const std::optional<Dimension> error_dimension =

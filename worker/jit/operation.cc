@@ -18,6 +18,8 @@ Lanes NumberOf(llvm::CmpInst::Predicate predicate, const Lanes& a,
 
 Lanes EmitOperation(Op op, const Lanes& a, const Lanes& b, const Lanes& c) {
   switch (op) {
+    case Op::kHold:
+      return a;
     case Op::kNegate:
       return -a;
     case Op::kAbs:

@@ -28,6 +28,7 @@ class Pipeline {
 
   void Emit() {
     code_.late = Late(program_, needed_, is_front_);
+    FindOwn();
     EmitFirst();
     BasicBlock* const entry = builder_.GetInsertBlock();
     llvm::Function* const function = entry->getParent();
@@ -43,7 +44,6 @@ class Pipeline {
     builder_.SetInsertPoint(body);
     auto* const round = builder_.CreatePHI(builder_.getInt64Ty(), 2);
     round->addIncoming(before_first, entry);
-    FindOwn();
     EmitCrossing(entry);
     llvm::Value* const following = builder_.CreateAdd(round, one);
     EmitRound(round, following);
@@ -58,8 +58,8 @@ class Pipeline {
   }
 
  private:
-  // Memory has a row for each state, sum and invariant, in that order, with the
-  // lanes of both parts.
+  // Memory has a row for each state, sum and invariant taken, in that order,
+  // with the lanes of both parts.
   llvm::Value* OfPart(llvm::Value* rows, llvm::Value* part) {
     return builder_.CreateGEP(code_.in.number(), rows, part);
   }
@@ -73,7 +73,8 @@ class Pipeline {
     return memory;
   }
   bool HasRow(size_t id) const {
-    return needed_[id] && code_.rates[id] != Rate::kPerStep &&
+    return (taken_by_front_[id] || taken_by_back_[id]) &&
+           code_.rates[id] != Rate::kPerStep &&
            program_.values[id].op != Op::kConstant;
   }
 

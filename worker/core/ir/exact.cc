@@ -5,7 +5,6 @@
 
 #include "absl/strings/str_cat.h"
 
-#include "worker/core/ir/exponential_euler.h"
 #include "worker/core/ir/linear_form.h"
 #include "worker/core/ir/method.h"
 
@@ -13,8 +12,9 @@ namespace somafit {
 namespace {
 
 // The work grows with the cube of how many states depend on one another.
-constexpr size_t kMostCoupled = 8;
-constexpr size_t kMostCubes = 8 * 8 * 8 * 8;  // of all groups together
+// With more, a step would be too large for native code.
+constexpr size_t kMostCoupled = 6;
+constexpr size_t kMostValues = 50'000;  // for all groups together
 
 constexpr ValueId kZero = -1;
 
@@ -175,7 +175,10 @@ std::vector<LinearForm> Forms(StepContext& context) {
   for (size_t i = 0; i < context.derivatives.size(); ++i) {
     auto form = forms.Of(context.derivatives[i]);
     if (!form) {
-      Refuse(context, i, "its right-hand side is not linear in the states");
+      Refuse(context, i,
+             forms.is_full()
+                 ? "the right-hand sides are too long together"
+                 : "its right-hand side is not linear in the states");
       all = false;
       continue;
     }
@@ -215,6 +218,24 @@ std::vector<std::vector<size_t>> Groups(const std::vector<LinearForm>& forms) {
   return groups;
 }
 
+// x + h (a x + b) exprel(a h)
+ValueId StepAlone(StepContext& context, ValueId x, size_t state,
+                  const LinearForm& form) {
+  ProgramBuilder& builder = context.builder;
+  const auto factor = form.factors.find(static_cast<int32_t>(state));
+  ValueId slope = form.rest, span = context.h();
+  if (factor != form.factors.end()) {
+    const ValueId a = factor->second;
+    slope = builder.Fold(Op::kMultiply, a, x);
+    if (form.rest >= 0) slope = builder.Fold(Op::kAdd, slope, form.rest);
+    const ValueId growth =
+        builder.Fold(Op::kExprel, builder.Fold(Op::kMultiply, a, span));
+    span = builder.Fold(Op::kMultiply, span, growth);
+  }
+  if (slope < 0) return x;
+  return builder.Fold(Op::kAdd, x, builder.Fold(Op::kMultiply, slope, span));
+}
+
 // x + h phi(M h) (M x + B): exact for x' = M x + B with M and B held over the
 // step, M being singular or not.
 std::optional<std::vector<ValueId>> Step(StepContext& context) {
@@ -222,14 +243,11 @@ std::optional<std::vector<ValueId>> Step(StepContext& context) {
   if (forms.size() != context.derivatives.size()) return std::nullopt;
   ProgramBuilder& builder = context.builder;
   std::vector<ValueId> next = context.start.states();
-  size_t cubes = 0;
+  const size_t most_values = builder.size() + kMostValues;
   for (const std::vector<size_t>& group : Groups(forms)) {
     if (group.size() == 1) {
-      const size_t state = group[0];
-      next[state] =
-          StepExponentialEuler(context.model, state, context.derivatives[state],
-                               builder, context.diagnostics);
-      if (next[state] < 0) return std::nullopt;
+      next[group[0]] =
+          StepAlone(context, next[group[0]], group[0], forms[group[0]]);
       continue;
     }
     if (group.size() > kMostCoupled) {
@@ -239,8 +257,7 @@ std::optional<std::vector<ValueId>> Step(StepContext& context) {
                           " can be solved together"));
       return std::nullopt;
     }
-    cubes += group.size() * group.size() * group.size();
-    if (cubes > kMostCubes) {
+    if (builder.size() > most_values) {
       Refuse(context, group[0], "too many states are coupled in the model");
       return std::nullopt;
     }

@@ -27,8 +27,8 @@ struct Term {
 // A sum of coefficient * x^power, by ascending power; empty is 0.
 using Polynomial = std::vector<Term>;
 
-// All that a value is made of, operands first. Takes what it costs off
-// `budget`.
+// All that a value is made of, operands first; what is held counts as one.
+// Takes what it costs off `budget`.
 std::vector<ValueId> Reachable(const ProgramBuilder& builder, ValueId root,
                                int64_t& budget) {
   std::vector<bool> seen(root + 1, false);
@@ -38,6 +38,7 @@ std::vector<ValueId> Reachable(const ProgramBuilder& builder, ValueId root,
     if (!seen[id]) continue;
     ids.push_back(id);
     const Value& value = builder.value(id);
+    if (value.op == Op::kHold) continue;
     for (const ValueId operand : {value.a, value.b, value.c}) {
       if (operand >= 0) seen[operand] = true;
     }
@@ -71,6 +72,7 @@ class Expansion {
       for (const ValueId operand : {value.a, value.b, value.c}) {
         has_state = has_state || (operand >= 0 && depends[operand]);
       }
+      has_state = has_state && value.op != Op::kHold;
       depends[id] = has_state;
       Polynomial result =
           has_state ? ExpandValue(id, value, known, depends) : Atom(id);
@@ -319,12 +321,6 @@ std::optional<std::vector<ValueId>> StepExponentialEuler(
     return std::nullopt;
   }
   return next;
-}
-
-ValueId StepExponentialEuler(const Model& model, size_t state,
-                             ValueId derivative, ProgramBuilder& builder,
-                             Diagnostics& diagnostics) {
-  return Stepper(model, builder, diagnostics).Step(state, derivative);
 }
 
 extern const MethodEntry kExponentialEuler = {

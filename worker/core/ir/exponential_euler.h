@@ -25,9 +25,4 @@ std::optional<std::vector<ValueId>> StepExponentialEuler(
     const Model& model, const std::vector<ValueId>& derivatives,
     ProgramBuilder& builder, Diagnostics& diagnostics);
 
-// The same for one state: its next value, -1 after an error.
-ValueId StepExponentialEuler(const Model& model, size_t state,
-                             ValueId derivative, ProgramBuilder& builder,
-                             Diagnostics& diagnostics);
-
 }  // namespace somafit

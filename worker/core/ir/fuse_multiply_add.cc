@@ -22,6 +22,7 @@ std::vector<int> CountUses(const Program& program) {
 Program FuseMultiplyAdd(Program program) {
   const std::vector<int> uses = CountUses(program);
   const std::vector<Rate> rates = Rates(program);
+  const std::vector<bool> as_written = FeedsDiscontinuity(program);
   Program fused = Rebuild(program, [&](ValueId id, const Value& value,
                                        const std::vector<ValueId>& renamed,
                                        ProgramBuilder& builder) {
@@ -32,7 +33,8 @@ Program FuseMultiplyAdd(Program program) {
     // A product known before the first step stays out of the steps.
     const auto fusible = [&](ValueId operand) {
       return program.values[operand].op == Op::kMultiply &&
-             uses[operand] == 1 && rates[operand] == rates[id];
+             uses[operand] == 1 && rates[operand] == rates[id] &&
+             !as_written[id];
     };
     if (value.op == Op::kAdd && fusible(value.a)) {
       return fma(program.values[value.a], renamed[value.b]);

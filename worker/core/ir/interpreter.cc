@@ -244,6 +244,8 @@ class Interpreter::Machine {
     const double* const c = Row(instruction.c);
     const size_t n = stride_;
     switch (instruction.op) {
+      case Op::kHold:
+        return ForLanes(n, result, [&](size_t i) { return a[i]; });
       case Op::kNegate:
         return ForLanes(n, result, [&](size_t i) { return -a[i]; });
       case Op::kAbs:

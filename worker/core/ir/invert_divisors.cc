@@ -5,12 +5,13 @@ namespace somafit {
 
 Program InvertInvariantDivisors(Program program) {
   const std::vector<Rate> rates = Rates(program);
-  return Rebuild(program, [&rates](ValueId, const Value& value,
-                                   const std::vector<ValueId>& renamed,
-                                   ProgramBuilder& builder) {
+  const std::vector<bool> as_written = FeedsDiscontinuity(program);
+  return Rebuild(program, [&](ValueId id, const Value& value,
+                              const std::vector<ValueId>& renamed,
+                              ProgramBuilder& builder) {
     // A quotient that is itself known before the first step stays exact.
     if (value.op != Op::kDivide || rates[value.b] == Rate::kPerStep ||
-        rates[value.a] != Rate::kPerStep) {
+        rates[value.a] != Rate::kPerStep || as_written[id]) {
       return builder.Copy(value, renamed, /*fold=*/false);
     }
     const ValueId inverse =

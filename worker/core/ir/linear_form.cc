@@ -17,6 +17,10 @@ std::optional<LinearForm> LinearForms::Of(ValueId root) {
   return facts_.at(root).form;
 }
 
+bool LinearForms::is_full() const {
+  return builder_.size() > kMaxWork || n_terms_ > kMaxTerms;
+}
+
 bool LinearForms::UsesTime(ValueId root) {
   Learn(root);
   return facts_.at(root).uses_time;
@@ -47,6 +51,7 @@ void LinearForms::Learn(ValueId root) {
       facts.has_state |= facts_.at(operand).has_state;
       facts.uses_time |= facts_.at(operand).uses_time;
     }
+    if (value.op == Op::kHold) facts = Facts();
     facts.form = FormOf(id, value, facts.has_state);
     if (facts.form) n_terms_ += facts.form->factors.size();
     facts_.emplace(id, std::move(facts));
@@ -59,7 +64,7 @@ std::optional<LinearForm> LinearForms::FormOf(ValueId id, const Value& value,
   if (value.op == Op::kState) {
     return LinearForm{{{value.index, builder_.Constant(1)}}, -1};
   }
-  if (builder_.size() > kMaxWork || n_terms_ > kMaxTerms) return std::nullopt;
+  if (is_full()) return std::nullopt;
   const auto& a = facts_.at(value.a);
   switch (value.op) {
     case Op::kNegate:

@@ -26,6 +26,9 @@ class LinearForms {
   // another, or below a fraction bar; or where it is too long.
   std::optional<LinearForm> Of(ValueId root);
 
+  // Whether it gave up: values have no form because there are too many terms.
+  bool is_full() const;
+
   // Whether the value changes within a step: it holds t or a step's number.
   bool UsesTime(ValueId root);
 

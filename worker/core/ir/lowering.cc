@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 
 #include "worker/core/base/check.h"
+#include "worker/core/lang/functions.h"
 
 namespace somafit {
 namespace {
@@ -140,6 +141,9 @@ void Lowering::LowerSubexpressions(const Expression& expression) {
         TypeOf(subexpression.right_side, subexpression.right_side.root) ==
             ValueType::kFloat;
     subexpressions_[i] = value >= 0 && truncate ? Truncated(value) : value;
+    if (value >= 0 && subexpression.constant_over_dt && !initial_) {
+      subexpressions_[i] = builder_.Emit(Op::kHold, subexpressions_[i]);
+    }
   }
 }
 
@@ -361,6 +365,9 @@ ValueId Lowering::LowerCall(const Call& form, const Node& node,
   for (const NodeId argument : form.arguments) {
     if (values[argument] < 0) return -1;
   }
+  const Function* const called = FindFunction(form.function);
+  SOMAFIT_CHECK(called != nullptr &&
+                static_cast<int>(form.arguments.size()) == called->arity);
   if (form.function == "int") {
     const NodeId argument = form.arguments[0];
     return TypeOf(expression, argument) == ValueType::kFloat
@@ -403,8 +410,7 @@ ValueId Lowering::Unsupported(const Source& source, Span span,
                               const std::string& what) {
   diagnostics_.Error(
       "E_UNSUPPORTED", source, span,
-      absl::StrCat(what, " cannot be simulated by this version"),
-      "Use + - * / **, numbers and real functions such as exp or clip.");
+      absl::StrCat(what, " cannot be simulated by this version"));
   return -1;
 }
 

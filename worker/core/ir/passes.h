@@ -1,5 +1,7 @@
 #pragma once
 
+#include <vector>
+
 #include "worker/core/ir/program.h"
 
 namespace somafit {
@@ -7,6 +9,11 @@ namespace somafit {
 // Each pass takes a verified Program and returns a verified one that computes
 // the same values, up to rounding where it says so. They are listed in the
 // order in which they run.
+
+// Per value, whether what a discontinuous operation (a comparison, floor, //,
+// ...) sees is made from it in the same step: a last bit may matter there, so
+// that the passes leave it as written.
+std::vector<bool> FeedsDiscontinuity(const Program& program);
 
 // Replaces every operation on constants by its value, x*1, x/1, --x by x, and
 // x+0 where that changes no bit of any finite result; moves negations outwards

@@ -24,21 +24,22 @@ struct OpFacts {
   int arity;
 };
 
-constexpr std::array<OpFacts, 42> kOps = {{
-    {"constant", 0}, {"parameter", 0},     {"state", 0},
-    {"input", 0},    {"input next", 0},    {"time", 0},
-    {"step", 0},     {"negate", 1},        {"abs", 1},
-    {"sqrt", 1},     {"exp", 1},           {"expm1", 1},
-    {"exprel", 1},   {"bernoulli", 1},     {"sin", 1},
-    {"cos", 1},      {"tan", 1},           {"sinh", 1},
-    {"cosh", 1},     {"tanh", 1},          {"arcsin", 1},
-    {"arccos", 1},   {"arctan", 1},        {"log", 1},
-    {"log10", 1},    {"log1p", 1},         {"sign", 1},
-    {"floor", 1},    {"ceil", 1},          {"add", 2},
-    {"subtract", 2}, {"multiply", 2},      {"divide", 2},
-    {"power", 2},    {"floor divide", 2},  {"modulo", 2},
-    {"less", 2},     {"less or equal", 2}, {"equal", 2},
-    {"fma", 3},      {"select", 3},        {"clip", 3},
+constexpr std::array<OpFacts, 43> kOps = {{
+    {"constant", 0}, {"parameter", 0},  {"state", 0},
+    {"input", 0},    {"input next", 0}, {"time", 0},
+    {"step", 0},     {"hold", 1},       {"negate", 1},
+    {"abs", 1},      {"sqrt", 1},       {"exp", 1},
+    {"expm1", 1},    {"exprel", 1},     {"bernoulli", 1},
+    {"sin", 1},      {"cos", 1},        {"tan", 1},
+    {"sinh", 1},     {"cosh", 1},       {"tanh", 1},
+    {"arcsin", 1},   {"arccos", 1},     {"arctan", 1},
+    {"log", 1},      {"log10", 1},      {"log1p", 1},
+    {"sign", 1},     {"floor", 1},      {"ceil", 1},
+    {"add", 2},      {"subtract", 2},   {"multiply", 2},
+    {"divide", 2},   {"power", 2},      {"floor divide", 2},
+    {"modulo", 2},   {"less", 2},       {"less or equal", 2},
+    {"equal", 2},    {"fma", 3},        {"select", 3},
+    {"clip", 3},
 }};
 
 std::array<ValueId, 3> Operands(const Value& value) {
@@ -133,6 +134,8 @@ int OpArity(Op op) { return kOps[static_cast<size_t>(op)].arity; }
 
 double ApplyOp(Op op, double a, double b, double c) {
   switch (op) {
+    case Op::kHold:
+      return a;
     case Op::kNegate:
       return -a;
     case Op::kAbs:

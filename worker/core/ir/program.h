@@ -19,6 +19,7 @@ enum class Op : uint8_t {
   kInputNext,  // of the next step; in the last step, its own again
   kTime,       // t = step * dt [s]
   kStep,       // the step's number
+  kHold,       // a, which a method takes for constant over a step
   kNegate,
   kAbs,
   kSqrt,

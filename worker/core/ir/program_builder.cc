@@ -90,6 +90,8 @@ ValueId ProgramBuilder::Fold(Op op, ValueId a, ValueId b, ValueId c) {
   }
   const auto negate = [this](ValueId id) { return Fold(Op::kNegate, id); };
   switch (op) {
+    case Op::kHold:
+      return a;
     case Op::kNegate:
       if (IsNegation(a)) return value(a).a;
       break;

@@ -61,17 +61,24 @@ std::string Excerpt(std::string_view text, Span span) {
 }  // namespace
 
 void Diagnostics::Keep(Diagnostic diagnostic) {
-  if (full()) {
-    if (diagnostic.severity == Severity::kError) {
-      all_.back().severity = Severity::kError;
+  if (full()) return;
+  if (diagnostic.severity != Severity::kError) {
+    if (n_warnings_ > kMaxWarnings) return;
+    if (++n_warnings_ > kMaxWarnings) {
+      diagnostic = Diagnostic{
+          .severity = Severity::kNote,
+          .code = "W_TOO_MANY",
+          .field = diagnostic.field,
+          .begin = diagnostic.begin,
+          .message = absl::StrCat("there are more than ", kMaxWarnings,
+                                  " warnings, the others are not shown"),
+          .hint = "",
+          .excerpt = ""};
     }
-    return;
   }
   all_.push_back(std::move(diagnostic));
   if (!full()) return;
   Diagnostic last;
-  last.severity = all_.back().severity == Severity::kError ? Severity::kError
-                                                           : Severity::kNote;
   last.code = "E_TOO_MANY";
   last.field = all_.back().field;
   last.begin = all_.back().begin;

@@ -24,6 +24,8 @@ struct Diagnostic {
 
 // More are not kept.
 inline constexpr size_t kMaxDiagnostics = 100;
+// Of them: so that warnings alone never end a search for errors.
+inline constexpr size_t kMaxWarnings = 50;
 
 // All that is to be said about a text; many at once.
 class Diagnostics {
@@ -44,7 +46,8 @@ class Diagnostics {
   void SortByPlace();
 
   bool HasErrors() const;
-  // Nothing more is kept: whoever looks for mistakes may stop.
+  // Nothing more is kept, and there are errors: whoever looks for mistakes may
+  // stop.
   bool full() const { return all_.size() > kMaxDiagnostics; }
   bool empty() const { return all_.empty(); }
   const std::vector<Diagnostic>& all() const { return all_; }
@@ -60,6 +63,7 @@ class Diagnostics {
 
  private:
   std::vector<Diagnostic> all_;
+  size_t n_warnings_ = 0;  // and notes
 };
 
 }  // namespace somafit

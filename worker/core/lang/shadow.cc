@@ -31,7 +31,7 @@ void WarnOfShadows(const Model& model, const std::vector<NamedText>& constants,
     std::string winner;
     if (variables.count(constant.name) > 0) {
       winner = "the model's variable";
-    } else if (constant.name == "t" || constant.name == "dt") {
+    } else if (FindSymbol(constant.name)) {
       winner = "the language's symbol";
     } else if (FindFunction(constant.name) != nullptr) {
       winner = "the function";

@@ -315,8 +315,8 @@ TEST(CompileProgramTest, ExactGivesUpOnLargeSystems) {
   for (int i = 0; i < 600; ++i) {
     const std::string n = std::to_string(i);
     chain += " + x" + n + "/ms";
-    pairs += "dy" + n + "/dt = (z" + n + " - y" + n + ")/ms : 1\ndz" + n +
-             "/dt = -y" + n + "/ms : 1\n";
+    pairs += "dy" + n + "/dt = p" + n + "*(z" + n + " - y" + n +
+             ")/ms : 1\ndz" + n + "/dt = -y" + n + "/ms : 1\np" + n + " : 1\n";
   }
   for (int i = 0; i < 5000; ++i) chain += " + 1*Hz";
   chain += " : Hz\n";

@@ -60,15 +60,19 @@ TEST(DiagnosticTest, ExcerptsSurviveTabsLongLinesAndOtherEncodings) {
   EXPECT_EQ(diagnostics.all()[2].excerpt, "y\n ^");
 }
 
-TEST(DiagnosticTest, KeepsAHundred) {
+TEST(DiagnosticTest, KeepsAHundredOfThemFiftyWarnings) {
   Diagnostics diagnostics;
   for (int i = 0; i < 200; ++i) {
     diagnostics.Add(Severity::kWarning, "W", {"f", "x"}, {0, 1}, "m");
   }
-  EXPECT_TRUE(diagnostics.full());
+  EXPECT_FALSE(diagnostics.full());
   EXPECT_FALSE(diagnostics.HasErrors());
-  diagnostics.FieldError("E", "f", "m");
+  EXPECT_EQ(diagnostics.all().size(), kMaxWarnings + 1);
+  EXPECT_EQ(diagnostics.all().back().code, "W_TOO_MANY");
+  for (int i = 0; i < 200; ++i) diagnostics.FieldError("E", "f", "m");
+  EXPECT_TRUE(diagnostics.full());
   EXPECT_EQ(diagnostics.all().size(), kMaxDiagnostics + 1);
+  EXPECT_EQ(diagnostics.all().back().code, "E_TOO_MANY");
   EXPECT_TRUE(diagnostics.HasErrors());
   EXPECT_FALSE(diagnostics.ToStatus().ok());
 }

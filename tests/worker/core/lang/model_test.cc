@@ -146,6 +146,27 @@ TEST(ModelTest, AMistakenConstantIsReportedOnce) {
   EXPECT_EQ(text.find("error"), text.rfind("error")) << text;
 }
 
+// However many warnings there are, errors behind them are found.
+TEST(ModelTest, WarningsHideNoErrors) {
+  std::string equations;
+  for (int i = 0; i < 300; ++i) {
+    equations +=
+        "dx" + std::to_string(i) + "/dt = 0*Hz : 1 (unless refractory)\n";
+  }
+  Diagnostics warnings;
+  EXPECT_TRUE(CompileModel({equations, "", {}, {}}, {}, {}, warnings));
+  EXPECT_EQ(warnings.all().size(), kMaxWarnings + 1);
+  EXPECT_FALSE(warnings.full());
+  for (const char* const mistake :
+       {"y = exp(x0, x1, x2, x3, x4) : 1", "y = int() : 1",
+        "y = z : 1\nz = y : 1", "y = 2*volt : 1", "y = nothing : 1"}) {
+    Diagnostics diagnostics;
+    EXPECT_FALSE(
+        CompileModel({equations + mistake, "", {}, {}}, {}, {}, diagnostics))
+        << mistake;
+  }
+}
+
 TEST(ModelTest, ChecksMethods) {
   const auto mistakes = [](const char* method) {
     return Mistakes(
