@@ -106,6 +106,15 @@ class DescribeTest(unittest.TestCase):
         self.assertIn("W_FROZEN_NONLINEAR", done.stderr)
         self.assertNotIn("W_FROZEN", done.stdout)
 
+    def test_types_are_shown(self):
+        path = self.write(self.spec(
+            equations="dv/dt = (g*(El - v) + I)/C : volt\n"
+                      "g : siemens (constant)\nfired = v > El : boolean\n"
+                      "n = 7//2 : integer\n"))
+        shown = self.succeeds("check", path)
+        self.assertRegex(shown, r"fired +boolean +v > El")
+        self.assertRegex(shown, r"n +integer +7//2")
+
     def test_chosen_method_has_a_reason(self):
         path = self.write(self.spec(
             equations="dv/dt = (g*(El - v) + exp(v/mV)*nA + I)/C : volt\n"

@@ -72,9 +72,21 @@ class CheckPrinter {
           definition = absl::StrCat("d", each->name, "/dt = ", definition);
         }
       }
-      rows.push_back({std::string(kind), each->name,
-                      ReadableDimension(each->dimension), definition});
+      rows.push_back(
+          {std::string(kind), each->name, UnitOf(*each), definition});
     }
+  }
+
+  static std::string UnitOf(const ModelVariable& variable) {
+    switch (variable.type) {
+      case ValueType::kBoolean:
+        return "boolean";
+      case ValueType::kInteger:
+        return "integer";
+      case ValueType::kFloat:
+        break;
+    }
+    return ReadableDimension(variable.dimension);
   }
 
   std::vector<TextRow> Variables() {

@@ -5,7 +5,7 @@
 
 namespace somafit {
 
-// One .cc each.
+// euler.cc has heun and milstein too, runge_kutta.cc rk2 and rk4.
 extern const MethodEntry kExact;
 extern const MethodEntry kExponentialEuler;
 extern const MethodEntry kEuler;
