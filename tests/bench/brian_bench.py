@@ -1,17 +1,23 @@
 #!/usr/bin/env python3
-"""The Hodgkin-Huxley model of kernel_bench.cc in Brian 2's C++ standalone mode.
+"""The Hodgkin-Huxley model of kernel_bench.cc in Brian 2's C++ standalone mode,
+beside our kernel, in turn.
 
-Prints million neuron-steps a second of CPU time of its main loop: two runs of
+Million neuron-steps a second of CPU time, of Brian in its main loop: two runs of
 the built program, of which one is longer, so that what is spent before and
 after the loop cancels out. Needs Debian's python3-brian, which this installs.
+
+Usage: SOMAFIT_BIN=build/release/bin tests/bench/brian_bench.py [repeats]
 """
+import json
 import os
 import pathlib
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
 
+BIN = pathlib.Path(os.environ.get("SOMAFIT_BIN", "build/release/bin"))
 NEURONS = 1000
 SHORT, LONG = 500, 3500  # steps
 
@@ -68,27 +74,41 @@ def build(directory, steps):
 
 
 def cpu_seconds(target):
-    best = None
-    for _ in range(3):
-        process = subprocess.Popen(["./main"], cwd=target,
-                                   stdout=subprocess.DEVNULL)
-        _, status, usage = os.wait4(process.pid, 0)
-        if status != 0:
-            sys.exit(f"{target}/main ended with {status}")
-        seconds = usage.ru_utime + usage.ru_stime
-        best = seconds if best is None else min(best, seconds)
-    return best
+    process = subprocess.Popen(["./main"], cwd=target,
+                               stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    if status != 0:
+        sys.exit(f"{target}/main ended with {status}")
+    return usage.ru_utime + usage.ru_stime
+
+
+def kernel():
+    """M neuron-steps/s of CPU time of the widest kernel, in a spike too."""
+    printed = subprocess.run(
+        [BIN / "kernel_bench", "--benchmark_format=json",
+         "--benchmark_filter=hodgkin_huxley/spike"],
+        capture_output=True, text=True, check=True).stdout
+    return max(one["M/s"] for one in json.loads(printed)["benchmarks"])
 
 
 def main():
+    repeats = int(sys.argv[1]) if len(sys.argv) > 1 else 5
     install()
     directory = pathlib.Path(tempfile.mkdtemp(prefix="somafit-brian-"))
+    print("| Brian 2 C++ standalone, M/s | kernel, M/s | times |\n|---|---|---|")
     try:
-        short, long = (cpu_seconds(build(directory, n)) for n in (SHORT, LONG))
+        short, long = (build(directory, n) for n in (SHORT, LONG))
+        ratios = []
+        for _ in range(repeats):
+            seconds = cpu_seconds(long) - cpu_seconds(short)
+            brian = NEURONS * (LONG - SHORT) / seconds * 1e-6
+            ours = kernel()
+            ratios.append(ours / brian)
+            print(f"| {brian:.1f} | {ours:.1f} | {ratios[-1]:.1f} |",
+                  flush=True)
     finally:
         shutil.rmtree(directory)
-    rate = NEURONS * (LONG - SHORT) / (long - short) * 1e-6
-    print(f"brian2 C++ standalone: {rate:.1f} M neuron-steps/s a core")
+    print(f"\nMedian: {statistics.median(ratios):.1f} times as fast.")
 
 
 if __name__ == "__main__":

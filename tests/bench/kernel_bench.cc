@@ -2,9 +2,11 @@
 // neuron-steps a second of CPU time, beside the least time that the step's
 // arithmetic needs at the throughput measured here.
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -281,6 +283,51 @@ void PrintRooflines() {
   std::fflush(stdout);
 }
 
+double Seconds() {
+  return std::chrono::duration<double>(
+             std::chrono::steady_clock::now().time_since_epoch())
+      .count();
+}
+
+// How much more two threads do in the same time: arithmetic that touches no
+// memory, which tells what the machine gives, and batches; in turn.
+void PrintThreads() {
+  const Experiment experiment = Make(Hh(), 5);
+  const auto points = Points(Hh(), 5000);
+  const auto arithmetic = [](int threads) {
+    const double begin = Seconds();
+    std::vector<std::thread> pool;
+    for (int i = 0; i < threads; ++i) {
+      pool.emplace_back([] {
+        for (int run = 0; run < 100; ++run) MeasurePeaks(BestIsa());
+      });
+    }
+    for (std::thread& thread : pool) thread.join();
+    return threads / (Seconds() - begin);
+  };
+  const auto batch = [&](int threads) {
+    const double begin = Seconds();
+    benchmark::DoNotOptimize(EvaluateBatch(experiment, points, threads).ok());
+    return 1 / (Seconds() - begin);
+  };
+  (void)batch(1);  // compiles
+  std::vector<double> machine, batches, shares;
+  for (int i = 0; i < 21; ++i) {
+    // A slow second counts for one and for two.
+    const double one = arithmetic(1), one_batch = batch(1);
+    const double two = arithmetic(2), two_batches = batch(2);
+    const double again = arithmetic(1), again_batch = batch(1);
+    machine.push_back(2 * two / (one + again));
+    batches.push_back(2 * two_batches / (one_batch + again_batch));
+    shares.push_back(batches.back() / machine.back());
+  }
+  std::printf(
+      "\n| two threads | of arithmetic alone | of a batch | share |\n"
+      "|---|---|---|---|\n| median of %zu | %.2f | %.2f | %.0f%% |\n",
+      shares.size(), Median(machine), Median(batches), 100 * Median(shares));
+  std::fflush(stdout);
+}
+
 void CompileBenchmark(benchmark::State& state) {
   const Experiment experiment = Make(Hh(), 1);
   for (auto _ : state) {
@@ -344,7 +391,11 @@ void Register() {
 
 int main(int argc, char** argv) {
   benchmark::Initialize(&argc, argv);
-  somafit::PrintRooflines();
+  const std::string filter = benchmark::GetBenchmarkFilter();
+  if (filter.empty() || filter == "all") {
+    somafit::PrintRooflines();
+    somafit::PrintThreads();
+  }
   somafit::Register();
   benchmark::RunSpecifiedBenchmarks();
 }
