@@ -18,6 +18,7 @@ constexpr char kDatasetPrefix[] = "datasets/";
 constexpr size_t kMaxName = 63;
 constexpr size_t kMaxText = size_t{1} << 20;  // a text of one field
 constexpr int kMaxList = 1000;                // entries of one list
+constexpr int kMaxValues = 16'000'000;        // numbers of one timed array
 constexpr double kMaxSeconds = 1e9;
 
 // Gathers everything that is wrong with a message.
@@ -103,6 +104,36 @@ void CheckModel(const v1::Model& model, Violations& violations) {
   violations.CheckText("model.method", model.method());
   violations.CheckNamed("model.constants", model.constants());
   violations.CheckNamed("model.initial_values", model.initial_values());
+  violations.CheckText("model.threshold", model.threshold());
+  violations.CheckText("model.reset", model.reset());
+  violations.CheckText("model.refractory", model.refractory());
+  violations.CheckNamed("model.method_options", model.method_options());
+  if (violations.CheckCount("model.periodic", model.periodic_size(),
+                            kMaxList)) {
+    for (int i = 0; i < model.periodic_size(); ++i) {
+      const std::string field = absl::StrCat("model.periodic[", i, "]");
+      violations.CheckText(field + ".code", model.periodic(i).code());
+      violations.CheckText(field + ".when", model.periodic(i).when());
+      violations.CheckText(field + ".dt", model.periodic(i).dt());
+    }
+  }
+  if (violations.CheckCount("model.timed_arrays", model.timed_arrays_size(),
+                            kMaxList)) {
+    for (int i = 0; i < model.timed_arrays_size(); ++i) {
+      const v1::TimedArray& array = model.timed_arrays(i);
+      const std::string field = absl::StrCat("model.timed_arrays[", i, "]");
+      violations.CheckText(field + ".name", array.name());
+      violations.CheckText(field + ".unit", array.unit());
+      violations.CheckText(field + ".dt", array.dt());
+      violations.CheckCount(field + ".values", array.values_size(), kMaxValues);
+      if (array.columns() < 0) {
+        violations.Add(field + ".columns",
+                       absl::StrCat("is ", array.columns(),
+                                    "; give their number, or 0 for a function "
+                                    "of time alone"));
+      }
+    }
+  }
 }
 
 void CheckMetrics(const v1::FitSpec& message, Violations& violations) {
@@ -210,10 +241,29 @@ absl::Status Check(const v1::FitSpec& message) {
 }  // namespace
 
 ModelSource FromProto(const v1::Model& message) {
-  return {.equations = message.equations(),
-          .method = message.method(),
-          .constants = NamedFromProto(message.constants()),
-          .initial_values = NamedFromProto(message.initial_values())};
+  ModelSource source{
+      .equations = message.equations(),
+      .method = message.method(),
+      .constants = NamedFromProto(message.constants()),
+      .initial_values = NamedFromProto(message.initial_values()),
+      .threshold = message.threshold(),
+      .refractory = message.refractory(),
+      .method_options = NamedFromProto(message.method_options())};
+  if (message.has_reset()) source.reset = message.reset();
+  for (const v1::PeriodicCode& periodic : message.periodic()) {
+    source.periodic.push_back({.code = periodic.code(),
+                               .when = periodic.when(),
+                               .dt = periodic.dt()});
+  }
+  for (const v1::TimedArray& array : message.timed_arrays()) {
+    source.timed_arrays.push_back(
+        {.name = array.name(),
+         .unit = array.unit(),
+         .dt = array.dt(),
+         .values = {array.values().begin(), array.values().end()},
+         .columns = array.columns()});
+  }
+  return source;
 }
 
 v1::Model ToProto(const ModelSource& source) {
@@ -222,6 +272,24 @@ v1::Model ToProto(const ModelSource& source) {
   message.set_method(source.method);
   NamedToProto(source.constants, message.mutable_constants());
   NamedToProto(source.initial_values, message.mutable_initial_values());
+  message.set_threshold(source.threshold);
+  if (source.reset) message.set_reset(*source.reset);
+  message.set_refractory(source.refractory);
+  for (const PeriodicSpec& periodic : source.periodic) {
+    v1::PeriodicCode* entry = message.add_periodic();
+    entry->set_code(periodic.code);
+    entry->set_when(periodic.when);
+    entry->set_dt(periodic.dt);
+  }
+  for (const TimedArraySpec& array : source.timed_arrays) {
+    v1::TimedArray* entry = message.add_timed_arrays();
+    entry->set_name(array.name);
+    entry->set_unit(array.unit);
+    entry->set_dt(array.dt);
+    entry->mutable_values()->Add(array.values.begin(), array.values.end());
+    entry->set_columns(array.columns);
+  }
+  NamedToProto(source.method_options, message.mutable_method_options());
   return message;
 }
 

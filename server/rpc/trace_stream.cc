@@ -139,6 +139,8 @@ absl::Status TraceStream::Request(const FitRecord& fit) {
                        "its first round, or give points"));
     }
     task.points = {fit.best_parameters};
+    // Then what it drew is drawn again.
+    task.first_realization = *fit.best_sample;
     header->set_sample(*fit.best_sample);
     header->mutable_parameters()->Add(fit.best_parameters.begin(),
                                       fit.best_parameters.end());
@@ -146,6 +148,7 @@ absl::Status TraceStream::Request(const FitRecord& fit) {
     SOMAFIT_ASSIGN_OR_RETURN(task.points, PointsOf(request_->parameters(),
                                                    request_->points(), plan));
   }
+  task.seed = plan.spec.seed;
   task.model_hash = plan.model_hash;
   task.dataset_hash = plan.spec.dataset;
   task.dt = plan.dt;

@@ -184,6 +184,11 @@ v1::Task ToProto(const Task& task) {
   message.set_stage(task.stage);
   message.set_round(task.round);
   message.set_first_sample(task.first_sample);
+  message.set_seed(task.seed);
+  message.set_first_realization(task.first_realization);
+  message.set_iteration(task.iteration);
+  message.set_first_in_round(task.first_in_round);
+  message.set_n_in_round(task.n_in_round);
   for (const std::vector<double>& point : task.points) {
     message.mutable_points()->Add(point.begin(), point.end());
   }

@@ -85,8 +85,10 @@ class FitRun {
   // Gate timeout; `previous_s` is the time of the last tick.
   void Tick(double previous_s, Now now, Effects& effects);
 
- private:
+  // Whether the current round is of given points.
   bool evaluating() const { return record_.resume_state.has_value(); }
+
+ private:
   std::optional<OpenRound>& current() {
     return evaluating() ? evaluation_round_ : search_round_;
   }

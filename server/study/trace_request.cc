@@ -50,7 +50,11 @@ std::optional<SampleRange> TraceRequest::Take(int64_t n, double now_s) {
 Task TraceRequest::TaskOf(const SampleRange& range) const {
   Task task;
   task.fit = order_.task.fit;
-  task.first_sample = range.first;
+  task.first_sample = task.first_in_round = range.first;
+  task.seed = order_.task.seed;
+  task.first_realization = order_.task.first_realization + range.first;
+  task.iteration = kAfterAllRounds;
+  task.n_in_round = std::ssize(order_.task.points);
   const auto first = order_.task.points.begin() + range.first;
   task.points.assign(first, first + range.count);
   task.model_hash = order_.task.model_hash;

@@ -133,7 +133,12 @@ Task Coordinator::Grant(FitRun& fit, const SampleRange& range,
   grant.fit = fit.title();
   grant.stage = round.record().stage;
   grant.round = round.record().round;
-  grant.first_sample = range.first;
+  grant.first_sample = grant.first_realization = range.first;
+  grant.seed = plan.spec.seed;
+  grant.iteration =
+      fit.evaluating() ? kAfterAllRounds : round.record().round;
+  grant.first_in_round = range.first - round.first();
+  grant.n_in_round = round.size();
   grant.points.reserve(static_cast<size_t>(range.count));
   for (int64_t s = range.first; s < range.first + range.count; ++s) {
     grant.points.push_back(round.point(s));

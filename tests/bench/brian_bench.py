@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
-"""The Hodgkin-Huxley model of kernel_bench.cc in Brian 2's C++ standalone mode,
-beside our kernel, in turn.
+"""Models in Brian 2's C++ standalone mode, beside ours, in turn.
 
-Million neuron-steps a second of CPU time, of Brian in its main loop: two runs of
-the built program, of which one is longer, so that what is spent before and
-after the loop cancels out. Needs Debian's python3-brian, which this installs.
+Million neuron-steps a second of CPU time on one core. Of Brian, in its main
+loop: two runs of the built program, of which one is longer, so that what is
+spent before and after the loop cancels out. Of ours, in EvaluateBatch: all that
+a worker does for a batch, errors included. Needs Debian's python3-brian, which
+this installs.
 
-Usage: SOMAFIT_BIN=build/release/bin tests/bench/brian_bench.py [repeats]
+Usage: SOMAFIT_BIN=build/release/bin tests/bench/brian_bench.py [REPEATS]
+       [MODEL ...]
 """
 import json
 import os
@@ -19,35 +21,119 @@ import tempfile
 
 BIN = pathlib.Path(os.environ.get("SOMAFIT_BIN", "build/release/bin"))
 NEURONS = 1000
-SHORT, LONG = 500, 3500  # steps
+SHORT, LONG = 500, 3500  # steps of Brian
+STEPS = 2000  # of ours
 
-MODEL = """
-from brian2 import *
+HH_RATES = """dm/dt = 0.32*(mV**-1)*(13*mV-v+VT)/(exp((13*mV-v+VT)/(4*mV))-1)/ms*(1-m) - 0.28*(mV**-1)*(v-VT-40*mV)/(exp((v-VT-40*mV)/(5*mV))-1)/ms*m : 1
+dn/dt = 0.032*(mV**-1)*(15*mV-v+VT)/(exp((15*mV-v+VT)/(5*mV))-1)/ms*(1-n) - 0.5*exp((10*mV-v+VT)/(40*mV))/ms*n : 1
+dh/dt = 0.128*exp((17*mV-v+VT)/(18*mV))/ms*(1-h) - 4/(1+exp((40*mV-v+VT)/(5*mV)))/ms*h : 1
+"""
+HH = {
+    "equations": """dv/dt = (gl*(El-v) - g_na*(m*m*m)*h*(v-ENa) - g_kd*(n*n*n*n)*(v-EK) + I)/Cm : volt
+""" + HH_RATES,
+    "parameters": {"gl": ("siemens", 10e-9, 100e-9),
+                   "g_na": ("siemens", 2e-6, 200e-6),
+                   "g_kd": ("siemens", 0.6e-6, 60e-6),
+                   "Cm": ("farad", 100e-12, 300e-12)},
+    "constants": {"El": "-65*mV", "EK": "-90*mV", "ENa": "50*mV",
+                  "VT": "-63*mV"},
+    "initial": {"v": "VT"},
+    "input": 0.3e-9,
+}
+GATES = [("m", 35, 7, 0.5), ("h", 60, -6, 4), ("n", 40, 10, 3),
+         ("a", 50, 12, 1), ("b", 75, -7, 20), ("w", 40, 9, 80),
+         ("s", 25, 6, 2), ("r", 55, -5, 40), ("u", 80, -8, 100)]
+# By name: how it is integrated and what there is of it.
+MODELS = {
+    "hodgkin_huxley": {**HH, "method": "exponential_euler", "dt": 0.01},
+    "hodgkin_huxley_rk4": {**HH, "method": "rk4", "dt": 0.01,
+                           # explicit methods diverge with more
+                           "parameters": {**HH["parameters"],
+                                          "g_na": ("siemens", 2e-6, 20e-6),
+                                          "g_kd": ("siemens", 0.6e-6, 6e-6)}},
+    "adaptive_exponential": {
+        "equations": """dv/dt = (gl*(El-v) + gl*DT*exp((v-VT)/DT) - w + I)/Cm : volt
+dw/dt = (a*(v-El) - w)/tauw : amp
+""",
+        "parameters": {"gl": ("siemens", 20e-9, 40e-9),
+                       "a": ("siemens", 1e-9, 8e-9),
+                       "b": ("amp", 0.02e-9, 0.1e-9)},
+        "constants": {"El": "-70*mV", "DT": "2*mV", "VT": "-50*mV",
+                      "Cm": "281*pF", "tauw": "144*ms"},
+        "threshold": "v > -40*mV", "reset": "v = -70*mV\nw += b",
+        "initial": {"v": "El"}, "input": 1e-9, "method": "euler", "dt": 0.1},
+    "izhikevich": {
+        "equations": """dv/dt = (0.04*v**2 + 5*v + 140 - u + I/nA)/ms : 1
+du/dt = a*(b*v - u)/ms : 1
+""",
+        "parameters": {"a": ("1", 0.02, 0.1), "b": ("1", 0.2, 0.25),
+                       "d": ("1", 2, 8)},
+        "constants": {}, "threshold": "v > 30",
+        "reset": "v = -65\nu += d", "initial": {"v": "-65", "u": "-13"},
+        "input": 10e-9, "method": "euler", "dt": 0.1},
+    "noisy_integrate_and_fire": {
+        "equations": """dv/dt = (El - v + R*I)/tau + sigma*sqrt(2/tau)*xi : volt (unless refractory)
+""",
+        "parameters": {"R": ("ohm", 20e6, 60e6), "tau": ("second", 5e-3, 30e-3),
+                       "sigma": ("volt", 1e-3, 5e-3)},
+        "constants": {"El": "-70*mV"}, "threshold": "v > -50*mV",
+        "reset": "v = El", "refractory": "2*ms", "initial": {"v": "El"},
+        "input": 0.5e-9, "method": "euler", "dt": 0.1},
+    "integrate_and_fire": {
+        "equations": """dv/dt = (El - v + R*I)/tau : volt (unless refractory)
+""",
+        "parameters": {"R": ("ohm", 20e6, 60e6),
+                       "tau": ("second", 5e-3, 30e-3)},
+        "constants": {"El": "-70*mV"}, "threshold": "v > -50*mV",
+        "reset": "v = El", "refractory": "2*ms", "initial": {"v": "El"},
+        "input": 0.5e-9, "method": "exact", "dt": 0.1},
+    # Sodium, potassium, A, M, calcium and h currents with their gates, calcium
+    # and what it opens: 12 states.
+    "twelve_states": {
+        "equations": """dv/dt = (gl*(El-v) + g_na*m*m*m*h*(50*mV-v) + (g_k*n*n*n*n + 0.3*g_k*a*b + 0.02*g_k*w + 0.1*g_k*q)*(-90*mV-v) + 0.02*g_na*s*s*r*(120*mV-v) + 0.01*g_na*u*(-30*mV-v) + I)/Cm : volt
+dca/dt = (2*s*s*r - ca)/(50*ms) : 1
+dq/dt = (ca/(ca + 1) - q)/(5*ms) : 1
+""" + "".join(
+            f"d{gate}/dt = (1/(1 + exp(-(v + {half}*mV)/({slope}*mV))) - {gate})/({tau}*ms*(0.5 + exp(-((v + 50*mV)/(30*mV))**2))) : 1\n"
+            for gate, half, slope, tau in GATES),
+        "parameters": {"gl": ("siemens", 10e-9, 30e-9),
+                       "g_na": ("siemens", 2e-6, 6e-6),
+                       "g_k": ("siemens", 0.5e-6, 2e-6)},
+        "constants": {"El": "-65*mV", "Cm": "200*pF"},
+        "initial": {"v": "El"}, "input": 0.3e-9,
+        "method": "exponential_euler", "dt": 0.01},
+}
+
+BRIAN = """
+import json
 import sys
+from brian2 import *
 directory, neurons, steps = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+model = json.loads(sys.argv[4])
 set_device('cpp_standalone', directory=directory, build_on_run=False)
 prefs.devices.cpp_standalone.openmp_threads = 0
 prefs.codegen.cpp.extra_compile_args_gcc = [
     '-w', '-O3', '-march=native', '-ffast-math', '-fno-finite-math-only',
     '-std=c++11']
-defaultclock.dt = 0.01*ms
-El, EK, ENa, VT = -65*mV, -90*mV, 50*mV, -63*mV
-I = TimedArray(hstack([zeros(200), ones(20000)])*0.3*nA, dt=0.01*ms)
-group = NeuronGroup(neurons, '''
-dv/dt = (gl*(El-v) - g_na*(m*m*m)*h*(v-ENa) - g_kd*(n*n*n*n)*(v-EK) + I(t))/Cm : volt
-dm/dt = 0.32*(mV**-1)*(13*mV-v+VT)/(exp((13*mV-v+VT)/(4*mV))-1)/ms*(1-m) - 0.28*(mV**-1)*(v-VT-40*mV)/(exp((v-VT-40*mV)/(5*mV))-1)/ms*m : 1
-dn/dt = 0.032*(mV**-1)*(15*mV-v+VT)/(exp((15*mV-v+VT)/(5*mV))-1)/ms*(1-n) - 0.5*exp((10*mV-v+VT)/(40*mV))/ms*n : 1
-dh/dt = 0.128*exp((17*mV-v+VT)/(18*mV))/ms*(1-h) - 4/(1+exp((40*mV-v+VT)/(5*mV)))/ms*h : 1
-g_na : siemens (constant)
-g_kd : siemens (constant)
-gl : siemens (constant)
-Cm : farad (constant)
-''', method='exponential_euler')
-group.v = VT
-group.gl = '(10 + 90*i/N)*nS'
-group.g_na = '(2 + 198*i/N)*uS'
-group.g_kd = '(0.6 + 59.4*i/N)*uS'
-group.Cm = '(100 + 200*i/N)*pF'
+defaultclock.dt = model['dt']*ms
+namespace = {name: eval(text) for name, text in model['constants'].items()}
+namespace['stimulus'] = TimedArray(
+    hstack([zeros(200), ones(20000)])*model['input']*amp, dt=model['dt']*ms)
+equations = model['equations'] + 'I = stimulus(t) : amp\\n'
+for name, (unit, low, high) in model['parameters'].items():
+    equations += f'{name} : {unit} (constant)\\n'
+options = {key: model[key] for key in ('threshold', 'reset', 'refractory')
+           if key in model}
+if 'refractory' in options:
+    options['refractory'] = eval(options['refractory'])
+group = NeuronGroup(neurons, equations, method=model['method'],
+                    namespace=namespace, **options)
+for name, (unit, low, high) in model['parameters'].items():
+    setattr(group, name + '_', f'{low!r} + {high - low!r}*i/N')
+for name, text in model['initial'].items():
+    setattr(group, name, text)
+if 'threshold' in options:
+    spikes = SpikeMonitor(group)
 run(steps*defaultclock.dt)
 device.build(directory=directory, compile=True, run=False)
 """
@@ -63,13 +149,17 @@ def install():
                    check=True, stdout=sys.stderr)
 
 
-def build(directory, steps):
+def build(directory, name, steps):
+    """Brian's program for so many steps."""
     script = directory / "model.py"
-    script.write_text(MODEL)
-    target = directory / f"steps{steps}"
-    subprocess.run(["/usr/bin/python3", script, target, str(NEURONS),
-                    str(steps)], check=True, cwd=directory,
-                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    script.write_text(BRIAN)
+    target = directory / f"{name}{steps}"
+    done = subprocess.run(
+        ["/usr/bin/python3", script, target, str(NEURONS), str(steps),
+         json.dumps(MODELS[name])], cwd=directory, capture_output=True,
+        text=True)
+    if done.returncode != 0:
+        sys.exit(done.stderr)
     return target
 
 
@@ -82,33 +172,70 @@ def cpu_seconds(target):
     return usage.ru_utime + usage.ru_stime
 
 
-def kernel():
-    """M neuron-steps/s of CPU time of the widest kernel, in a spike too."""
-    printed = subprocess.run(
-        [BIN / "kernel_bench", "--benchmark_format=json",
-         "--benchmark_filter=hodgkin_huxley/spike"],
-        capture_output=True, text=True, check=True).stdout
-    return max(one["M/s"] for one in json.loads(printed)["benchmarks"])
+def write_fit(directory, name):
+    """The same as a fit of ours, of one trace."""
+    model = MODELS[name]
+    current = [0.0 if k < 200 else model["input"] for k in range(STEPS)]
+    (directory / "I.csv").write_text(",".join(map(repr, current)) + "\n")
+    (directory / "v.csv").write_text(",".join(["-0.06"] * STEPS) + "\n")
+    unit = "1" if name == "izhikevich" else "volt"
+    fit = {
+        "model": {
+            "equations": model["equations"] + "".join(
+                f"{parameter} : {unit}\n"
+                for parameter, (unit, _, _) in model["parameters"].items()),
+            "method": model["method"],
+            "constants": model["constants"],
+            "initial_values": model["initial"],
+            **{key: model[key] for key in ("threshold", "reset", "refractory")
+               if key in model}},
+        "data": {"inputs": [{"name": "I", "file": "I.csv", "unit": "amp"}],
+                 "outputs": [{"name": "v", "file": "v.csv", "unit": unit}]},
+        "dt": f"{model['dt']}*ms",
+        "parameters": {
+            parameter: f"[{low!r}*{unit}, {high!r}*{unit}]"
+            for parameter, (unit, low, high) in model["parameters"].items()},
+        "optimizer": {"name": "random"},
+        "n_samples": NEURONS, "stop": {"rounds": 1}, "seed": 1}
+    path = directory / f"{name}.yaml"
+    path.write_text(json.dumps(fit))  # which is YAML too
+    return path
+
+
+def ours(fit):
+    done = subprocess.run([BIN / "batch_bench", fit, str(NEURONS), "1"],
+                          capture_output=True, text=True)
+    if done.returncode != 0:
+        sys.exit(done.stderr)
+    numbers = dict(line.split() for line in done.stdout.splitlines())
+    return float(numbers["median"]) * 1e-6
 
 
 def main():
-    repeats = int(sys.argv[1]) if len(sys.argv) > 1 else 5
+    arguments = sys.argv[1:]
+    repeats = int(arguments.pop(0)) if arguments and arguments[0].isdigit() \
+        else 5
     install()
-    directory = pathlib.Path(tempfile.mkdtemp(prefix="somafit-brian-"))
-    print("| Brian 2 C++ standalone, M/s | kernel, M/s | times |\n|---|---|---|")
-    try:
-        short, long = (build(directory, n) for n in (SHORT, LONG))
-        ratios = []
-        for _ in range(repeats):
-            seconds = cpu_seconds(long) - cpu_seconds(short)
-            brian = NEURONS * (LONG - SHORT) / seconds * 1e-6
-            ours = kernel()
-            ratios.append(ours / brian)
-            print(f"| {brian:.1f} | {ours:.1f} | {ratios[-1]:.1f} |",
-                  flush=True)
-    finally:
-        shutil.rmtree(directory)
-    print(f"\nMedian: {statistics.median(ratios):.1f} times as fast.")
+    print("| model | method | Brian 2 C++ standalone, M/s | ours, M/s | times, "
+          "median (least, most) |\n|---|---|---|---|---|")
+    for name in arguments or MODELS:
+        directory = pathlib.Path(tempfile.mkdtemp(prefix="somafit-brian-"))
+        try:
+            fit = write_fit(directory, name)
+            short, long = (build(directory, name, n) for n in (SHORT, LONG))
+            pairs = []
+            for _ in range(repeats):
+                seconds = cpu_seconds(long) - cpu_seconds(short)
+                pairs.append((NEURONS * (LONG - SHORT) / seconds * 1e-6,
+                              ours(fit)))
+        finally:
+            shutil.rmtree(directory)
+        ratios = sorted(mine / brian for brian, mine in pairs)
+        print(f"| {name} | {MODELS[name]['method']} | "
+              f"{statistics.median(p[0] for p in pairs):.1f} | "
+              f"{statistics.median(p[1] for p in pairs):.0f} | "
+              f"{statistics.median(ratios):.1f} ({ratios[0]:.1f}, "
+              f"{ratios[-1]:.1f}) |", flush=True)
 
 
 if __name__ == "__main__":

@@ -43,6 +43,29 @@ TEST(YamlSpecTest, ReadsEveryForm) {
       {"model:\n  equations: |\n    a : 1\n    b : 1\n",
        {},
        "model { equations: 'a : 1\\nb : 1\\n' }"},
+      {"model:\n  threshold: v > -50*mV\n  reset: |\n    v = -65*mV\n"
+       "    w += 1\n  refractory: 2*ms\n"
+       "  periodic: [{code: w = 0, when: start, dt: 1*ms}]\n"
+       "  method_options: {simplify: true}\n",
+       {},
+       "model { threshold: 'v > -50*mV' reset: 'v = -65*mV\\nw += 1\\n'"
+       " refractory: '2*ms'"
+       " periodic { code: 'w = 0' when: 'start' dt: '1*ms' }"
+       " method_options { name: 'simplify' text: 'true' } }"},
+      // An empty text is given, an empty value is not.
+      {"model: {reset: ''}", {}, "model { reset: '' }"},
+      {"model: {reset: , refractory: false}",
+       {},
+       "model { refractory: 'false' }"},
+      {"model: {timed_arrays: {a: {unit: nA, dt: 1*ms, values: [1, 2.5]}}}",
+       {},
+       "model { timed_arrays { name: 'a' unit: 'nA' dt: '1*ms' values: 1"
+       " values: 2.5 } }"},
+      {"model:\n  timed_arrays:\n  - {name: a, dt: 1*ms, values: [1, 2], "
+       "columns: 2}\n",
+       {},
+       "model { timed_arrays { name: 'a' dt: '1*ms' values: 1 values: 2"
+       " columns: 2 } }"},
       // Mappings for lists: a plain value is the second field.
       {"model: {constants: {Cm: 200*pF, k: 3, b: true}}",
        {},

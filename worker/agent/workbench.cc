@@ -52,14 +52,12 @@ std::string KeyOf(const Task& task) {
   return key;
 }
 
-// With the number of the round behind the parameters, if the program uses it.
-std::vector<std::vector<double>> PointsOf(const Task& task,
-                                          const Program& program,
-                                          double iteration) {
-  std::vector<std::vector<double>> points = task.points;
-  if (!program.uses_iteration) return points;
-  for (std::vector<double>& point : points) point.push_back(iteration);
-  return points;
+RoundPlace PlaceOf(const Task& task) {
+  return {.seed = task.seed,
+          .first_sample = task.first_realization,
+          .iteration = task.iteration,
+          .first_in_round = task.first_in_round,
+          .n_in_round = task.n_in_round};
 }
 
 }  // namespace
@@ -138,20 +136,16 @@ absl::Status Workbench::Compile(const Task& task,
 absl::StatusOr<std::vector<Evaluation>> Workbench::Evaluate(
     const Experiment& experiment, const Task& task,
     const std::function<bool()>& cancelled) const {
-  return EvaluateBatch(
-      experiment,
-      PointsOf(task, experiment.program, static_cast<double>(task.round)),
-      options_.threads, cancelled, options_.kernels);
+  return EvaluateBatch(experiment, task.points, options_.threads, cancelled,
+                       options_.kernels, PlaceOf(task));
 }
 
 absl::StatusOr<std::vector<Recording>> Workbench::Record(
     const Experiment& experiment, const Task& task,
     const std::function<bool()>& cancelled) const {
-  // As long after any round that what fades with them has gone.
-  constexpr double kLast = 1e9;
-  return RecordBatch(experiment.program, *experiment.dataset,
-                     PointsOf(task, experiment.program, kLast),
-                     options_.threads, cancelled, options_.kernels);
+  return RecordBatch(experiment.program, *experiment.dataset, task.points,
+                     options_.threads, cancelled, options_.kernels,
+                     PlaceOf(task));
 }
 
 }  // namespace somafit

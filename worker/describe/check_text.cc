@@ -7,6 +7,7 @@
 
 #include "worker/core/base/number.h"
 #include "worker/core/ir/method.h"
+#include "worker/core/lang/periodic.h"
 #include "worker/core/units/unit.h"
 #include "worker/describe/text_columns.h"
 
@@ -36,6 +37,8 @@ class CheckPrinter {
     AddSection("Variables", Variables());
     AddSection("Constants", Constants());
     AddSection("Initial values", InitialValues());
+    AddSection("Spikes", Spikes());
+    AddSection("Periodic code", Periodic());
     AddSection("Bounds", Bounds());
     AddSection("Simulation", Simulation());
     AddWarnings();
@@ -69,7 +72,9 @@ class CheckPrinter {
       if (each->right_side.valid()) {
         definition = Written(each->right_side, model_.equations);
         if (&list == &model_.states) {
-          definition = absl::StrCat("d", each->name, "/dt = ", definition);
+          definition = absl::StrCat(
+              "d", each->name, "/dt = ", definition,
+              each->unless_refractory ? " (unless refractory)" : "");
         }
       }
       rows.push_back(
@@ -93,7 +98,19 @@ class CheckPrinter {
     std::vector<TextRow> rows = {{"kind", "name", "unit", "definition"}};
     AddKind("state", model_.states, rows);
     AddKind("subexpression", model_.subexpressions, rows);
+    for (const ModelVariable& each : model_.variables) {
+      rows.push_back({"variable", each.name, UnitOf(each), Carried(each.name)});
+    }
     AddKind("parameter", model_.parameters, rows);
+    for (const std::string& noise : model_.noises) {
+      rows.push_back({"noise", noise,
+                      ReadableDimension(model_.Resolve(noise)->dimension),
+                      "white, one for all its uses"});
+    }
+    for (const TimedArray& each : model_.timed_arrays) {
+      rows.push_back({"timed array", each.name,
+                      ReadableDimension(each.dimension), Stairs(each)});
+    }
     for (const Channel& input : model_.inputs) {
       rows.push_back({"input", input.name, ReadableDimension(input.dimension),
                       "as recorded"});
@@ -105,6 +122,73 @@ class CheckPrinter {
                                    MetricOf(output.name))});
     }
     return rows;
+  }
+
+  // What a variable without a formula holds.
+  std::string Carried(const std::string& name) const {
+    if (model_.is_refractory()) {
+      if (name == kNotRefractory) return "whether it can spike";
+      if (name == kLastSpike) return "when it spiked last";
+      if (name == kRefractoryTime) return "drawn at each spike";
+    }
+    for (const ModelVariable& each : model_.parameters) {
+      if (each.name == name) return "assigned to, begins as fitted";
+    }
+    return "kept from step to step";
+  }
+
+  static std::string Stairs(const TimedArray& array) {
+    const Unit unit = DisplayUnit(kTimeDimension, array.dt);
+    return absl::StrCat(
+        array.rows(), array.rows() == 1 ? " row" : " rows",
+        array.columns > 0 ? absl::StrCat(" of ", array.columns) : "",
+        ", each for ", RoundedText(array.dt / unit.scale, 6), " ", unit.name);
+  }
+
+  std::vector<TextRow> Spikes() {
+    std::vector<TextRow> rows = {{"event", "definition"}};
+    if (model_.threshold.valid()) {
+      rows.push_back(
+          {"threshold", Written(model_.threshold, model_.threshold_source)});
+    }
+    AddStatements({"reset"}, model_.reset, rows);
+    const Refractory& refractory = model_.refractory;
+    if (model_.is_refractory()) {
+      const bool time = refractory.form == Refractory::Form::kTime;
+      rows.push_back(
+          {"refractory",
+           absl::StrCat(time ? "for " : "while ",
+                        Written(refractory.expression, refractory.source),
+                        refractory.sampled ? ", drawn at each spike" : "")});
+    }
+    return rows;
+  }
+
+  std::vector<TextRow> Periodic() {
+    std::vector<TextRow> rows = {{"slot", "every", "code"}};
+    for (const PeriodicCode& each : model_.periodic) {
+      std::string period = "step";
+      if (each.dt > 0) {
+        const Unit unit = DisplayUnit(kTimeDimension, each.dt);
+        period =
+            absl::StrCat(RoundedText(each.dt / unit.scale, 6), " ", unit.name);
+      }
+      AddStatements({std::string(SlotName(each.slot)), period}, each.code,
+                    rows);
+    }
+    return rows;
+  }
+
+  // A row each, the first one behind `head`.
+  static void AddStatements(TextRow head, const Code& code,
+                            std::vector<TextRow>& rows) {
+    for (const Statement& each : code.statements) {
+      TextRow row = head;
+      row.push_back(absl::StrCat(each.name, " = ", PrintExpression(each.value),
+                                 each.temporary ? " (temporary)" : ""));
+      rows.push_back(std::move(row));
+      head.assign(head.size(), "");
+    }
   }
 
   std::string MetricOf(const std::string& output) const {
@@ -129,20 +213,30 @@ class CheckPrinter {
 
   std::vector<TextRow> InitialValues() {
     std::vector<TextRow> rows = {{"name", "as given", "in SI"}};
-    for (size_t i = 0; i < model_.states.size(); ++i) {
-      const ModelVariable& state = model_.states[i];
+    const size_t n_states = model_.states.size();
+    for (size_t i = 0; i < n_states + model_.variables.size(); ++i) {
+      const ModelVariable& each =
+          i < n_states ? model_.states[i] : model_.variables[i - n_states];
       std::string given = "not given";
       for (const InitialValue& initial : model_.initial_values) {
         if (initial.state == i) given = OneLineOfCode(initial.source.text);
       }
-      const Value& value =
-          compiled_.program.values[compiled_.program.initial[i]];
-      rows.push_back({state.name, given,
-                      value.op == Op::kConstant
-                          ? QuantityText(value.constant, state.dimension)
-                          : "depends on parameters"});
+      rows.push_back({each.name, given, InitialText(each)});
     }
     return rows;
+  }
+
+  std::string InitialText(const ModelVariable& variable) const {
+    const Program& program = compiled_.program;
+    const auto state =
+        std::find(program.states.begin(), program.states.end(), variable.name);
+    if (state == program.states.end()) return "has no effect";
+    const Value& value =
+        program.values[program.initial[state - program.states.begin()]];
+    if (value.op == Op::kConstant) {
+      return QuantityText(value.constant, variable.dimension);
+    }
+    return "depends on parameters";
   }
 
   std::vector<TextRow> Bounds() {

@@ -162,7 +162,7 @@ class Compiler {
   // The addresses of the start and run functions in a library of their own.
   struct Code {
     orc::JITDylib* library = nullptr;
-    void (*start)(const double*, double*) = nullptr;
+    void (*start)(const double*, double*, const double*) = nullptr;
     void (*run)(const KernelCall*) = nullptr;
   };
   absl::StatusOr<Code> Compile(const Program& program,
@@ -230,7 +230,8 @@ class Compiler {
     if (!start) return Failed("kernel", start.takeError());
     auto run = jit_->lookup(*code.library, jit::kRunName);
     if (!run) return Failed("kernel", run.takeError());
-    code.start = start->toPtr<void (*)(const double*, double*)>();
+    code.start =
+        start->toPtr<void (*)(const double*, double*, const double*)>();
     code.run = run->toPtr<void (*)(const KernelCall*)>();
     return absl::OkStatus();
   }
@@ -253,8 +254,9 @@ class NativeKernel final : public Kernel {
   ~NativeKernel() override { compiler_.Release(code_); }
 
   int width() const override { return width_; }
-  void Start(const double* parameters, double* states) const override {
-    code_.start(parameters, states);
+  void Start(const double* parameters, double* states,
+             const double* noise) const override {
+    code_.start(parameters, states, noise);
   }
   void Run(const KernelCall& call) const override { code_.run(&call); }
 

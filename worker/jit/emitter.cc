@@ -13,12 +13,14 @@ namespace {
 
 void EmitStart(KernelCode& code) {
   llvm::Type* const pointer = code.builder.getPtrTy();
-  llvm::Function* const function = code.Begin(kStartName, {pointer, pointer});
+  llvm::Function* const function =
+      code.Begin(kStartName, {pointer, pointer, pointer});
   const std::vector<ValueId>& initial = code.program.initial;
-  const std::vector<bool> needed = code.Needed({&initial});
+  const std::vector<bool> needed = code.Needed(initial);
   for (size_t p = 0; p < code.n_parts; ++p) {
     LlvmValues values;
-    code.EmitInvariants(needed, function->getArg(0), p, values);
+    code.EmitInvariants(needed, function->getArg(0), p, values,
+                        code.Place(function->getArg(2), 0, p));
     for (size_t i = 0; i < initial.size(); ++i) {
       code.Store(values[initial[i]], code.Place(function->getArg(1), i, p));
     }
@@ -31,8 +33,7 @@ std::optional<std::vector<bool>> FrontOf(const KernelCode& code) {
   // Measured with AVX2, whose 16 registers hold neither: side by side is
   // faster.
   if (code.in.isa != Isa::kAvx512 || code.n_parts != 2) return std::nullopt;
-  return FrontStage(code.program,
-                    code.Needed({&code.program.next, &code.program.observed}));
+  return FrontStage(code.program, code.Needed(code.Results()));
 }
 
 }  // namespace

@@ -15,7 +15,8 @@ inline constexpr char kStartName[] = "somafit_start";
 inline constexpr char kRunName[] = "somafit_run";
 
 // Two functions:
-//   void somafit_start(const double* parameters, double* states)
+//   void somafit_start(const double* parameters, double* states,
+//                      const double* noise)
 //   void somafit_run(const KernelCall* call)
 // with the meaning of Kernel::Start and Kernel::Run. Values that do not change
 // from step to step are computed before the loop over steps (loops.h). The

@@ -45,7 +45,9 @@ struct KernelCall {
   const double* const* weights = nullptr;  // [output][step of the trace]
   double* sums = nullptr;                  // [output][lane], updated
   // kRecord:
-  double* record = nullptr;  // [step - begin][output][lane]
+  double* record = nullptr;       // [step - begin][output][lane]
+  const double* noise = nullptr;  // [step - begin][Program::noises][lane]
+  const double* const* arrays = nullptr;  // Program::arrays
 };
 
 // A Program, ready to run. Agrees with the Interpreter to the bit (a NaN is a
@@ -54,8 +56,10 @@ class Kernel {
  public:
   virtual ~Kernel() = default;
   virtual int width() const = 0;
-  // `states[state][lane]`: the initial values.
-  virtual void Start(const double* parameters, double* states) const = 0;
+  // `states[state][lane]`: the initial values. `noise` is for them,
+  // [Program::noises][lane]; null where they need none.
+  virtual void Start(const double* parameters, double* states,
+                     const double* noise = nullptr) const = 0;
   virtual void Run(const KernelCall& call) const = 0;
 };
 

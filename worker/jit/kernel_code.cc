@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <limits>
 
 #include "worker/jit/operation.h"
 
@@ -27,7 +28,16 @@ KernelCode::KernelCode(const Program& the_program,
          std::min(options.width, options.isa == Isa::kAvx512 ? 8 : 4)},
       n_parts(static_cast<size_t>(options.width / in.width)),
       cpu_(cpu),
-      tune_cpu_(tune_cpu) {}
+      tune_cpu_(tune_cpu) {
+  for (const Value& value : program.values) {
+    bool uniform = value.op != Op::kParameter && value.op != Op::kState &&
+                   value.op != Op::kNoise;
+    for (const ValueId operand : {value.a, value.b, value.c}) {
+      uniform = uniform && (operand < 0 || is_uniform_[operand]);
+    }
+    is_uniform_.push_back(uniform);
+  }
+}
 
 Function* KernelCode::Begin(const char* name,
                             const std::vector<Type*>& arguments) {
@@ -65,7 +75,7 @@ CallCode KernelCode::LoadCall(llvm::Value* call) {
         llvm::Align(8));
   };
   const auto array = [&](size_t offset) { return field(offset, pointer); };
-  const auto signals = [&](size_t offset, size_t count) {
+  const auto arrays = [&](size_t offset, size_t count) {
     llvm::Value* const pointers = array(offset);
     LlvmValues found;
     for (size_t i = 0; i < count; ++i) {
@@ -75,6 +85,7 @@ CallCode KernelCode::LoadCall(llvm::Value* call) {
     }
     return found;
   };
+  arrays_ = arrays(offsetof(KernelCall, arrays), program.arrays.size());
   return {field(offsetof(KernelCall, begin), integer),
           field(offsetof(KernelCall, end), integer),
           field(offsetof(KernelCall, n_steps), integer),
@@ -82,9 +93,10 @@ CallCode KernelCode::LoadCall(llvm::Value* call) {
           array(offsetof(KernelCall, states)),
           array(offsetof(KernelCall, sums)),
           array(offsetof(KernelCall, record)),
-          signals(offsetof(KernelCall, inputs), program.inputs.size()),
-          signals(offsetof(KernelCall, targets), n_compared),
-          signals(offsetof(KernelCall, weights), n_compared)};
+          array(offsetof(KernelCall, noise)),
+          arrays(offsetof(KernelCall, inputs), program.inputs.size()),
+          arrays(offsetof(KernelCall, targets), n_compared),
+          arrays(offsetof(KernelCall, weights), n_compared)};
 }
 
 llvm::Value* KernelCode::Sample(llvm::Value* signal, llvm::Value* step) {
@@ -94,12 +106,17 @@ llvm::Value* KernelCode::Sample(llvm::Value* signal, llvm::Value* step) {
       llvm::Align(8));
 }
 
+std::vector<ValueId> KernelCode::Results() const {
+  std::vector<ValueId> results = program.next;
+  results.insert(results.end(), program.observed.begin(),
+                 program.observed.end());
+  return results;
+}
+
 std::vector<bool> KernelCode::Needed(
-    std::initializer_list<const std::vector<ValueId>*> results) const {
+    const std::vector<ValueId>& results) const {
   std::vector<bool> needed(program.values.size(), false);
-  for (const auto* ids : results) {
-    for (const ValueId id : *ids) needed[id] = true;
-  }
+  for (const ValueId id : results) needed[id] = true;
   for (size_t id = needed.size(); id-- > 0;) {
     if (!needed[id]) continue;
     const Value& value = program.values[id];
@@ -114,19 +131,48 @@ llvm::Value* KernelCode::Emit(const Value& value, const LlvmValues& values) {
   const auto operand = [&](ValueId id) {
     return Lanes{&in, id < 0 ? nullptr : values[id]};
   };
+  if (value.op == Op::kElement) return EmitElement(value, operand(value.a));
   return EmitOperation(value.op, operand(value.a), operand(value.b),
                        operand(value.c))
       .value;
 }
 
+llvm::Value* KernelCode::EmitElement(const Value& value, const Lanes& index) {
+  const auto place = static_cast<size_t>(value.index);
+  const auto size = static_cast<double>(program.arrays[place]->size());
+  llvm::Value* const is_there = builder.CreateAnd(
+      builder.CreateFCmpOGE(index.value, Like(index, 0.0).value),
+      builder.CreateFCmpOLT(index.value, Like(index, size).value));
+  const Lanes safe = Select({&in, is_there}, index, Like(index, 0.0));
+  Type* const number = builder.getDoubleTy();
+  llvm::Value* elements = nullptr;
+  if (is_uniform_[value.a]) {
+    llvm::Value* const one = builder.CreateFPToSI(
+        builder.CreateExtractElement(safe.value, uint64_t{0}),
+        builder.getInt64Ty());
+    elements = Splat(in, Sample(arrays_[place], one)).value;
+  } else {
+    llvm::Value* const pointers = builder.CreateGEP(
+        number, arrays_[place], builder.CreateFPToSI(safe.value, in.word()));
+    elements =
+        builder.CreateMaskedGather(in.number(), pointers, llvm::Align(8));
+  }
+  constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+  return Select({&in, is_there}, {&in, elements}, Like(index, kNaN)).value;
+}
+
 void KernelCode::EmitInvariants(const std::vector<bool>& needed,
                                 llvm::Value* parameters, size_t part_number,
-                                LlvmValues& values) {
+                                LlvmValues& values, llvm::Value* noise) {
   values.assign(program.values.size(), nullptr);
   for (size_t id = 0; id < needed.size(); ++id) {
     const Value& value = program.values[id];
-    if (!needed[id] || rates[id] == Rate::kPerStep) continue;
-    if (value.op == Op::kConstant) {
+    if (!needed[id] || (rates[id] == Rate::kPerStep && noise == nullptr)) {
+      continue;
+    }
+    if (value.op == Op::kNoise) {
+      values[id] = Load(Place(noise, static_cast<size_t>(value.index), 0));
+    } else if (value.op == Op::kConstant) {
       values[id] = Constant(in, value.constant).value;
     } else if (value.op == Op::kParameter) {
       values[id] = Load(
@@ -157,6 +203,12 @@ void KernelCode::EmitOwn(const CallCode& call, Part& part) {
       const auto index = static_cast<size_t>(value.index);
       result = Splat(in, Sample(call.inputs[index], Following(call, part.step)))
                    .value;
+    } else if (value.op == Op::kNoise) {
+      llvm::Value* const row =
+          builder.CreateMul(builder.CreateSub(part.step, call.begin),
+                            builder.getInt64(program.noises.size() * n_parts));
+      result = Load(Place(builder.CreateGEP(in.number(), part.noise, row),
+                          static_cast<size_t>(value.index), 0));
     } else if (value.op == Op::kStep) {
       result = Splat(in, builder.CreateSIToFP(part.step, number)).value;
     } else if (value.op == Op::kTime) {

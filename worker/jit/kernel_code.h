@@ -1,6 +1,5 @@
 #pragma once
 
-#include <initializer_list>
 #include <memory>
 #include <optional>
 #include <string>
@@ -19,7 +18,8 @@ using LlvmValues = std::vector<llvm::Value*>;
 
 // What a KernelCall holds.
 struct CallCode {
-  llvm::Value *begin, *end, *n_steps, *parameters, *states, *sums, *record;
+  llvm::Value *begin, *end, *n_steps, *parameters, *states, *sums, *record,
+      *noise;
   LlvmValues inputs, targets, weights;  // signals
 };
 
@@ -30,7 +30,8 @@ struct Part {
   LlvmValues values;  // per value of the program; null where not (yet) there
   std::vector<bool> own;  // which of them are computed here, in every step
   llvm::Value* step = nullptr;
-  LlvmValues sums;  // at the step's end
+  llvm::Value* noise = nullptr;  // of its first lane, in the call's first step
+  LlvmValues sums;               // at the step's end
   struct LateExprel {
     ValueId id;
     Lanes x, near;
@@ -69,20 +70,24 @@ class KernelCode {
   CallCode LoadCall(llvm::Value* call);
   llvm::Value* Sample(llvm::Value* signal, llvm::Value* step);
 
+  // What a step is for: next states, and what is observed.
+  std::vector<ValueId> Results() const;
+
   // The next step, or `step` if it is the trace's last.
   llvm::Value* Following(const CallCode& call, llvm::Value* step);
 
   // Which values `results` depend on.
-  std::vector<bool> Needed(
-      std::initializer_list<const std::vector<ValueId>*> results) const;
+  std::vector<bool> Needed(const std::vector<ValueId>& results) const;
   // Whether it changes from step to step and is no state.
   bool IsComputed(size_t id) const {
     return rates[id] == Rate::kPerStep && program.values[id].op != Op::kState;
   }
 
-  // Those values needed that do not change from step to step.
+  // Those values needed that do not change from step to step; with `noise`, of
+  // the part, also what is made from noise.
   void EmitInvariants(const std::vector<bool>& needed, llvm::Value* parameters,
-                      size_t part_number, LlvmValues& values);
+                      size_t part_number, LlvmValues& values,
+                      llvm::Value* noise = nullptr);
   // The part's own values; late exprels as if all arguments were near.
   // REQUIRES: the other values that these take are there.
   void EmitOwn(const CallCode& call, Part& part);
@@ -103,8 +108,11 @@ class KernelCode {
 
  private:
   llvm::Value* Emit(const Value& value, const LlvmValues& values);
+  llvm::Value* EmitElement(const Value& value, const Lanes& index);
 
   const std::string cpu_, tune_cpu_;
+  std::vector<bool> is_uniform_;  // per value: the same in all lanes
+  LlvmValues arrays_;
   std::optional<LaneTruth> all_near_;  // the arguments of late exprels
 };
 

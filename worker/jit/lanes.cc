@@ -2,7 +2,20 @@
 
 #include <llvm/IR/MDBuilder.h>
 
+#include "worker/jit/library.h"
+
 namespace somafit::jit {
+namespace {
+
+// It may be computed once for equal operands, and before the loop.
+void MarkPure(llvm::FunctionCallee callee) {
+  auto* const function = llvm::cast<llvm::Function>(callee.getCallee());
+  function->setDoesNotAccessMemory();
+  function->setDoesNotThrow();
+  function->setWillReturn();
+}
+
+}  // namespace
 
 Lanes ScaleByPower(const Lanes& q, const Lanes& t) {
   const Emission& in = *q.in;
@@ -111,12 +124,27 @@ Lanes CallLibrary(const std::string& name, const Lanes& a, const Lanes* b) {
   llvm::FunctionCallee callee = module->getOrInsertFunction(
       "Sleef_finz_" + name + (in.width == 8 ? "d8_u10avx512f" : "d4_u10avx2"),
       llvm::FunctionType::get(in.number(), types, false));
-  auto* const function = llvm::cast<llvm::Function>(callee.getCallee());
-  // They may be computed once for equal operands, and before the loop.
-  function->setDoesNotAccessMemory();
-  function->setDoesNotThrow();
-  function->setWillReturn();
+  MarkPure(callee);
   return {&in, builder.CreateCall(callee, operands)};
+}
+
+Lanes CallPoisson(const Lanes& mean, const Lanes& uniform) {
+  const Emission& in = *mean.in;
+  llvm::IRBuilder<>& builder = in.builder;
+  llvm::Type* const number = builder.getDoubleTy();
+  llvm::FunctionCallee callee =
+      builder.GetInsertBlock()->getModule()->getOrInsertFunction(
+          kPoissonName,
+          llvm::FunctionType::get(number, {number, number}, false));
+  MarkPure(callee);
+  llvm::Value* result = Like(mean, 0.0).value;
+  for (uint64_t lane = 0; lane < static_cast<uint64_t>(in.width); ++lane) {
+    llvm::Value* const drawn = builder.CreateCall(
+        callee, {builder.CreateExtractElement(mean.value, lane),
+                 builder.CreateExtractElement(uniform.value, lane)});
+    result = builder.CreateInsertElement(result, drawn, lane);
+  }
+  return {&in, result};
 }
 
 }  // namespace somafit::jit

@@ -156,5 +156,7 @@ std::vector<Lanes> ExprelsOf(const std::vector<Lanes>& xs,
 // A function of SLEEF's, "sin" or with two operands "pow".
 Lanes CallLibrary(const std::string& name, const Lanes& a,
                   const Lanes* b = nullptr);
+// Poisson numbers (base/noise.h), lane by lane.
+Lanes CallPoisson(const Lanes& mean, const Lanes& uniform);
 
 }  // namespace somafit::jit

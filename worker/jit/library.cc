@@ -1,5 +1,7 @@
 #include "worker/jit/library.h"
 
+#include "worker/core/base/poisson.h"
+
 // SLEEF's header declares the functions of an instruction set only to code that
 // is compiled for it; here just their addresses are wanted.
 #define SOMAFIT_SLEEF_FUNCTIONS(X) \
@@ -21,8 +23,8 @@ std::span<const LibraryFunction> LibraryFunctions() {
    reinterpret_cast<void*>(&Sleef_finz_##name##d4_u10avx2)}, \
       {"Sleef_finz_" #name "d8_u10avx512f",                  \
        reinterpret_cast<void*>(&Sleef_finz_##name##d8_u10avx512f)},
-  static const LibraryFunction functions[] = {
-      SOMAFIT_SLEEF_FUNCTIONS(SOMAFIT_ENTRY)};
+  static const LibraryFunction functions[] = {SOMAFIT_SLEEF_FUNCTIONS(
+      SOMAFIT_ENTRY){kPoissonName, reinterpret_cast<void*>(&Poisson)}};
 #undef SOMAFIT_ENTRY
   return functions;
 }

@@ -11,4 +11,6 @@ struct LibraryFunction {
 };
 std::span<const LibraryFunction> LibraryFunctions();
 
+inline constexpr char kPoissonName[] = "somafit_poisson";
+
 }  // namespace somafit::jit

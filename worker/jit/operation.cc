@@ -19,6 +19,7 @@ Lanes NumberOf(llvm::CmpInst::Predicate predicate, const Lanes& a,
 Lanes EmitOperation(Op op, const Lanes& a, const Lanes& b, const Lanes& c) {
   switch (op) {
     case Op::kHold:
+    case Op::kUpdated:
       return a;
     case Op::kNegate:
       return -a;
@@ -85,6 +86,8 @@ Lanes EmitOperation(Op op, const Lanes& a, const Lanes& b, const Lanes& c) {
       return NumberOf(llvm::CmpInst::FCMP_OLE, a, b);
     case Op::kEqual:
       return NumberOf(llvm::CmpInst::FCMP_OEQ, a, b);
+    case Op::kPoisson:
+      return CallPoisson(a, b);
     case Op::kFma:
       return Fma(a, b, c);
     case Op::kSelect:
@@ -100,6 +103,8 @@ Lanes EmitOperation(Op op, const Lanes& a, const Lanes& b, const Lanes& c) {
     case Op::kInputNext:
     case Op::kTime:
     case Op::kStep:
+    case Op::kNoise:
+    case Op::kElement:  // KernelCode has the arrays
       break;
   }
   SOMAFIT_CHECK(OpArity(op) > 0);

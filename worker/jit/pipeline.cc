@@ -24,7 +24,7 @@ class Pipeline {
         builder_(code.builder),
         program_(code.program),
         is_front_(front),
-        needed_(code.Needed({&program_.next, &program_.observed})) {}
+        needed_(code.Needed(code.Results())) {}
 
   void Emit() {
     code_.late = Late(program_, needed_, is_front_);
@@ -123,9 +123,7 @@ class Pipeline {
         (is_front_[id] ? taken_by_front_ : taken_by_back_)[operand] = true;
       }
     }
-    for (const auto* ids : {&program_.next, &program_.observed}) {
-      for (const ValueId id : *ids) taken_by_back_[id] = true;
-    }
+    for (const ValueId id : code_.Results()) taken_by_back_[id] = true;
   }
 
   void EmitCrossing(BasicBlock* entry) {
@@ -162,6 +160,8 @@ class Pipeline {
     front_.step =
         builder_.CreateSelect(builder_.CreateICmpSLT(front_step, call_.end),
                               front_step, builder_.CreateSub(call_.end, one));
+    front_.noise = OfPart(call_.noise, front_part);
+    back_.noise = OfPart(call_.noise, back_part);
     llvm::Value* const front_rows = OfPart(rows_, front_part);
     llvm::Value* const back_rows = OfPart(rows_, back_part);
     llvm::Value* const results = builder_.CreateSelect(

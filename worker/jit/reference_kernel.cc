@@ -17,9 +17,13 @@ class ReferenceKernel final : public Kernel {
 
   int width() const override { return static_cast<int>(width_); }
 
-  void Start(const double* parameters, double* states) const override {
+  void Start(const double* parameters, double* states,
+             const double* noise) const override {
+    const size_t n_draws = noise == nullptr ? 0 : program_.noises.size();
     const std::vector<double> values =
-        Interpreter(program_, width_, Parameters(parameters)).states();
+        Interpreter(program_, width_, Parameters(parameters),
+                    {noise, n_draws * width_})
+            .states();
     std::copy(values.begin(), values.end(), states);
   }
 
@@ -35,6 +39,8 @@ class ReferenceKernel final : public Kernel {
     for (size_t i = 0; i < program_.inputs.size(); ++i) {
       view.inputs.emplace_back(call.inputs[i], n_steps);
     }
+    view.noise = {call.noise, (end - begin) * program_.noises.size() * width_};
+    view.noise_begin = begin;
     interpreter.Run(
         view, begin, end, [&](size_t step, std::span<const double> outputs) {
           if (record_) {

@@ -17,8 +17,7 @@ class SideBySide {
         parts_(code.n_parts) {}
 
   void Emit() {
-    const std::vector<bool> needed =
-        code_.Needed({&program_.next, &program_.observed});
+    const std::vector<bool> needed = code_.Needed(code_.Results());
     code_.late =
         Late(program_, needed, std::vector<bool>(needed.size(), false));
     EmitFirst(needed);
@@ -60,6 +59,7 @@ class SideBySide {
 
   void EmitFirst(const std::vector<bool>& needed) {
     for (size_t p = 0; p < parts_.size(); ++p) {
+      parts_[p].part.noise = code_.Place(call_.noise, 0, p);
       for (size_t i = 0; i < code_.n_states; ++i) {
         parts_[p].first.push_back(code_.Load(code_.Place(call_.states, i, p)));
       }

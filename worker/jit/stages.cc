@@ -16,6 +16,9 @@ int Latency(Op op) {
     case Op::kInputNext:
     case Op::kTime:
     case Op::kStep:
+    case Op::kNoise:
+    case Op::kHold:
+    case Op::kUpdated:
       return 0;
     case Op::kNegate:
     case Op::kAbs:

@@ -53,12 +53,13 @@ class Batch {
  public:
   Batch(const Experiment& experiment, const Kernel& kernel,
         const AllWeights* weights, std::span<const std::vector<double>> points,
-        const std::function<bool()>& cancelled)
+        const std::function<bool()>& cancelled, const RoundPlace& place)
       : experiment_(experiment),
         kernel_(kernel),
         weights_(weights),
         points_(points),
         cancelled_(cancelled),
+        place_(place),
         width_(static_cast<size_t>(kernel.width())),
         n_traces_(experiment.dataset->traces.size()),
         n_outputs_(experiment.metrics.size()),
@@ -144,12 +145,12 @@ class Batch {
 
   bool Simulate(size_t trace, size_t first) {
     const size_t n_lanes = std::min(width_, points_.size() - first);
-    const std::vector<double> parameters =
-        BlockParameters(points_, first, n_lanes, width_);
+    const Block block = MakeBlock(experiment_.program, points_, place_,
+                                  n_traces_, trace, first, n_lanes, width_);
     std::vector<double> errors;  // [output][lane]
-    const BlockOutcome outcome =
-        weights_ != nullptr ? Compare(trace, parameters, n_lanes, errors)
-                            : Accumulate(trace, parameters, n_lanes, errors);
+    const BlockOutcome outcome = weights_ != nullptr
+                                     ? Compare(block, errors)
+                                     : Accumulate(block, errors);
     if (outcome.cancelled) return false;
     for (size_t lane = 0; lane < n_lanes; ++lane) {
       if (outcome.diverged[lane]) {
@@ -166,8 +167,8 @@ class Batch {
   }
 
   // The kernel adds up the errors.
-  BlockOutcome Compare(size_t trace, std::span<const double> parameters,
-                       size_t n_lanes, std::vector<double>& errors) const {
+  BlockOutcome Compare(const Block& block, std::vector<double>& errors) const {
+    const size_t trace = block.trace;
     const Trace& data = experiment_.dataset->traces[trace];
     Comparison comparison;
     for (size_t output = 0; output < n_outputs_; ++output) {
@@ -175,9 +176,8 @@ class Batch {
       comparison.weights.push_back((*weights_)[trace][output].weights.data());
     }
     comparison.sums.resize(n_outputs_ * width_);
-    BlockOutcome outcome =
-        SimulateBlock(experiment_.program, kernel_, data, parameters, n_lanes,
-                      &comparison, {}, Cancelled());
+    BlockOutcome outcome = SimulateBlock(experiment_.program, kernel_, data,
+                                         block, &comparison, {}, Cancelled());
     errors = std::move(comparison.sums);
     for (size_t output = 0; output < n_outputs_; ++output) {
       const double sum = (*weights_)[trace][output].sum;
@@ -190,16 +190,16 @@ class Batch {
   }
 
   // The metrics see every step.
-  BlockOutcome Accumulate(size_t trace, std::span<const double> parameters,
-                          size_t n_lanes, std::vector<double>& errors) const {
-    const Trace& data = experiment_.dataset->traces[trace];
+  BlockOutcome Accumulate(const Block& block,
+                          std::vector<double>& errors) const {
+    const Trace& data = experiment_.dataset->traces[block.trace];
     std::vector<std::unique_ptr<MetricAccumulator>> accumulators;
     for (size_t output = 0; output < n_outputs_; ++output) {
       accumulators.push_back(
           experiment_.metrics[output]->Start(data.targets[output], width_));
     }
     BlockOutcome outcome = SimulateBlock(
-        experiment_.program, kernel_, data, parameters, n_lanes, nullptr,
+        experiment_.program, kernel_, data, block, nullptr,
         [&](size_t begin, size_t end, std::span<const double> rows) {
           for (size_t row = 0; row < (end - begin) * n_outputs_; ++row) {
             accumulators[row % n_outputs_]->Observe(
@@ -223,6 +223,7 @@ class Batch {
   const AllWeights* const weights_;  // null: the metrics add up
   const std::span<const std::vector<double>> points_;
   const std::function<bool()>& cancelled_;
+  const RoundPlace& place_;
   const size_t width_;
   const size_t n_traces_;
   const size_t n_outputs_;
@@ -249,8 +250,9 @@ absl::Status PrepareBatch(const Experiment& experiment, size_t n_points,
 absl::StatusOr<std::vector<Evaluation>> EvaluateBatch(
     const Experiment& experiment,
     std::span<const std::vector<double>> points_si, int threads,
-    const std::function<bool()>& cancelled, const KernelSource& kernels) {
-  const size_t n_parameters = experiment.program.parameters.size();
+    const std::function<bool()>& cancelled, const KernelSource& kernels,
+    const RoundPlace& place) {
+  const size_t n_parameters = experiment.program.n_own_parameters();
   for (size_t i = 0; i < points_si.size(); ++i) {
     if (points_si[i].size() == n_parameters) continue;
     return absl::InvalidArgumentError(absl::StrCat(
@@ -263,7 +265,7 @@ absl::StatusOr<std::vector<Evaluation>> EvaluateBatch(
       const std::shared_ptr<const Kernel> kernel,
       kernels(experiment.program, variant, points_si.size()));
   Batch batch(experiment, *kernel, weights.empty() ? nullptr : &weights,
-              points_si, cancelled);
+              points_si, cancelled, place);
   {
     const size_t n_threads = std::min<size_t>(
         static_cast<size_t>(std::max(threads, 1)), batch.n_units());

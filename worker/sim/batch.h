@@ -15,9 +15,9 @@ namespace somafit {
 // Simulates every point on every trace and compares with the targets, on
 // `threads` threads (at least one).
 //
-// `points_si[i]` has one number per parameter of the program, in SI. Result i
-// belongs to point i and depends on that point alone: not on the others, their
-// order, or the number of threads.
+// `points_si[i]` has one number per parameter of the model, in SI. Result i
+// belongs to point i and depends on that point, and where it stands, alone: not
+// on the others, their order, or the number of threads.
 //
 // The error of an output is the mean over traces, weighted by Trace::weight,
 // of those traces in which any step counts; the total is the sum of the
@@ -31,7 +31,7 @@ absl::StatusOr<std::vector<Evaluation>> EvaluateBatch(
     const Experiment& experiment,
     std::span<const std::vector<double>> points_si, int threads,
     const std::function<bool()>& cancelled = {},
-    const KernelSource& kernels = KernelFor);
+    const KernelSource& kernels = KernelFor, const RoundPlace& place = {});
 
 // Compiles beforehand what a batch of `n_points` points will need.
 absl::Status PrepareBatch(const Experiment& experiment, size_t n_points,

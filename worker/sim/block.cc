@@ -21,22 +21,26 @@ std::vector<double> LaneOf(std::span<const double> values, size_t width,
 class BlockRun {
  public:
   BlockRun(const Program& program, const Kernel& kernel, const Trace& trace,
-           std::span<const double> parameters, size_t n_lanes)
+           const Block& block)
       : program_(program),
         kernel_(kernel),
-        parameters_(parameters),
-        n_lanes_(n_lanes),
+        block_(block),
+        n_lanes_(block.n_lanes),
         width_(static_cast<size_t>(kernel.width())),
         states_(program.states.size() * width_),
-        before_(states_.size()) {
+        before_(states_.size()),
+        noise_(kCheckInterval * program.noises.size() * width_) {
     view_.n_steps = trace.n_steps();
     view_.inputs.assign(trace.inputs.begin(), trace.inputs.end());
     for (const size_t output : program.targets) {
       view_.inputs.emplace_back(trace.targets[output]);
     }
     for (const auto& input : view_.inputs) inputs_.push_back(input.data());
-    outcome_.diverged.resize(n_lanes);
-    call_.parameters = parameters.data();
+    for (const auto& array : program.arrays) arrays_.push_back(array->data());
+    outcome_.diverged.resize(n_lanes_);
+    call_.parameters = block.parameters.data();
+    call_.noise = noise_.data();
+    call_.arrays = arrays_.data();
     call_.states = states_.data();
     call_.inputs = inputs_.data();
     call_.n_steps = static_cast<int64_t>(view_.n_steps);
@@ -52,7 +56,8 @@ class BlockRun {
       rows_.resize(kCheckInterval * program_.outputs.size() * width_);
       call_.record = rows_.data();
     }
-    kernel_.Start(parameters_.data(), states_.data());
+    Draw(kInitialStep, kInitialStep + 1);
+    kernel_.Start(block_.parameters.data(), states_.data(), noise_.data());
     Check(0, 0);
     for (size_t begin = 0; begin < view_.n_steps && n_diverged_ < n_lanes_;
          begin += kCheckInterval) {
@@ -64,6 +69,7 @@ class BlockRun {
       before_ = states_;
       call_.begin = static_cast<int64_t>(begin);
       call_.end = static_cast<int64_t>(end);
+      Draw(call_.begin, call_.end);
       kernel_.Run(call_);
       Check(begin, end);
       if (comparison == nullptr) Show(begin, end, rows);
@@ -72,6 +78,21 @@ class BlockRun {
   }
 
  private:
+  void Draw(int64_t begin, int64_t end) {
+    if (program_.noises.empty()) return;
+    FillNoise(block_.seed, static_cast<uint32_t>(block_.trace),
+              block_.realizations, program_.noises, begin, end, noise_.data());
+  }
+
+  Divergence Find(size_t lane, size_t begin, size_t end) {
+    const std::vector<double> noise = LaneOf(noise_, width_, lane);
+    view_.noise = noise;
+    view_.noise_begin = begin;
+    return FindDivergence(
+        program_, view_, LaneOf(block_.parameters, width_, lane),
+        LaneOf(end == 0 ? states_ : before_, width_, lane), begin, end);
+  }
+
   void Check(size_t begin, size_t end) {
     if (AreInRange(states_)) return;
     for (size_t lane = 0; lane < n_lanes_; ++lane) {
@@ -79,9 +100,7 @@ class BlockRun {
         continue;
       }
       ++n_diverged_;
-      outcome_.diverged[lane] = FindDivergence(
-          program_, view_, LaneOf(parameters_, width_, lane),
-          LaneOf(end == 0 ? states_ : before_, width_, lane), begin, end);
+      outcome_.diverged[lane] = Find(lane, begin, end);
     }
   }
 
@@ -102,13 +121,14 @@ class BlockRun {
 
   const Program& program_;
   const Kernel& kernel_;
-  const std::span<const double> parameters_;
+  const Block& block_;
   const size_t n_lanes_;
   const size_t width_;
   TraceView view_;
-  std::vector<const double*> inputs_;
+  std::vector<const double*> inputs_, arrays_;
   std::vector<double> states_;  // [state][lane]
   std::vector<double> before_;  // at the start of the chunk
+  std::vector<double> noise_;   // of the chunk, [step][source][lane]
   std::vector<double> rows_;
   KernelCall call_;
   size_t n_diverged_ = 0;
@@ -118,26 +138,53 @@ class BlockRun {
 }  // namespace
 
 BlockOutcome SimulateBlock(const Program& program, const Kernel& kernel,
-                           const Trace& trace,
-                           std::span<const double> parameters, size_t n_lanes,
+                           const Trace& trace, const Block& block,
                            Comparison* comparison, const RowsObserver& rows,
                            const std::function<bool()>& cancelled) {
-  return BlockRun(program, kernel, trace, parameters, n_lanes)
+  return BlockRun(program, kernel, trace, block)
       .Run(comparison, rows, cancelled);
 }
 
-std::vector<double> BlockParameters(
-    std::span<const std::vector<double>> points_si, size_t first,
-    size_t n_lanes, size_t width) {
-  const size_t n_parameters = points_si[first].size();
-  std::vector<double> parameters(n_parameters * width);
+Block MakeBlock(const Program& program,
+                std::span<const std::vector<double>> points_si,
+                const RoundPlace& place, size_t n_traces, size_t trace,
+                size_t first, size_t n_lanes, size_t width) {
+  Block block{
+      .trace = trace,
+      .n_lanes = n_lanes,
+      .parameters = std::vector<double>(program.parameters.size() * width),
+      .seed = place.seed,
+      .realizations = {}};
+  const size_t n_own = program.n_own_parameters();
+  const auto n_in_round = static_cast<double>(
+      place.n_in_round > 0 ? place.n_in_round
+                           : static_cast<int64_t>(points_si.size()));
   for (size_t lane = 0; lane < width; ++lane) {
-    const auto& point = points_si[first + std::min(lane, n_lanes - 1)];
-    for (size_t p = 0; p < n_parameters; ++p) {
-      parameters[p * width + lane] = point[p];
+    const size_t point = first + std::min(lane, n_lanes - 1);
+    block.realizations.push_back(static_cast<uint64_t>(place.first_sample) +
+                                 point);
+    for (size_t p = 0; p < n_own; ++p) {
+      block.parameters[p * width + lane] = points_si[point][p];
+    }
+    const double number =
+        static_cast<double>(place.first_in_round) + static_cast<double>(point);
+    for (size_t g = 0; g < program.given.size(); ++g) {
+      double& given = block.parameters[(n_own + g) * width + lane];
+      switch (program.given[g]) {
+        case Given::kIteration:
+          given = static_cast<double>(place.iteration);
+          break;
+        case Given::kLaneNumber:
+          given = number * static_cast<double>(n_traces) +
+                  static_cast<double>(trace);
+          break;
+        case Given::kLaneCount:
+          given = n_in_round * static_cast<double>(n_traces);
+          break;
+      }
     }
   }
-  return parameters;
+  return block;
 }
 
 absl::StatusOr<std::shared_ptr<const Kernel>> InterpretingKernel(

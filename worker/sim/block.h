@@ -9,6 +9,7 @@
 #include "worker/core/ir/program.h"
 #include "worker/jit/kernel.h"
 #include "worker/sim/divergence.h"
+#include "worker/sim/round_place.h"
 
 namespace somafit {
 
@@ -30,21 +31,30 @@ struct BlockOutcome {
   std::vector<std::optional<Divergence>> diverged;  // per lane
 };
 
+// Points on one trace, a lane each; spare lanes repeat the last.
+struct Block {
+  size_t trace = 0;                    // its number
+  size_t n_lanes = 0;                  // that matter
+  std::vector<double> parameters;      // [parameter][lane], SI
+  uint64_t seed = 0;                   // of what is drawn
+  std::vector<uint64_t> realizations;  // per lane
+};
+
+// Points first .. first+n_lanes-1 of `points_si`, which stand at `place`, on
+// one of `n_traces` traces.
+Block MakeBlock(const Program& program,
+                std::span<const std::vector<double>> points_si,
+                const RoundPlace& place, size_t n_traces, size_t trace,
+                size_t first, size_t n_lanes, size_t width);
+
 // Simulates a block of `kernel.width()` lanes on `trace` in chunks of
-// kCheckInterval steps. `parameters[parameter][lane]`, SI. Exactly one of
-// `comparison` and `rows` is given, as the kernel's variant asks for. Only the
-// first `n_lanes` lanes matter: when all of them have diverged, it ends early.
+// kCheckInterval steps. Exactly one of `comparison` and `rows` is given, as the
+// kernel's variant asks for. When all lanes that matter have diverged, it ends
+// early.
 BlockOutcome SimulateBlock(const Program& program, const Kernel& kernel,
-                           const Trace& trace,
-                           std::span<const double> parameters, size_t n_lanes,
+                           const Trace& trace, const Block& block,
                            Comparison* comparison, const RowsObserver& rows,
                            const std::function<bool()>& cancelled);
-
-// Parameters of a block from points first .. first+n_lanes-1; spare lanes
-// repeat the last.
-std::vector<double> BlockParameters(
-    std::span<const std::vector<double>> points_si, size_t first,
-    size_t n_lanes, size_t width);
 
 // Another way to a kernel than KernelFor, with its arguments.
 using KernelSource =

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
@@ -21,7 +22,9 @@ absl::Status OrderParameters(const std::vector<std::string>& names,
                              Program& program) {
   std::vector<std::string> sorted = names;
   std::vector<std::string> expected = program.parameters;
-  if (program.uses_iteration) expected.pop_back();
+  const std::vector<std::string> given(
+      expected.end() - std::ssize(program.given), expected.end());
+  expected.resize(program.n_own_parameters());
   std::sort(sorted.begin(), sorted.end());
   std::sort(expected.begin(), expected.end());
   if (sorted != expected) {
@@ -32,16 +35,14 @@ absl::Status OrderParameters(const std::vector<std::string>& names,
   }
   for (Value& value : program.values) {
     if (value.op != Op::kParameter) continue;
-    const bool is_iteration =
-        program.uses_iteration &&
-        static_cast<size_t>(value.index) == program.parameters.size() - 1;
-    if (is_iteration) continue;
+    if (std::cmp_greater_equal(value.index, expected.size())) continue;
     const auto place =
         std::find(names.begin(), names.end(), program.parameters[value.index]);
     value.index = static_cast<int32_t>(place - names.begin());
   }
   program.parameters = names;
-  if (program.uses_iteration) program.parameters.emplace_back("iteration");
+  program.parameters.insert(program.parameters.end(), given.begin(),
+                            given.end());
   return absl::OkStatus();
 }
 

@@ -17,12 +17,11 @@ namespace {
 // Runs `points` on one trace and writes their series, from `offset` on, into
 // `recordings`. False if cancelled.
 bool RecordBlock(const Program& program, const Kernel& kernel,
-                 const Trace& trace, size_t offset,
-                 std::span<const std::vector<double>> points,
+                 const Trace& trace, size_t offset, const Block& block,
                  std::span<Recording> recordings,
                  const std::function<bool()>& cancelled) {
   const auto width = static_cast<size_t>(kernel.width());
-  const size_t n_lanes = points.size();
+  const size_t n_lanes = block.n_lanes;
   const size_t n_outputs = program.outputs.size();
   const size_t n_steps = trace.n_steps();
   const auto keep = [&](size_t begin, size_t end,
@@ -37,20 +36,17 @@ bool RecordBlock(const Program& program, const Kernel& kernel,
       }
     }
   };
-  const std::vector<double> parameters =
-      BlockParameters(points, 0, n_lanes, width);
-  return !SimulateBlock(program, kernel, trace, parameters, n_lanes, nullptr,
-                        keep, cancelled)
+  return !SimulateBlock(program, kernel, trace, block, nullptr, keep, cancelled)
               .cancelled;
 }
 
 absl::Status CheckFits(const Program& program, const Dataset& dataset,
                        std::span<const std::vector<double>> points) {
   for (size_t i = 0; i < points.size(); ++i) {
-    if (points[i].size() == program.parameters.size()) continue;
+    if (points[i].size() == program.n_own_parameters()) continue;
     return absl::InvalidArgumentError(absl::StrCat(
         "point ", i, " has ", points[i].size(), " numbers, but the model has ",
-        program.parameters.size(), " parameters"));
+        program.n_own_parameters(), " parameters"));
   }
   for (size_t i = 0; i < dataset.traces.size(); ++i) {
     const size_t n_inputs = dataset.traces[i].inputs.size();
@@ -68,7 +64,8 @@ absl::Status CheckFits(const Program& program, const Dataset& dataset,
 absl::StatusOr<std::vector<Recording>> RecordBatch(
     const Program& program, const Dataset& dataset,
     std::span<const std::vector<double>> points_si, int threads,
-    const std::function<bool()>& cancelled, const KernelSource& kernels) {
+    const std::function<bool()>& cancelled, const KernelSource& kernels,
+    const RoundPlace& place) {
   SOMAFIT_RETURN_IF_ERROR(CheckFits(program, dataset, points_si));
   const RecordingShape shape = ShapeOf(dataset, program.outputs.size());
   SOMAFIT_ASSIGN_OR_RETURN(
@@ -92,8 +89,11 @@ absl::StatusOr<std::vector<Recording>> RecordBatch(
       const size_t trace = unit / n_blocks;
       const size_t first = unit % n_blocks * width;
       const size_t n = std::min(width, points_si.size() - first);
+      const Block block =
+          MakeBlock(program, points_si, place, dataset.traces.size(), trace,
+                    first, n, width);
       if (!RecordBlock(program, *kernel, dataset.traces[trace],
-                       shape.Offset(trace, 0), points_si.subspan(first, n),
+                       shape.Offset(trace, 0), block,
                        std::span(recordings).subspan(first, n), is_stopped)) {
         stopped = true;
       }

@@ -17,7 +17,14 @@ FitSpec Example() {
   spec.model = {.equations = "dv/dt = g*v : volt\ng : Hz",
                 .method = "euler",
                 .constants = {{"C", "1*pF"}, {"A", "2*pF"}},
-                .initial_values = {{"v", "1*mV"}}};
+                .initial_values = {{"v", "1*mV"}},
+                .threshold = "v > 20*mV",
+                .reset = "v = 0*mV\nw += 1",
+                .refractory = "2*ms",
+                .periodic = {{"w = 0", "end", "10*ms"}, {"w = 1", "", ""}},
+                .timed_arrays = {{"drive", "nA", "1*ms", {1, 2, 3, 4}, 2},
+                                 {"step", "", "1*ms", {0, 1}, 0}},
+                .method_options = {{"simplify", "true"}}};
   spec.dataset = Sha256Hex("data");
   spec.dt = "0.1*ms";
   spec.parameters = {{"g", "[1*Hz, 2*Hz]"}};
@@ -47,6 +54,13 @@ TEST(SpecTest, RoundTrip) {
   EXPECT_EQ(back->seed, ~uint64_t{0});
   EXPECT_EQ(back->model.constants[1].name, "A");
   EXPECT_EQ(EncodeModelSource(back->model), EncodeModelSource(Example().model));
+}
+
+TEST(SpecTest, AnEmptyResetIsNotNone) {
+  ModelSource source;
+  EXPECT_FALSE(FromProto(ToProto(source)).reset.has_value());
+  source.reset = "";
+  EXPECT_EQ(FromProto(ToProto(source)).reset, "");
 }
 
 TEST(SpecTest, DocumentedDefaults) {
@@ -88,6 +102,44 @@ TEST(SpecTest, RefusesWhatCannotBeRepresented) {
       {"model.constants",
        [](v1::FitSpec& m) {
          for (int i = 0; i < 1001; ++i) m.mutable_model()->add_constants();
+       }},
+      {"model.threshold",
+       [](v1::FitSpec& m) {
+         m.mutable_model()->set_threshold(std::string(2 << 20, 'x'));
+       }},
+      {"model.reset",
+       [](v1::FitSpec& m) {
+         m.mutable_model()->set_reset(std::string("a\0b", 3));
+       }},
+      {"model.refractory",
+       [](v1::FitSpec& m) {
+         m.mutable_model()->set_refractory(std::string(2 << 20, 'x'));
+       }},
+      {"model.periodic[1].code",
+       [](v1::FitSpec& m) {
+         m.mutable_model()->mutable_periodic(1)->set_code(
+             std::string(2 << 20, 'x'));
+       }},
+      {"model.periodic",
+       [](v1::FitSpec& m) {
+         for (int i = 0; i < 1001; ++i) m.mutable_model()->add_periodic();
+       }},
+      {"model.timed_arrays",
+       [](v1::FitSpec& m) {
+         for (int i = 0; i < 1001; ++i) m.mutable_model()->add_timed_arrays();
+       }},
+      {"model.timed_arrays[0].values",
+       [](v1::FitSpec& m) {
+         m.mutable_model()->mutable_timed_arrays(0)->mutable_values()->Resize(
+             16'000'001, 0);
+       }},
+      {"model.timed_arrays[1].columns",
+       [](v1::FitSpec& m) {
+         m.mutable_model()->mutable_timed_arrays(1)->set_columns(-1);
+       }},
+      {"model.method_options",
+       [](v1::FitSpec& m) {
+         for (int i = 0; i < 1001; ++i) m.mutable_model()->add_method_options();
        }},
       {"parameters",
        [](v1::FitSpec& m) {

@@ -117,10 +117,11 @@ TEST_F(AgentTest, TellsModelsTheRound) {
   Start();
   for (const int64_t round : {0, 7}) {
     Task task = coordinator_.NewTask("r" + std::to_string(round), {1e-8});
-    task.round = round;
+    task.iteration = round;
     coordinator_.Add(task);
   }
   Task task = coordinator_.NewTask("traces", {1e-8});
+  task.iteration = kAfterAllRounds;
   task.metrics.clear();
   task.recorded = {"n"};
   coordinator_.Add(task);

@@ -1,128 +1,20 @@
 // The rows of the language's conformance tables that give numbers (7.2, 7.4,
 // 7.5), by their ids: through the interpreter and every kind of kernel, which
 // agree to the bit.
-#include <bit>
 #include <cmath>
+#include <limits>
 #include <string>
 #include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "worker/core/ir/interpreter.h"
-#include "worker/core/ir/lower.h"
-#include "worker/core/lang/model.h"
-#include "worker/jit/kernel.h"
+#include "tests/worker/jit/conformance.h"
 
 namespace somafit {
 namespace {
 
 using ::testing::HasSubstr;
-
-struct Row {
-  std::string id;
-  std::string equations;
-  std::vector<double> expected;  // of `output`, per step
-  std::string method = "";
-  std::vector<NamedText> initial_values = {};
-  std::vector<double> parameters = {};
-  double dt = 1e-3;                // [s]
-  std::vector<double> input = {};  // of `ta`, per step
-  std::string output = "v";
-};
-
-struct Compiled {
-  std::optional<Program> program;
-  std::string method;
-  Diagnostics diagnostics;
-};
-
-Compiled Compile(const Row& row) {
-  Compiled result;
-  std::vector<Channel> inputs;
-  if (!row.input.empty()) inputs.push_back({"ta", kNoDimension});
-  const ModelSource source{
-      row.equations, row.method, {{"tau", "10*ms"}}, row.initial_values};
-  const auto model = CompileModel(source, inputs, {}, result.diagnostics);
-  if (!model) return result;
-  int n_stages = 0;
-  result.program =
-      CompileProgram(*model, row.dt, {row.output}, result.diagnostics,
-                     [&](std::string_view stage, const Program&) {
-                       if (++n_stages == 2) result.method = stage;
-                     });
-  return result;
-}
-
-uint64_t BitsOf(double x) {
-  return std::isnan(x) ? 0x7ff8000000000000 : std::bit_cast<uint64_t>(x);
-}
-
-// In chunks of `chunk` steps; all lanes have the same parameters.
-std::vector<double> Record(const Kernel& kernel, const Row& row, size_t chunk) {
-  const auto width = static_cast<size_t>(kernel.width());
-  const size_t n_steps = row.expected.size();
-  std::vector<double> parameters, states(64 * width);
-  for (const double parameter : row.parameters) {
-    parameters.insert(parameters.end(), width, parameter);
-  }
-  const double* const inputs[] = {row.input.data()};
-  kernel.Start(parameters.data(), states.data());
-  std::vector<double> recorded;
-  for (size_t begin = 0; begin < n_steps; begin += chunk) {
-    KernelCall call;
-    call.begin = static_cast<int64_t>(begin);
-    call.end = static_cast<int64_t>(std::min(n_steps, begin + chunk));
-    call.n_steps = static_cast<int64_t>(n_steps);
-    call.parameters = parameters.data();
-    call.states = states.data();
-    call.inputs = inputs;
-    std::vector<double> rows(chunk * width);
-    call.record = rows.data();
-    kernel.Run(call);
-    for (int64_t k = 0; k < call.end - call.begin; ++k) {
-      recorded.push_back(rows[static_cast<size_t>(k) * width + width / 2]);
-    }
-  }
-  return recorded;
-}
-
-void Check(const Row& row) {
-  const Compiled compiled = Compile(row);
-  ASSERT_TRUE(compiled.program) << row.id << "\n"
-                                << compiled.diagnostics.Render();
-  ASSERT_LE(compiled.program->states.size(), 64u);
-  const auto reference = MakeReferenceKernel(
-      *compiled.program, {.variant = KernelVariant::kRecord});
-  const std::vector<double> values =
-      Record(*reference, row, row.expected.size());
-  for (size_t k = 0; k < values.size(); ++k) {
-    const double wanted = row.expected[k];
-    if (std::isinf(wanted) || std::isnan(wanted)) {
-      EXPECT_EQ(BitsOf(values[k]), BitsOf(wanted)) << row.id << " step " << k;
-      continue;
-    }
-    EXPECT_NEAR(values[k], wanted, 1e-12 * std::abs(wanted) + 1e-15)
-        << row.id << " step " << k;
-  }
-  for (const Isa isa : {Isa::kAvx2, Isa::kAvx512}) {
-    if (!Supports(isa)) continue;
-    for (const int width : {4, 8, 16}) {
-      const auto kernel = CompileKernel(
-          *compiled.program, {KernelVariant::kRecord, isa, width, false});
-      ASSERT_TRUE(kernel.ok()) << kernel.status();
-      for (const size_t chunk : {row.expected.size(), size_t{2}}) {
-        const std::vector<double> native = Record(**kernel, row, chunk);
-        ASSERT_EQ(native.size(), values.size());
-        for (size_t k = 0; k < values.size(); ++k) {
-          EXPECT_EQ(BitsOf(native[k]), BitsOf(values[k]))
-              << row.id << " step " << k << ", " << IsaName(isa) << ", width "
-              << width;
-        }
-      }
-    }
-  }
-}
 
 TEST(ConformanceValuesTest, Expressions) {
   const double inf = std::numeric_limits<double>::infinity();
@@ -206,14 +98,14 @@ TEST(ConformanceValuesTest, Expressions) {
     row.output = std::string("y");
     row.parameters = {each.x, each.n, each.b};
     row.expected = {each.expected};
-    Check(row);
+    CheckRow(row);
     // The same, where x, n and b change from step to step.
     row.id += " per step";
     row.equations =
         "y = " + each.expression +
         " : 1\nx = x0 + 0*t/second : 1\nn = int(n0) + 0*t_in_timesteps : "
         "integer\nb = b0 + 0*t/second != 0 : boolean\nx0 : 1\nn0 : 1\nb0 : 1";
-    Check(row);
+    CheckRow(row);
   }
 }
 
@@ -349,7 +241,7 @@ TEST(ConformanceValuesTest, Numbers) {
        {},
        "y"},
   };
-  for (const Row& row : rows) Check(row);
+  for (const Row& row : rows) CheckRow(row);
 }
 
 // Inputs hold over a step and are sampled anew at its end (3.8).
@@ -398,7 +290,7 @@ TEST(ConformanceValuesTest, Inputs) {
        1e-3,
        {1, 1, 6, 6}},
   };
-  for (const Row& row : rows) Check(row);
+  for (const Row& row : rows) CheckRow(row);
 }
 
 // exact, where M is singular, stiff, large or made of inputs.
@@ -439,7 +331,7 @@ TEST(ConformanceValuesTest, Exact) {
        {{"w", "1"}},
        {1, 1}},
   };
-  for (const Row& row : rows) Check(row);
+  for (const Row& row : rows) CheckRow(row);
 }
 
 TEST(ConformanceValuesTest, MethodChoice) {
@@ -474,7 +366,7 @@ TEST(ConformanceValuesTest, MethodChoice) {
     Row row;
     row.equations = each.equations;
     row.method = each.method;
-    const Compiled compiled = Compile(row);
+    const CompiledRow compiled = CompileRow(row);
     EXPECT_EQ(compiled.method, each.chosen) << each.id;
     EXPECT_EQ(compiled.program.has_value(), !each.chosen.empty()) << each.id;
     if (each.chosen.empty()) {
@@ -484,7 +376,7 @@ TEST(ConformanceValuesTest, MethodChoice) {
   }
   Row unknown{"M13a", "dv/dt = -v/tau : 1", {}};
   unknown.method = std::string("rk5");
-  EXPECT_THAT(Compile(unknown).diagnostics.Render(), HasSubstr("E_METHOD"));
+  EXPECT_THAT(CompileRow(unknown).diagnostics.Render(), HasSubstr("E_METHOD"));
 }
 
 }  // namespace

@@ -40,14 +40,16 @@ std::vector<Recording> Record(const ModelSource& model,
                               const std::shared_ptr<Dataset>& data,
                               const std::vector<std::string>& parameters,
                               const std::vector<std::vector<double>>& points,
-                              const std::string& variable = "v") {
+                              const std::string& variable = "v",
+                              const RoundPlace& place = {}) {
   const auto experiment =
       MakeRecordingExperiment(model, data, 1e-3, parameters, {variable});
   EXPECT_TRUE(experiment.ok()) << experiment.status();
-  const auto native = RecordBatch(experiment->program, *data, points, 2);
+  const auto native =
+      RecordBatch(experiment->program, *data, points, 2, {}, KernelFor, place);
   EXPECT_TRUE(native.ok()) << native.status();
   const auto interpreted = RecordBatch(experiment->program, *data, points, 1,
-                                       {}, InterpretingKernel);
+                                       {}, InterpretingKernel, place);
   EXPECT_EQ(*native, *interpreted);
   return *native;
 }
@@ -103,18 +105,30 @@ TEST(FittingLayerTest, F07_InputsAreRecordedWithoutDelay) {
 TEST(FittingLayerTest, F08_IterationIsTheRoundsNumber) {
   const ModelSource model = {
       "dv/dt = 1/(1 + iteration)/ms + 0*I/ms : 1", "euler", {}, {}};
-  EXPECT_THAT(Record(model, Data({{0, 0}}, {}), {}, {{3}}),
+  const RoundPlace third = {.iteration = 3};
+  EXPECT_THAT(Record(model, Data({{0, 0}}, {}), {}, {{}}, "v", third),
               ElementsAre(ElementsAre(0, 0.25)));
-  // With parameters it is the last of a point's numbers, whatever their order.
+  // Whatever the order of parameters.
   const ModelSource two = {
       "v = a + 10*b + 100*iteration + 0*I : 1\na : 1\nb : 1", "", {}, {}};
-  EXPECT_THAT(Record(two, Data({{0}}, {}), {"b", "a"}, {{1, 2, 3}}),
+  EXPECT_THAT(Record(two, Data({{0}}, {}), {"b", "a"}, {{1, 2}}, "v", third),
               ElementsAre(ElementsAre(312)));
   // And in initial values alone.
   const ModelSource start = {
       "dv/dt = I/ms : 1", "euler", {}, {{"v", "2*iteration"}}};
-  EXPECT_THAT(Record(start, Data({{0, 0}}, {}), {}, {{3}}),
+  EXPECT_THAT(Record(start, Data({{0, 0}}, {}), {}, {{}}, "v", third),
               ElementsAre(ElementsAre(6, 6)));
+}
+
+// i = sample * traces + trace, within the round; N counts all of it (5.1).
+TEST(FittingLayerTest, LanesAreNumberedByTheRound) {
+  const ModelSource model = {"v = i + 100*N + 0*I*g : 1\ng : 1", "", {}, {}};
+  const RoundPlace place = {.first_in_round = 4, .n_in_round = 9};
+  EXPECT_THAT(
+      Record(model, Data({{0}, {0}}, {}), {"g"}, {{1}, {2}}, "v", place),
+      ElementsAre(ElementsAre(1808, 1809), ElementsAre(1810, 1811)));
+  EXPECT_THAT(Record(model, Data({{0}}, {}), {"g"}, {{1}, {2}}),
+              ElementsAre(ElementsAre(200), ElementsAre(201)));
 }
 
 TEST(FittingLayerTest, F09_ErrorsComeBeforeTheUpdate) {

@@ -17,6 +17,7 @@ std::array<uint32_t, 4> Philox4x32(std::array<uint32_t, 4> counter,
 enum class StreamPurpose : uint32_t {
   kOptimizer = 1,  // keyed by (seed, stage, round)
   kExample = 2,    // noise that example data is made with
+  kNoise = 3,      // numbers drawn while simulating: noise.h
 };
 
 // A sequence of random numbers that is a pure function of

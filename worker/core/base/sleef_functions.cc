@@ -11,6 +11,7 @@
 
 #include "worker/core/base/elementary.h"
 #include "worker/core/base/elementary_formulas.h"
+#include "worker/core/base/poisson.h"
 
 namespace somafit {
 namespace {
@@ -92,6 +93,8 @@ absl::Status CheckNumerics() {
       {"log1p", [](double x) { return Log1p(x + 40); }, 0xa143830a4171ec0c},
       {"power", [](double x) { return Power(x + 41, x / 7); },
        0x3f70b3d166950718},
+      {"poisson", [](double x) { return Poisson(2 * x * x, 0.7); },
+       0xaa608f93060cd4d7},
   };
   // Where formulas change over, overflow or underflow.
   static constexpr double kExtremes[] = {

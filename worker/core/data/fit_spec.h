@@ -15,12 +15,37 @@ struct NamedText {
   friend bool operator==(const NamedText&, const NamedText&) = default;
 };
 
+// Code that runs at certain steps, whatever happens (Brian: run_regularly).
+struct PeriodicSpec {
+  std::string code;
+  std::string when;  // slot of a step, "" is "start": language, section 4.2
+  std::string dt;    // "": in every step; else a multiple of the fit's
+  friend bool operator==(const PeriodicSpec&, const PeriodicSpec&) = default;
+};
+
+// A staircase that a model calls as a function of time: language, section 3.8.
+struct TimedArraySpec {
+  std::string name;
+  std::string unit;            // of the values, "" is "1"
+  std::string dt;              // the width of a stair
+  std::vector<double> values;  // [time][column]
+  int64_t columns = 0;         // 0: one, and a function of time alone
+  friend bool operator==(const TimedArraySpec&,
+                         const TimedArraySpec&) = default;
+};
+
 // A model: immutable, addressed by the SHA-256 of EncodeModelSource.
 struct ModelSource {
   std::string equations;
   std::string method;                     // "" chooses
   std::vector<NamedText> constants;       // name, quantity
-  std::vector<NamedText> initial_values;  // state, expression; in this order
+  std::vector<NamedText> initial_values;  // variable, expression; in this order
+  std::string threshold = {};             // condition of a spike, "": none
+  std::optional<std::string> reset = {};  // statements after a spike
+  std::string refractory = {};  // a time or a condition, "": never refractory
+  std::vector<PeriodicSpec> periodic = {};
+  std::vector<TimedArraySpec> timed_arrays = {};
+  std::vector<NamedText> method_options = {};
 };
 std::string EncodeModelSource(const ModelSource& source);
 

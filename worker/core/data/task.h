@@ -8,6 +8,10 @@
 
 namespace somafit {
 
+// The number of the round to simulations outside all rounds: as long after any
+// that what fades with them has gone.
+inline constexpr int64_t kAfterAllRounds = 1'000'000'000;
+
 // Points in a worker's hands: a slice of a round, whose errors are wanted, or
 // of a request for traces.
 struct Task {
@@ -16,6 +20,15 @@ struct Task {
   int32_t stage = 0;
   int64_t round = 0;
   int64_t first_sample = 0;                 // of a request: its first point
+  // What a model's random numbers are drawn by: the fit's seed, and a number of
+  // the first point, from which those of the others count on.
+  uint64_t seed = 0;
+  int64_t first_realization = 0;
+  // What a model may ask for: its round's number, the first point's number
+  // within the round, and how many points that has.
+  int64_t iteration = 0;
+  int64_t first_in_round = 0;
+  int64_t n_in_round = 0;
   std::vector<std::vector<double>> points;  // SI
   // What to do with them:
   std::string model_hash;

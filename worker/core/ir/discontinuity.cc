@@ -26,6 +26,7 @@ std::vector<bool> FeedsDiscontinuity(const Program& program) {
   for (size_t id = feeds.size(); id-- > 0;) {
     const Value& value = program.values[id];
     if (!feeds[id] && !IsDiscontinuous(value.op)) continue;
+    if (value.op == Op::kUpdated) continue;
     for (const ValueId operand : {value.a, value.b, value.c}) {
       if (operand >= 0) feeds[operand] = true;
     }

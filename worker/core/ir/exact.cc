@@ -159,17 +159,14 @@ class Phi {
   ProgramBuilder& builder_;
 };
 
-void Refuse(const StepContext& context, size_t state, const std::string& why) {
-  const ModelVariable& variable = context.model.states[state];
-  context.diagnostics.Error(
-      "E_METHOD", context.model.equations, variable.name_span,
-      absl::StrCat("exact cannot integrate d", variable.name, "/dt: ", why),
-      "use exponential_euler, rk4 or another method");
+void Refuse(StepContext& context, size_t state, const std::string& why) {
+  context.Refuse("exact", state, why,
+                 "use exponential_euler, rk4 or another method");
 }
 
 // Of each state, the derivative as a linear form; empty after an error.
 std::vector<LinearForm> Forms(StepContext& context) {
-  LinearForms forms(context.builder);
+  LinearForms forms(context.builder, context.states);
   std::vector<LinearForm> result;
   bool all = true;
   for (size_t i = 0; i < context.derivatives.size(); ++i) {
@@ -236,13 +233,65 @@ ValueId StepAlone(StepContext& context, ValueId x, size_t state,
   return builder.Fold(Op::kAdd, x, builder.Fold(Op::kMultiply, slope, span));
 }
 
+// Adds to `next` of the group h phi(M h) times its derivatives; where
+// `is_frozen` says so of a state, its row of M and its derivative are 0.
+void AddChange(StepContext& context, const std::vector<size_t>& group,
+               const std::vector<LinearForm>& forms,
+               const std::vector<bool>& is_frozen, std::vector<ValueId>& next) {
+  ProgramBuilder& builder = context.builder;
+  Matrix steps(group.size());  // M h
+  for (size_t i = 0; i < group.size(); ++i) {
+    for (size_t j = 0; j < group.size() && !is_frozen[group[i]]; ++j) {
+      const auto& factors = forms[group[i]].factors;
+      const auto factor = factors.find(static_cast<int32_t>(group[j]));
+      if (factor == factors.end()) continue;
+      steps.at(i, j) = builder.Fold(Op::kMultiply, factor->second, context.h());
+    }
+  }
+  Phi phi(builder);
+  const Matrix weights = phi.Of(steps);
+  for (size_t i = 0; i < group.size(); ++i) {
+    ValueId change = kZero;
+    for (size_t j = 0; j < group.size(); ++j) {
+      if (is_frozen[group[j]]) continue;
+      const ValueId weight = phi.Product(context.h(), weights.at(i, j));
+      change =
+          phi.Sum(change, phi.Product(weight, context.derivatives[group[j]]));
+    }
+    if (change == kZero) continue;
+    next[group[i]] = builder.Fold(Op::kAdd, next[group[i]], change);
+  }
+}
+
+// A refractory state is a number to the others: then the system is another one.
+void StepTogether(StepContext& context, const std::vector<size_t>& group,
+                  const std::vector<LinearForm>& forms,
+                  std::vector<ValueId>& next) {
+  std::vector<bool> is_frozen(forms.size(), false);
+  const std::vector<ValueId> before = next;
+  AddChange(context, group, forms, is_frozen, next);
+  bool any = false;
+  for (const size_t state : group) {
+    is_frozen[state] = context.model.states[state].unless_refractory;
+    any = any || is_frozen[state];
+  }
+  if (!any) return;
+  std::vector<ValueId> refractory = before;
+  AddChange(context, group, forms, is_frozen, refractory);
+  for (const size_t state : group) {
+    next[state] = context.builder.Fold(Op::kSelect, context.not_refractory(),
+                                       next[state], refractory[state]);
+  }
+}
+
 // x + h phi(M h) (M x + B): exact for x' = M x + B with M and B held over the
 // step, M being singular or not.
 std::optional<std::vector<ValueId>> Step(StepContext& context) {
+  if (context.RefusesNoise("exact")) return std::nullopt;
   const std::vector<LinearForm> forms = Forms(context);
   if (forms.size() != context.derivatives.size()) return std::nullopt;
   ProgramBuilder& builder = context.builder;
-  std::vector<ValueId> next = context.start.states();
+  std::vector<ValueId> next = context.states;
   const size_t most_values = builder.size() + kMostValues;
   for (const std::vector<size_t>& group : Groups(forms)) {
     if (group.size() == 1) {
@@ -261,28 +310,7 @@ std::optional<std::vector<ValueId>> Step(StepContext& context) {
       Refuse(context, group[0], "too many states are coupled in the model");
       return std::nullopt;
     }
-    Matrix steps(group.size());  // M h
-    for (size_t i = 0; i < group.size(); ++i) {
-      for (size_t j = 0; j < group.size(); ++j) {
-        const auto& factors = forms[group[i]].factors;
-        const auto factor = factors.find(static_cast<int32_t>(group[j]));
-        if (factor == factors.end()) continue;
-        steps.at(i, j) =
-            builder.Fold(Op::kMultiply, factor->second, context.h());
-      }
-    }
-    Phi phi(builder);
-    const Matrix weights = phi.Of(steps);
-    for (size_t i = 0; i < group.size(); ++i) {
-      ValueId change = kZero;
-      for (size_t j = 0; j < group.size(); ++j) {
-        const ValueId weight = phi.Product(context.h(), weights.at(i, j));
-        change =
-            phi.Sum(change, phi.Product(weight, context.derivatives[group[j]]));
-      }
-      if (change == kZero) continue;
-      next[group[i]] = builder.Fold(Op::kAdd, next[group[i]], change);
-    }
+    StepTogether(context, group, forms, next);
   }
   return next;
 }

@@ -38,7 +38,7 @@ std::vector<ValueId> Reachable(const ProgramBuilder& builder, ValueId root,
     if (!seen[id]) continue;
     ids.push_back(id);
     const Value& value = builder.value(id);
-    if (value.op == Op::kHold) continue;
+    if (value.op == Op::kHold || value.op == Op::kUpdated) continue;
     for (const ValueId operand : {value.a, value.b, value.c}) {
       if (operand >= 0) seen[operand] = true;
     }
@@ -72,7 +72,8 @@ class Expansion {
       for (const ValueId operand : {value.a, value.b, value.c}) {
         has_state = has_state || (operand >= 0 && depends[operand]);
       }
-      has_state = has_state && value.op != Op::kHold;
+      const bool is_number = value.op == Op::kHold || value.op == Op::kUpdated;
+      has_state = id == state_ || (has_state && !is_number);
       depends[id] = has_state;
       Polynomial result =
           has_state ? ExpandValue(id, value, known, depends) : Atom(id);
@@ -230,9 +231,8 @@ class Stepper {
       : model_(model), builder_(builder), diagnostics_(diagnostics) {}
 
   // -1 after an error.
-  ValueId Step(size_t index, ValueId derivative) {
+  ValueId Step(size_t index, ValueId x, ValueId derivative) {
     const ModelVariable& variable = model_.states[index];
-    const ValueId x = builder_.State(static_cast<int32_t>(index));
     const auto [h, rest] = FactorStep(builder_, derivative);
     const std::optional<Polynomial> terms =
         Expansion(builder_, x, budget_).Expand(rest);
@@ -309,13 +309,14 @@ class Stepper {
 }  // namespace
 
 std::optional<std::vector<ValueId>> StepExponentialEuler(
-    const Model& model, const std::vector<ValueId>& derivatives,
-    ProgramBuilder& builder, Diagnostics& diagnostics) {
+    const Model& model, const std::vector<ValueId>& states,
+    const std::vector<ValueId>& derivatives, ProgramBuilder& builder,
+    Diagnostics& diagnostics) {
   SOMAFIT_CHECK(derivatives.size() == model.states.size());
   Stepper stepper(model, builder, diagnostics);
   std::vector<ValueId> next;
   for (size_t i = 0; i < derivatives.size(); ++i) {
-    next.push_back(stepper.Step(i, derivatives[i]));
+    next.push_back(stepper.Step(i, states[i], derivatives[i]));
   }
   if (std::find(next.begin(), next.end(), -1) != next.end()) {
     return std::nullopt;
@@ -326,9 +327,11 @@ std::optional<std::vector<ValueId>> StepExponentialEuler(
 extern const MethodEntry kExponentialEuler = {
     "exponential_euler",
     "each equation's linear part solved exactly, the others held", 1,
-    [](StepContext& context) {
-      return StepExponentialEuler(context.model, context.derivatives,
-                                  context.builder, context.diagnostics);
+    [](StepContext& context) -> std::optional<std::vector<ValueId>> {
+      if (context.RefusesNoise("exponential_euler")) return std::nullopt;
+      return StepExponentialEuler(context.model, context.states,
+                                  context.derivatives, context.builder,
+                                  context.diagnostics);
     }};
 
 }  // namespace somafit

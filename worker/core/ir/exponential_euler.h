@@ -19,10 +19,12 @@ namespace somafit {
 // E_METHOD, and so is x inside functions only: the method would not be exact
 // for the linear part.
 //
-// `derivatives` and the result have one value a state. nullopt after errors,
+// `states` (at the start of the step; each a state or updated), `derivatives`
+// and the result have one value a state. nullopt after errors,
 // which are reported at the definitions.
 std::optional<std::vector<ValueId>> StepExponentialEuler(
-    const Model& model, const std::vector<ValueId>& derivatives,
-    ProgramBuilder& builder, Diagnostics& diagnostics);
+    const Model& model, const std::vector<ValueId>& states,
+    const std::vector<ValueId>& derivatives, ProgramBuilder& builder,
+    Diagnostics& diagnostics);
 
 }  // namespace somafit

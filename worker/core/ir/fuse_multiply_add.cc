@@ -11,9 +11,8 @@ std::vector<int> CountUses(const Program& program) {
       if (operand >= 0) ++uses[operand];
     }
   }
-  for (const auto* ids : {&program.initial, &program.next, &program.observed}) {
-    for (const ValueId id : *ids) ++uses[id];
-  }
+  for (const ValueId id : program.initial) ++uses[id];
+  for (const ValueId id : StepResults(program)) ++uses[id];
   return uses;
 }
 

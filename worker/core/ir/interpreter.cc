@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "worker/core/base/check.h"
 #include "worker/core/base/elementary.h"
+#include "worker/core/base/poisson.h"
 
 namespace somafit {
 namespace {
@@ -22,6 +24,7 @@ struct Instruction {
   size_t a = 0;
   size_t b = 0;
   size_t c = 0;
+  size_t index = 0;
 };
 
 struct Feed {
@@ -34,10 +37,13 @@ struct Schedule {
   std::vector<Feed> parameters;
   std::vector<std::pair<size_t, double>> constants;  // row, value
   std::vector<Instruction> once;
+  // What initial values need beside: noise, and what is made from it.
+  std::vector<Instruction> initially;
   std::vector<Feed> inputs;
   std::vector<Feed> next_inputs;
   std::vector<size_t> times;
   std::vector<size_t> steps;
+  std::vector<Feed> noises;
   std::vector<Feed> states;
   std::vector<Instruction> every_step;
   std::vector<size_t> row_of;  // per value
@@ -59,10 +65,9 @@ class Scheduler {
         if (operand >= 0) last_use_[operand] = id;
       }
     }
-    for (const auto* ids :
-         {&program.initial, &program.next, &program.observed}) {
-      for (const ValueId id : *ids) last_use_[id] = n_values;
-    }
+    for (const ValueId id : StepResults(program)) last_use_[id] = n_values;
+    for (const ValueId id : program.initial) last_use_[id] = n_values;
+    FindInitial();
   }
 
   Schedule Run() {
@@ -74,6 +79,23 @@ class Scheduler {
   }
 
  private:
+  // Values of every step that initial values need.
+  void FindInitial() {
+    for_initial_.assign(program_.values.size(), false);
+    for (const ValueId id : program_.initial) for_initial_[id] = true;
+    for (size_t id = for_initial_.size(); id-- > 0;) {
+      if (!for_initial_[id]) continue;
+      const Value& value = program_.values[id];
+      for (const ValueId operand : {value.a, value.b, value.c}) {
+        if (operand < 0) continue;
+        for_initial_[operand] = true;
+        // They are computed one after the other before there are steps: each
+        // needs a place for itself.
+        last_use_[operand] = static_cast<ValueId>(program_.values.size());
+      }
+    }
+  }
+
   size_t NewRow() {
     if (free_.empty()) return schedule_.n_rows++;
     const size_t row = free_.back();
@@ -109,15 +131,24 @@ class Scheduler {
       case Op::kStep:
         schedule_.steps.push_back(row);
         return;
+      case Op::kNoise:
+        schedule_.noises.push_back({row, index});
+        return;
       default:
         break;
     }
     const auto row_of = [this](ValueId operand) {
       return operand < 0 ? 0 : schedule_.row_of[operand];
     };
-    (rates_[id] == Rate::kPerStep ? schedule_.every_step : schedule_.once)
-        .push_back(
-            {value.op, row, row_of(value.a), row_of(value.b), row_of(value.c)});
+    const Instruction instruction = {value.op,        row,
+                                     row_of(value.a), row_of(value.b),
+                                     row_of(value.c), index};
+    if (rates_[id] != Rate::kPerStep) {
+      schedule_.once.push_back(instruction);
+    } else {
+      schedule_.every_step.push_back(instruction);
+      if (for_initial_[id]) schedule_.initially.push_back(instruction);
+    }
     Release(id, value);
   }
 
@@ -137,6 +168,7 @@ class Scheduler {
   const Program& program_;
   const std::vector<Rate> rates_;
   std::vector<ValueId> last_use_;
+  std::vector<bool> for_initial_;
   std::vector<size_t> free_;
   Schedule schedule_;
 };
@@ -152,7 +184,7 @@ inline void ForLanes(size_t n_lanes, double* __restrict result, F&& f) {
 class Interpreter::Machine {
  public:
   Machine(const Program& program, size_t n_lanes,
-          std::span<const double> parameters)
+          std::span<const double> parameters, std::span<const double> noise)
       : program_(program),
         schedule_(Scheduler(program).Run()),
         n_lanes_(n_lanes),
@@ -162,12 +194,13 @@ class Interpreter::Machine {
         outputs_(program.outputs.size() * n_lanes) {
     for (const auto& [row, value] : schedule_.constants) Fill(row, value);
     for (const auto& [row, index] : schedule_.parameters) {
-      const double* const values = &parameters[index * n_lanes];
-      for (size_t lane = 0; lane < stride_; ++lane) {
-        Row(row)[lane] = values[std::min(lane, n_lanes - 1)];
-      }
+      SetRow(row, &parameters[index * n_lanes]);
     }
     for (const Instruction& instruction : schedule_.once) Run(instruction);
+    for (const auto& [row, index] : schedule_.noises) {
+      if (!noise.empty()) SetRow(row, &noise[index * n_lanes]);
+    }
+    for (const Instruction& instruction : schedule_.initially) Run(instruction);
     Keep(program.initial);
     Restore();
   }
@@ -191,6 +224,12 @@ class Interpreter::Machine {
     Restore();
   }
 
+  // Of the noise up to step `end`.
+  size_t NoiseSize(const TraceView& trace, size_t end) const {
+    return (end - std::min(end, trace.noise_begin)) * program_.noises.size() *
+           n_lanes_;
+  }
+
   std::span<const double> Observe(const TraceView& trace, size_t step) {
     for (const auto& [row, index] : schedule_.inputs) {
       Fill(row, trace.inputs[index][step]);
@@ -203,6 +242,11 @@ class Interpreter::Machine {
     }
     for (const size_t row : schedule_.times) {
       Fill(row, static_cast<double>(step) * program_.dt);
+    }
+    const size_t n_noises = program_.noises.size();
+    for (const auto& [row, index] : schedule_.noises) {
+      SetRow(row, &trace.noise[((step - trace.noise_begin) * n_noises + index) *
+                               n_lanes_]);
     }
     for (const Instruction& instruction : schedule_.every_step) {
       Run(instruction);
@@ -229,6 +273,13 @@ class Interpreter::Machine {
 
   double* Row(size_t row) { return rows_.data() + row * stride_; }
 
+  // Spare lanes repeat the last.
+  void SetRow(size_t row, const double* lanes) {
+    for (size_t lane = 0; lane < stride_; ++lane) {
+      Row(row)[lane] = lanes[std::min(lane, n_lanes_ - 1)];
+    }
+  }
+
   void Fill(size_t row, double value) { std::fill_n(Row(row), stride_, value); }
 
   void Keep(const std::vector<ValueId>& ids) {
@@ -244,7 +295,16 @@ class Interpreter::Machine {
     const double* const c = Row(instruction.c);
     const size_t n = stride_;
     switch (instruction.op) {
+      case Op::kElement: {
+        const std::vector<double>& array = *program_.arrays[instruction.index];
+        return ForLanes(n, result, [&](size_t i) {
+          return a[i] >= 0 && a[i] < static_cast<double>(array.size())
+                     ? array[static_cast<size_t>(a[i])]
+                     : std::numeric_limits<double>::quiet_NaN();
+        });
+      }
       case Op::kHold:
+      case Op::kUpdated:
         return ForLanes(n, result, [&](size_t i) { return a[i]; });
       case Op::kNegate:
         return ForLanes(n, result, [&](size_t i) { return -a[i]; });
@@ -309,6 +369,9 @@ class Interpreter::Machine {
       case Op::kModulo:
         return ForLanes(n, result,
                         [&](size_t i) { return Modulo(a[i], b[i]); });
+      case Op::kPoisson:
+        return ForLanes(n, result,
+                        [&](size_t i) { return Poisson(a[i], b[i]); });
       case Op::kLess:
         return ForLanes(n, result,
                         [&](size_t i) { return a[i] < b[i] ? 1.0 : 0.0; });
@@ -339,10 +402,13 @@ class Interpreter::Machine {
 };
 
 Interpreter::Interpreter(const Program& program, size_t n_lanes,
-                         std::span<const double> parameters) {
+                         std::span<const double> parameters,
+                         std::span<const double> noise) {
   SOMAFIT_CHECK(n_lanes > 0);
+  SOMAFIT_CHECK(noise.empty() ||
+                noise.size() == program.noises.size() * n_lanes);
   SOMAFIT_CHECK(parameters.size() == program.parameters.size() * n_lanes);
-  machine_ = std::make_unique<Machine>(program, n_lanes, parameters);
+  machine_ = std::make_unique<Machine>(program, n_lanes, parameters, noise);
 }
 
 Interpreter::~Interpreter() = default;
@@ -356,6 +422,7 @@ void Interpreter::set_states(std::span<const double> states) {
 void Interpreter::Run(const TraceView& trace, size_t begin, size_t end,
                       const StepObserver& observe) {
   for (const auto& input : trace.inputs) SOMAFIT_CHECK(input.size() >= end);
+  SOMAFIT_CHECK(trace.noise.size() >= machine_->NoiseSize(trace, end));
   for (size_t step = begin; step < end; ++step) {
     observe(step, machine_->Observe(trace, step));
     machine_->Advance();
@@ -366,6 +433,7 @@ bool Interpret(const Program& program, const TraceView& trace, size_t n_lanes,
                std::span<const double> parameters, const StepObserver& observe,
                const std::function<bool()>& cancelled) {
   SOMAFIT_CHECK(trace.inputs.size() == program.inputs.size());
+  SOMAFIT_CHECK(program.noises.empty());
   if (n_lanes == 0) return true;
   Interpreter interpreter(program, n_lanes, parameters);
   for (size_t step = 0; step < trace.n_steps; step += kCancelInterval) {

@@ -13,6 +13,9 @@ namespace somafit {
 struct TraceView {
   size_t n_steps = 0;
   std::vector<std::span<const double>> inputs;  // per Program::inputs
+  // [step - noise_begin][Program::noises][lane], for the steps that are run.
+  std::span<const double> noise = {};
+  size_t noise_begin = 0;
 };
 
 // Sees the observed outputs of `n_lanes` lanes at `step`, before the update:
@@ -26,10 +29,12 @@ using StepObserver =
 // This is the reference meaning of a Program: other kernels agree to the bit.
 class Interpreter {
  public:
-  // `parameters[p * n_lanes + lane]`, SI. States have their initial values.
-  // `program` must live as long. REQUIRES: n_lanes > 0.
+  // `parameters[p * n_lanes + lane]`, SI. States have their initial values,
+  // which `noise`, [Program::noises][lane], is for; it may be empty where no
+  // number is drawn. `program` must live as long. REQUIRES: n_lanes > 0.
   Interpreter(const Program& program, size_t n_lanes,
-              std::span<const double> parameters);
+              std::span<const double> parameters,
+              std::span<const double> noise = {});
   ~Interpreter();
 
   // [state][lane], at the start of the next step.
@@ -45,7 +50,8 @@ class Interpreter {
   std::unique_ptr<Machine> machine_;
 };
 
-// The whole trace. `cancelled` is asked now and then; false if it said yes.
+// The whole trace, of a program without noise. `cancelled` is asked now and
+// then; false if it said yes.
 bool Interpret(const Program& program, const TraceView& trace, size_t n_lanes,
                std::span<const double> parameters, const StepObserver& observe,
                const std::function<bool()>& cancelled = {});

@@ -12,6 +12,14 @@ constexpr size_t kMaxTerms = 1'000'000;
 
 }  // namespace
 
+LinearForms::LinearForms(ProgramBuilder& builder,
+                         const std::vector<ValueId>& unknowns)
+    : builder_(builder) {
+  for (size_t i = 0; i < unknowns.size(); ++i) {
+    unknowns_.emplace(unknowns[i], static_cast<int32_t>(i));
+  }
+}
+
 std::optional<LinearForm> LinearForms::Of(ValueId root) {
   Learn(root);
   return facts_.at(root).form;
@@ -19,6 +27,11 @@ std::optional<LinearForm> LinearForms::Of(ValueId root) {
 
 bool LinearForms::is_full() const {
   return builder_.size() > kMaxWork || n_terms_ > kMaxTerms;
+}
+
+bool LinearForms::UsesUnknown(ValueId root) {
+  Learn(root);
+  return facts_.at(root).has_unknown;
 }
 
 bool LinearForms::UsesTime(ValueId root) {
@@ -44,25 +57,26 @@ void LinearForms::Learn(ValueId root) {
   for (const ValueId id : unknown) {
     const Value value = builder_.value(id);
     Facts facts;
-    facts.has_state = value.op == Op::kState;
-    facts.uses_time = value.op == Op::kTime || value.op == Op::kStep;
+    facts.has_unknown = unknowns_.count(id) > 0;
+    facts.uses_time = value.op == Op::kTime;
+    // What is held, or is updated, counts as a number.
+    const bool is_number = value.op == Op::kHold || value.op == Op::kUpdated;
     for (const ValueId operand : {value.a, value.b, value.c}) {
-      if (operand < 0) continue;
-      facts.has_state |= facts_.at(operand).has_state;
+      if (operand < 0 || is_number) continue;
+      facts.has_unknown |= facts_.at(operand).has_unknown;
       facts.uses_time |= facts_.at(operand).uses_time;
     }
-    if (value.op == Op::kHold) facts = Facts();
-    facts.form = FormOf(id, value, facts.has_state);
+    facts.form = FormOf(id, value, facts.has_unknown);
     if (facts.form) n_terms_ += facts.form->factors.size();
     facts_.emplace(id, std::move(facts));
   }
 }
 
 std::optional<LinearForm> LinearForms::FormOf(ValueId id, const Value& value,
-                                              bool has_state) {
-  if (!has_state) return LinearForm{{}, IsZero(id) ? ValueId{-1} : id};
-  if (value.op == Op::kState) {
-    return LinearForm{{{value.index, builder_.Constant(1)}}, -1};
+                                              bool has_unknown) {
+  if (!has_unknown) return LinearForm{{}, IsZero(id) ? ValueId{-1} : id};
+  if (const auto found = unknowns_.find(id); found != unknowns_.end()) {
+    return LinearForm{{{found->second, builder_.Constant(1)}}, -1};
   }
   if (is_full()) return std::nullopt;
   const auto& a = facts_.at(value.a);
@@ -78,12 +92,12 @@ std::optional<LinearForm> LinearForms::FormOf(ValueId id, const Value& value,
     }
     case Op::kMultiply: {
       const auto& b = facts_.at(value.b);
-      if (!b.has_state && a.form) return Scaled(*a.form, value.op, value.b);
-      if (!a.has_state && b.form) return Scaled(*b.form, value.op, value.a);
+      if (!b.has_unknown && a.form) return Scaled(*a.form, value.op, value.b);
+      if (!a.has_unknown && b.form) return Scaled(*b.form, value.op, value.a);
       return std::nullopt;
     }
     case Op::kDivide:
-      if (facts_.at(value.b).has_state || !a.form) return std::nullopt;
+      if (facts_.at(value.b).has_unknown || !a.form) return std::nullopt;
       return Scaled(*a.form, value.op, value.b);
     default:
       return std::nullopt;
@@ -103,14 +117,14 @@ std::optional<LinearForm> LinearForms::Sum(const LinearForm& a,
   };
   LinearForm result = a;
   result.rest = combined(a.rest, b.rest);
-  for (const auto& [state, factor] : b.factors) {
-    const auto found = a.factors.find(state);
+  for (const auto& [unknown, factor] : b.factors) {
+    const auto found = a.factors.find(unknown);
     const ValueId sum =
         combined(found == a.factors.end() ? -1 : found->second, factor);
     if (sum < 0) {
-      result.factors.erase(state);
+      result.factors.erase(unknown);
     } else {
-      result.factors[state] = sum;
+      result.factors[unknown] = sum;
     }
   }
   return result;
@@ -123,8 +137,8 @@ LinearForm LinearForms::Scaled(const LinearForm& form, Op op, ValueId factor) {
   };
   LinearForm result;
   result.rest = scaled(form.rest);
-  for (const auto& [state, value] : form.factors) {
-    result.factors[state] = scaled(value);
+  for (const auto& [unknown, value] : form.factors) {
+    result.factors[unknown] = scaled(value);
   }
   return result;
 }

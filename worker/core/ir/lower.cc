@@ -10,6 +10,7 @@
 #include "worker/core/ir/lowering.h"
 #include "worker/core/ir/method.h"
 #include "worker/core/ir/passes.h"
+#include "worker/core/ir/phases.h"
 #include "worker/core/ir/program_builder.h"
 
 namespace somafit {
@@ -22,12 +23,24 @@ Program Names(const Model& model, double dt,
   for (const auto& parameter : model.parameters) {
     names.parameters.push_back(parameter.name);
   }
-  for (const auto& state : model.states) names.states.push_back(state.name);
+  for (const auto* list : {&model.states, &model.variables}) {
+    for (const auto& state : *list) names.states.push_back(state.name);
+  }
   for (const auto& input : model.inputs) names.inputs.push_back(input.name);
   names.outputs = outputs;
   names.targets = model.targets;
-  names.uses_iteration = model.uses_iteration;
-  if (model.uses_iteration) names.parameters.push_back("iteration");
+  const auto give = [&names](bool wanted, Given what, const char* name) {
+    if (!wanted) return;
+    names.given.push_back(what);
+    names.parameters.emplace_back(name);
+  };
+  give(model.uses_iteration, Given::kIteration, "iteration");
+  give(model.uses_lane_number, Given::kLaneNumber, "i");
+  give(model.uses_lane_count, Given::kLaneCount, "N");
+  for (const TimedArray& array : model.timed_arrays) {
+    names.arrays.push_back(
+        std::make_shared<const std::vector<double>>(array.values));
+  }
   return names;
 }
 
@@ -58,6 +71,78 @@ void CheckAndShow(std::string_view stage, const Program& program,
   if (observer) observer(stage, program);
 }
 
+// The values before the first step; empty after an error.
+std::vector<ValueId> InitialValues(const Model& model, ProgramBuilder& builder,
+                                   Diagnostics& diagnostics) {
+  Lowering start = Lowering::Initial(model, builder, diagnostics);
+  bool all = true;
+  for (const InitialValue& initial : model.initial_values) {
+    const ValueId value = start.LowerInitial(initial);
+    all = all && value >= 0;
+    start.Assign(initial.state, value);
+  }
+  return all ? start.states() : std::vector<ValueId>();
+}
+
+// A step of a model by one method, in the order of language, section 4.2.
+class Step {
+ public:
+  Step(const Model& model, ProgramBuilder& builder, Diagnostics& diagnostics)
+      : model_(model),
+        builder_(builder),
+        diagnostics_(diagnostics),
+        now_(Lowering::Start(model, builder, diagnostics)),
+        phases_(model, now_, builder) {}
+
+  // Up to integration. The program then has derivatives as its next values.
+  bool Begin(const std::vector<std::string>& outputs) {
+    bool all = phases_.RunCode(Slot::kBeforeStart, Slot::kBeforeStart);
+    now_.Hold();
+    all = phases_.RunCode(Slot::kStart, Slot::kStart) && all;
+    Lowering at_record = now_;
+    all = phases_.RunCode(Slot::kAfterStart, Slot::kGroups) && all;
+    all = phases_.UpdateRefractory() && all;
+    now_.MarkUpdated();
+    for (const ModelVariable& state : model_.states) {
+      right_sides_.push_back(now_.Lower(state.right_side, model_.equations));
+      all = all && right_sides_.back() >= 0;
+    }
+    std::vector<ValueId> observed;
+    for (const std::string& output : outputs) {
+      observed.push_back(at_record.LowerVariable(output));
+      all = all && observed.back() >= 0;
+    }
+    builder_.program().observed = std::move(observed);
+    builder_.program().next = right_sides_;
+    return all;
+  }
+
+  // The rest; false if the method does not apply.
+  bool End(const MethodEntry& method) {
+    auto context =
+        StepContext::Make(model_, right_sides_, now_, builder_, diagnostics_);
+    if (!context) return false;
+    const auto updated = method.step(*context);
+    if (!updated) return false;
+    phases_.TakeStates(*updated);
+    bool all = phases_.RunCode(Slot::kAfterGroups, Slot::kThresholds);
+    all = phases_.FindSpikes() && all;
+    all = phases_.RunCode(Slot::kAfterThresholds, Slot::kBeforeResets) && all;
+    all = phases_.Reset() && all;
+    all = phases_.RunCode(Slot::kResets, Slot::kAfterEnd) && all;
+    builder_.program().next = now_.states();
+    return all;
+  }
+
+ private:
+  const Model& model_;
+  ProgramBuilder& builder_;
+  Diagnostics& diagnostics_;
+  Lowering now_;
+  Phases phases_;
+  std::vector<ValueId> right_sides_;
+};
+
 // The model with one method. Shows its stages once the method is known to
 // apply.
 std::optional<Program> CompileWith(const MethodEntry& method,
@@ -66,38 +151,22 @@ std::optional<Program> CompileWith(const MethodEntry& method,
                                    Diagnostics& diagnostics,
                                    const ProgramObserver& observer) {
   ProgramBuilder builder(Names(model, dt, outputs));
-  bool lowered = true;
-  const auto keep = [&lowered](std::vector<ValueId>& to, ValueId id) {
-    lowered = lowered && id >= 0;
-    to.push_back(id);
-  };
-
-  Lowering step = Lowering::Start(model, builder, diagnostics);
-  std::vector<ValueId> derivatives;
-  for (const ModelVariable& state : model.states) {
-    keep(derivatives, step.Lower(state.right_side, model.equations));
+  Step step(model, builder, diagnostics);
+  bool all = step.Begin(outputs);
+  const std::vector<ValueId> initial =
+      InitialValues(model, builder, diagnostics);
+  if (!all || initial.size() != builder.program().states.size()) {
+    return std::nullopt;
   }
-  std::vector<ValueId> observed;
-  for (const std::string& output : outputs) {
-    keep(observed, step.LowerVariable(output));
+  builder.program().initial = initial;
+  Program before = builder.program();
+  // Variables without an equation stand still.
+  for (size_t i = model.states.size(); i < initial.size(); ++i) {
+    before.next.push_back(builder.Constant(0));
   }
-  Lowering start = Lowering::Initial(model, builder, diagnostics);
-  for (const InitialValue& initial : model.initial_values) {
-    const ValueId value = start.Lower(initial.value, initial.source);
-    lowered = lowered && value >= 0;
-    start.Assign(initial.state, value);
-  }
-  if (!lowered) return std::nullopt;
-
-  builder.program().initial = start.states();
-  builder.program().observed = observed;
-  builder.program().next = derivatives;
-  const Program before = builder.program();
-  StepContext context{model, derivatives, step, builder, diagnostics};
-  auto next = method.step(context);
-  if (!next) return std::nullopt;
+  before.values = builder.program().values;
+  if (!step.End(method)) return std::nullopt;
   CheckAndShow("lowered", before, observer);
-  builder.program().next = *std::move(next);
   Program program = std::move(builder.program());
   CheckAndShow(method.name, program, observer);
   for (const NamedPass& pass : kPasses) {
@@ -105,6 +174,22 @@ std::optional<Program> CompileWith(const MethodEntry& method,
     CheckAndShow(pass.name, program, observer);
   }
   return program;
+}
+
+void WarnOfGrids(const Model& model, double dt, Diagnostics& diagnostics) {
+  for (const TimedArray& array : model.timed_arrays) {
+    if (array.dt <= dt || StepsOf(array.dt, dt) > 0) continue;
+    diagnostics.Keep({Severity::kWarning,
+                      "W_GRID",
+                      absl::StrCat("model.timed_arrays.", array.name),
+                      {},
+                      absl::StrCat("a value holds for ", ShortestText(array.dt),
+                                   " second, which is no multiple of the time "
+                                   "step of ",
+                                   ShortestText(dt), " second"),
+                      "values begin at the nearest eighth of a step or finer",
+                      ""});
+  }
 }
 
 }  // namespace
@@ -120,6 +205,11 @@ std::optional<Program> CompileProgram(const Model& model, double dt,
         "Give a time step such as 0.01*ms.");
     return std::nullopt;
   }
+  Diagnostics mistakes;
+  CheckPeriods(model, dt, mistakes);
+  WarnOfGrids(model, dt, diagnostics);
+  diagnostics.Append(mistakes);
+  if (mistakes.HasErrors()) return std::nullopt;
   if (!model.method.empty()) {
     const MethodEntry* const method = FindMethod(model.method);
     SOMAFIT_CHECK(method != nullptr);

@@ -17,7 +17,6 @@ constexpr int kMaxExponent = 1024;
 // Nodes lowered for one model; subexpressions count again for each initial
 // value that uses them.
 constexpr size_t kMaxLoweredNodes = 2'000'000;
-constexpr ValueId kNotLowered = -2;  // -1: failed
 
 template <typename... F>
 struct Overloaded : F... {
@@ -72,7 +71,8 @@ Lowering::Lowering(const Model& model, ProgramBuilder& builder,
       builder_(builder),
       diagnostics_(diagnostics),
       states_(std::move(states)),
-      subexpressions_(model.subexpressions.size(), kNotLowered) {}
+      subexpressions_(model.subexpressions.size(), kNotLowered),
+      held_(model.subexpressions.size(), kNotLowered) {}
 
 Lowering Lowering::Initial(const Model& model, ProgramBuilder& builder,
                            Diagnostics& diagnostics) {
@@ -80,37 +80,60 @@ Lowering Lowering::Initial(const Model& model, ProgramBuilder& builder,
       model, builder, diagnostics,
       std::vector<ValueId>(model.states.size(), builder.Constant(0)));
   lowering.initial_ = true;
+  for (const ModelVariable& variable : model.variables) {
+    ValueId value = builder.Constant(0);
+    if (model.is_refractory() && variable.name == kNotRefractory) {
+      value = builder.Constant(1);
+    } else if (model.is_refractory() && variable.name == kLastSpike) {
+      constexpr double kLongAgo = -1e4;  // [s]
+      value = builder.Constant(kLongAgo);
+    }
+    for (size_t i = 0; i < model.parameters.size(); ++i) {
+      if (model.parameters[i].name != variable.name) continue;
+      value = lowering.OfType(variable.type,
+                              builder.Parameter(static_cast<int32_t>(i)));
+    }
+    lowering.states_.push_back(value);
+  }
   return lowering;
 }
 
 Lowering Lowering::Start(const Model& model, ProgramBuilder& builder,
                          Diagnostics& diagnostics) {
   std::vector<ValueId> states;
-  for (size_t i = 0; i < model.states.size(); ++i) {
+  for (size_t i = 0; i < model.states.size() + model.variables.size(); ++i) {
     states.push_back(builder.State(static_cast<int32_t>(i)));
   }
   return Lowering(model, builder, diagnostics, std::move(states));
 }
 
-Lowering Lowering::Later(Lowering& start, std::vector<ValueId> states,
+Lowering Lowering::Later(Lowering& now, const std::vector<ValueId>& states,
                          Stage stage) {
-  Lowering lowering(start.model_, start.builder_, start.diagnostics_,
-                    std::move(states));
+  Lowering lowering(now.model_, now.builder_, now.diagnostics_, now.states_);
+  std::copy(states.begin(), states.end(), lowering.states_.begin());
   lowering.stage_ = stage;
-  lowering.start_ = &start;
+  lowering.evaluation_ = now.n_evaluations_++;
+  lowering.held_ = now.held_;
   return lowering;
 }
 
-void Lowering::Assign(size_t state, ValueId value) {
-  states_[state] = value;
-  // They may hold the state.
-  subexpressions_.assign(model_.subexpressions.size(), kNotLowered);
+ValueId Lowering::Converted(ValueId value, ValueType from, ValueType to) {
+  return to == ValueType::kInteger && from == ValueType::kFloat
+             ? Truncated(value)
+             : value;
 }
 
 ValueId Lowering::Lower(const Expression& expression, const Source& source) {
   SOMAFIT_CHECK(expression.valid());
   LowerSubexpressions(expression);
   return LowerExpression(expression, source);
+}
+
+ValueId Lowering::LowerInitial(const InitialValue& initial) {
+  const ValueId value = Lower(initial.value, initial.source);
+  if (value < 0 || initial.state < model_.states.size()) return value;
+  return Converted(value, TypeOf(initial.value, initial.value.root),
+                   model_.variables[initial.state - model_.states.size()].type);
 }
 
 ValueId Lowering::LowerVariable(const std::string& name) {
@@ -130,20 +153,16 @@ void Lowering::LowerSubexpressions(const Expression& expression) {
   for (size_t i = 0; i < needed.size(); ++i) {
     if (!needed[i] || subexpressions_[i] != kNotLowered) continue;
     const ModelVariable& subexpression = model_.subexpressions[i];
-    if (start_ != nullptr && subexpression.constant_over_dt) {
-      subexpressions_[i] = start_->LowerVariable(subexpression.name);
+    if (held_[i] != kNotLowered) {
+      subexpressions_[i] = held_[i];
       continue;
     }
-    const ValueId value =
-        LowerExpression(subexpression.right_side, model_.equations);
-    const bool truncate =
-        subexpression.type == ValueType::kInteger &&
-        TypeOf(subexpression.right_side, subexpression.right_side.root) ==
-            ValueType::kFloat;
-    subexpressions_[i] = value >= 0 && truncate ? Truncated(value) : value;
-    if (value >= 0 && subexpression.constant_over_dt && !initial_) {
-      subexpressions_[i] = builder_.Emit(Op::kHold, subexpressions_[i]);
-    }
+    const Expression& formula = subexpression.right_side;
+    const ValueId value = LowerExpression(formula, model_.equations);
+    subexpressions_[i] = value < 0
+                             ? value
+                             : Converted(value, TypeOf(formula, formula.root),
+                                         subexpression.type);
   }
 }
 
@@ -205,6 +224,10 @@ ValueId Lowering::LowerNode(const Node& node, const Expression& expression,
 
 ValueId Lowering::LowerName(const Name& form, const Node& node,
                             const Source& source) {
+  if (const auto found = temporaries_.find(form.name);
+      found != temporaries_.end()) {
+    return found->second;
+  }
   const std::optional<Meaning> meaning = model_.Resolve(form.name);
   if (!meaning.has_value()) {
     return Unsupported(source, node.span,
@@ -213,9 +236,14 @@ ValueId Lowering::LowerName(const Name& form, const Node& node,
   const auto index = static_cast<int32_t>(meaning->index);
   switch (meaning->kind) {
     case Meaning::Kind::kParameter:
-      return OfType(model_.parameters[index].type, builder_.Parameter(index));
+      return OfType(model_.parameters[meaning->index].type,
+                    builder_.Parameter(index));
     case Meaning::Kind::kState:
       return states_[index];
+    case Meaning::Kind::kVariable:
+      return states_[model_.states.size() + meaning->index];
+    case Meaning::Kind::kNoise:
+      return builder_.Noise(index, NoiseKind::kNormal);
     case Meaning::Kind::kSubexpression:
       return subexpressions_[index];
     case Meaning::Kind::kInput:
@@ -229,7 +257,11 @@ ValueId Lowering::LowerName(const Name& form, const Node& node,
     case Meaning::Kind::kTime:
       return Time();
     case Meaning::Kind::kIteration:
-      return builder_.Parameter(static_cast<int32_t>(model_.parameters.size()));
+      return GivenNumber(Given::kIteration);
+    case Meaning::Kind::kLaneNumber:
+      return GivenNumber(Given::kLaneNumber);
+    case Meaning::Kind::kLaneCount:
+      return GivenNumber(Given::kLaneCount);
     case Meaning::Kind::kStepNumber:
       return initial_ ? builder_.Constant(0) : builder_.Step();
     case Meaning::Kind::kTimeStep:
@@ -238,6 +270,16 @@ ValueId Lowering::LowerName(const Name& form, const Node& node,
       return builder_.Constant(meaning->value);
   }
   return -1;
+}
+
+ValueId Lowering::GivenNumber(Given what) {
+  const Program& program = builder_.program();
+  const auto found =
+      std::find(program.given.begin(), program.given.end(), what);
+  SOMAFIT_CHECK(found != program.given.end());
+  const auto place = found - program.given.begin();
+  return builder_.Parameter(static_cast<int32_t>(program.n_own_parameters() +
+                                                 static_cast<size_t>(place)));
 }
 
 ValueId Lowering::OfType(ValueType type, ValueId number) {
@@ -365,6 +407,11 @@ ValueId Lowering::LowerCall(const Call& form, const Node& node,
   for (const NodeId argument : form.arguments) {
     if (values[argument] < 0) return -1;
   }
+  for (size_t i = 0; i < model_.timed_arrays.size(); ++i) {
+    if (model_.timed_arrays[i].name == form.function) {
+      return LowerLookup(i, form, expression, values);
+    }
+  }
   const Function* const called = FindFunction(form.function);
   SOMAFIT_CHECK(called != nullptr &&
                 static_cast<int>(form.arguments.size()) == called->arity);
@@ -382,6 +429,11 @@ ValueId Lowering::LowerCall(const Call& form, const Node& node,
         Operation(Op::kMultiply, step, builder_.Constant(1e-3));
     return Truncated(
         Operation(Op::kDivide, Operation(Op::kAdd, time, margin), step));
+  }
+  if (form.site >= 0) {
+    return RandomNumber(
+        form.function, form.site,
+        form.arguments.empty() ? ValueId{-1} : values[form.arguments[0]]);
   }
   const auto function = Functions().find(form.function);
   if (function == Functions().end()) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,9 @@ namespace somafit {
 
 // When within a step something is evaluated.
 enum class Stage : uint8_t { kStart, kMiddle, kEnd };
+
+// How many time steps of `dt` a longer time is; 0 if that is no whole number.
+double StepsOf(double time, double dt);
 
 // Expressions -> values, for one meaning of the states and of time: before the
 // first step, at the start of a step, or in the middle of one.
@@ -26,22 +30,45 @@ class Lowering {
   // For a step, with the states at its start.
   static Lowering Start(const Model& model, ProgramBuilder& builder,
                         Diagnostics& diagnostics);
-  // For the same step later on, with other states. `start`, which must live as
-  // long, has the subexpressions that are constant over a step.
-  static Lowering Later(Lowering& start, std::vector<ValueId> states,
+  // For the same step later on, with other values of the model's states; the
+  // rest is that of `now`, whose random numbers are drawn anew.
+  static Lowering Later(Lowering& now, const std::vector<ValueId>& states,
                         Stage stage);
 
-  void Assign(size_t state, ValueId value);
+  // `variable` counts the model's states, then its variables.
+  void Assign(size_t variable, ValueId value);
+  // Of the model's states, then of its variables.
   const std::vector<ValueId>& states() const { return states_; }
+  // From here on all that was assigned counts as numbers.
+  void MarkUpdated();
+  // Takes the subexpressions that are constant over a step, as of now.
+  void Hold();
+
+  // Executes code where `condition` is true, everywhere if it is -1. A state
+  // that is refractory is left alone if `protects`. False after an error.
+  bool Execute(const Code& code, ValueId condition, bool protects);
 
   // -1 after an error. Subexpressions in it are lowered as they are met.
   ValueId Lower(const Expression& expression, const Source& source);
+  // As what the variable can hold.
+  ValueId LowerInitial(const InitialValue& initial);
   // The value of a variable of the model by name.
   ValueId LowerVariable(const std::string& name);
 
  private:
   Lowering(const Model& model, ProgramBuilder& builder,
            Diagnostics& diagnostics, std::vector<ValueId> states);
+
+  ValueId GivenNumber(Given what);
+  ValueId RandomNumber(const std::string& function, int32_t site, ValueId mean);
+  // A call of a TimedArray: language, section 3.8.
+  ValueId LowerLookup(size_t array, const Call& form,
+                      const Expression& expression,
+                      const std::vector<ValueId>& values);
+  // The number of the array's row that holds at the time of the first argument.
+  ValueId RowAt(const TimedArray& array, const Node& argument, ValueId time);
+  // A value as one that `to` can hold.
+  ValueId Converted(ValueId value, ValueType from, ValueType to);
 
   // Those that `expression` needs, in the model's order: each comes after those
   // that it uses.
@@ -74,14 +101,21 @@ class Lowering {
   ValueId Operation(Op op, ValueId a, ValueId b = -1, ValueId c = -1);
   ValueId Unsupported(const Source& source, Span span, const std::string& what);
 
+  static constexpr ValueId kNotLowered = -2;  // -1: failed
+
   const Model& model_;
   ProgramBuilder& builder_;
   Diagnostics& diagnostics_;
   bool initial_ = false;
   Stage stage_ = Stage::kStart;
-  Lowering* start_ = nullptr;  // of later stages
+  // How often random numbers are drawn anew within a step, and which time this
+  // is.
+  int32_t n_evaluations_ = 1;
+  int32_t evaluation_ = 0;
   std::vector<ValueId> states_;
   std::vector<ValueId> subexpressions_;
+  std::vector<ValueId> held_;  // of those that are constant over a step
+  std::map<std::string, ValueId> temporaries_;
   size_t n_lowered_ = 0;
 };
 

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <map>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -12,20 +14,48 @@
 
 namespace somafit {
 
+// Right-hand sides: f + sum of g_s xi_s over the noise symbols s.
+struct RightSides {
+  std::vector<ValueId> drift;  // f, per state
+  // g, per state by the symbol's number; where there is none it is 0.
+  std::vector<std::map<int32_t, ValueId>> noise;
+};
+
 // What a method makes a step from. All values are the builder's.
 struct StepContext {
+  // nullopt where noise does not enter linearly (E_XI). All must live as long.
+  static std::optional<StepContext> Make(
+      const Model& model, const std::vector<ValueId>& right_sides,
+      Lowering& now, ProgramBuilder& builder, Diagnostics& diagnostics);
+
   const Model& model;
-  const std::vector<ValueId>& derivatives;  // per state, at the step's start
-  Lowering& start;
+  std::vector<ValueId> states;       // at the step's start: of the model's
+  std::vector<ValueId> derivatives;  // there, without noise
+  RightSides start;                  // there; refractory states stand still
+  Lowering& now;
   ProgramBuilder& builder;
   Diagnostics& diagnostics;
 
   // The time step, and numbers.
   ValueId h() const { return builder.Constant(builder.program().dt); }
-  // The derivatives for other states, later in the step; nullopt after an
-  // error.
-  std::optional<std::vector<ValueId>> Derivatives(std::vector<ValueId> states,
-                                                  Stage stage);
+  // The right-hand sides for other states, later in the step; nullopt after an
+  // error. Refractory states stand still.
+  std::optional<RightSides> Later(const std::vector<ValueId>& states,
+                                  Stage stage);
+  // Not 0 where the states flagged `unless refractory` move; -1: everywhere.
+  ValueId not_refractory() const;
+  // 0 where the state is refractory.
+  ValueId Frozen(size_t state, ValueId slope);
+  // sqrt(h) z with z standard normal: what a noise symbol adds in the step.
+  ValueId Increment(int32_t symbol);
+
+  // Reports the first equation with noise, for a method that allows none.
+  bool RefusesNoise(std::string_view method);
+  // E_METHOD at an equation.
+  void Refuse(std::string_view method, size_t state, const std::string& why,
+              const std::string& hint);
+
+  void Freeze(RightSides& parts);
 };
 
 // The states after a step; nullopt where the method does not apply to the
@@ -40,10 +70,15 @@ struct MethodEntry {
   // deterministic equations; 0: exact to rounding.
   int order;
   StepFunction step;
+  // With noise: of the mean distance from the exact path (strong order). 0: the
+  // method takes none.
+  double strong_order = 0;
+  // Whether the noise may be multiplied by states and by t.
+  bool multiplicative = false;
 };
 
 // The first of them that applies is taken for a model that names none.
-inline constexpr const char* kDefaultMethods[] = {"exact", "euler"};
+inline constexpr const char* kDefaultMethods[] = {"exact", "euler", "heun"};
 
 std::span<const MethodEntry* const> AllMethods();
 // nullptr if there is none.

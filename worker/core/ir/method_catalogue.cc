@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <utility>
 
 #include "worker/core/ir/method.h"
 
@@ -26,17 +25,6 @@ const MethodEntry* FindMethod(std::string_view name) {
       all.begin(), all.end(),
       [name](const MethodEntry* entry) { return entry->name == name; });
   return found == all.end() ? nullptr : *found;
-}
-
-std::optional<std::vector<ValueId>> StepContext::Derivatives(
-    std::vector<ValueId> states, Stage stage) {
-  Lowering later = Lowering::Later(start, std::move(states), stage);
-  std::vector<ValueId> result;
-  for (const ModelVariable& state : model.states) {
-    result.push_back(later.Lower(state.right_side, model.equations));
-    if (result.back() < 0) return std::nullopt;
-  }
-  return result;
 }
 
 }  // namespace somafit

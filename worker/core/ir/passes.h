@@ -12,7 +12,9 @@ namespace somafit {
 
 // Per value, whether what a discontinuous operation (a comparison, floor, //,
 // ...) sees is made from it in the same step: a last bit may matter there, so
-// that the passes leave it as written.
+// that the passes leave it as written. But not what a state behind the method's
+// update (kUpdated) is made from: a threshold is seldom met to the last bit,
+// and all of a step would have to stay as it is.
 std::vector<bool> FeedsDiscontinuity(const Program& program);
 
 // Replaces every operation on constants by its value, x*1, x/1, --x by x, and

@@ -14,6 +14,7 @@
 #include "worker/core/base/check.h"
 #include "worker/core/base/elementary.h"
 #include "worker/core/base/number.h"
+#include "worker/core/base/poisson.h"
 #include "worker/core/base/status.h"
 
 namespace somafit {
@@ -24,22 +25,19 @@ struct OpFacts {
   int arity;
 };
 
-constexpr std::array<OpFacts, 43> kOps = {{
-    {"constant", 0}, {"parameter", 0},  {"state", 0},
-    {"input", 0},    {"input next", 0}, {"time", 0},
-    {"step", 0},     {"hold", 1},       {"negate", 1},
-    {"abs", 1},      {"sqrt", 1},       {"exp", 1},
-    {"expm1", 1},    {"exprel", 1},     {"bernoulli", 1},
-    {"sin", 1},      {"cos", 1},        {"tan", 1},
-    {"sinh", 1},     {"cosh", 1},       {"tanh", 1},
-    {"arcsin", 1},   {"arccos", 1},     {"arctan", 1},
-    {"log", 1},      {"log10", 1},      {"log1p", 1},
-    {"sign", 1},     {"floor", 1},      {"ceil", 1},
-    {"add", 2},      {"subtract", 2},   {"multiply", 2},
-    {"divide", 2},   {"power", 2},      {"floor divide", 2},
-    {"modulo", 2},   {"less", 2},       {"less or equal", 2},
-    {"equal", 2},    {"fma", 3},        {"select", 3},
-    {"clip", 3},
+constexpr std::array<OpFacts, 47> kOps = {{
+    {"constant", 0},   {"parameter", 0}, {"state", 0},         {"input", 0},
+    {"input next", 0}, {"time", 0},      {"step", 0},          {"noise", 0},
+    {"hold", 1},       {"updated", 1},   {"element", 1},       {"negate", 1},
+    {"abs", 1},        {"sqrt", 1},      {"exp", 1},           {"expm1", 1},
+    {"exprel", 1},     {"bernoulli", 1}, {"sin", 1},           {"cos", 1},
+    {"tan", 1},        {"sinh", 1},      {"cosh", 1},          {"tanh", 1},
+    {"arcsin", 1},     {"arccos", 1},    {"arctan", 1},        {"log", 1},
+    {"log10", 1},      {"log1p", 1},     {"sign", 1},          {"floor", 1},
+    {"ceil", 1},       {"add", 2},       {"subtract", 2},      {"multiply", 2},
+    {"divide", 2},     {"power", 2},     {"floor divide", 2},  {"modulo", 2},
+    {"poisson", 2},    {"less", 2},      {"less or equal", 2}, {"equal", 2},
+    {"fma", 3},        {"select", 3},    {"clip", 3},
 }};
 
 std::array<ValueId, 3> Operands(const Value& value) {
@@ -56,13 +54,24 @@ size_t IndexLimit(const Program& program, Op op) {
     case Op::kParameter:
       return program.parameters.size();
     case Op::kState:
+    case Op::kUpdated:
       return program.states.size();
     case Op::kInput:
     case Op::kInputNext:
       return program.inputs.size();
+    case Op::kNoise:
+      return program.noises.size();
+    case Op::kElement:
+      return program.arrays.size();
     default:
       return 0;
   }
+}
+
+bool HasIndex(Op op) {
+  return op == Op::kParameter || op == Op::kState || op == Op::kInput ||
+         op == Op::kInputNext || op == Op::kNoise || op == Op::kElement ||
+         op == Op::kUpdated;
 }
 
 absl::Status VerifyValue(const Program& program, size_t id) {
@@ -83,9 +92,7 @@ absl::Status VerifyValue(const Program& program, size_t id) {
   }
   const size_t limit = IndexLimit(program, value.op);
   if (limit == 0
-          ? value.index != 0 || value.op == Op::kParameter ||
-                value.op == Op::kState || value.op == Op::kInput ||
-                value.op == Op::kInputNext
+          ? value.index != 0 || HasIndex(value.op)
           : value.index < 0 || static_cast<size_t>(value.index) >= limit) {
     return Broken(id, "has an index out of range");
   }
@@ -118,16 +125,52 @@ std::string LeafText(const Program& program, const Value& value) {
     case Op::kParameter:
       return absl::StrCat(" ", program.parameters[value.index]);
     case Op::kState:
+    case Op::kUpdated:
       return absl::StrCat(" ", program.states[value.index]);
     case Op::kInput:
     case Op::kInputNext:
       return absl::StrCat(" ", program.inputs[value.index]);
+    case Op::kNoise:
+      return program.noises[value.index] == NoiseKind::kNormal
+                 ? absl::StrCat(" normal ", value.index)
+                 : absl::StrCat(" uniform ", value.index);
+    case Op::kElement:
+      return absl::StrCat(" ", value.index, " of ",
+                          program.arrays[value.index]->size());
     default:
       return "";
   }
 }
 
+// Noise changes from step to step, but there is some before the first one.
+absl::Status VerifyInitial(const Program& program) {
+  std::vector<bool> moves;
+  for (const Value& value : program.values) {
+    bool here = value.op == Op::kState || value.op == Op::kInput ||
+                value.op == Op::kInputNext || value.op == Op::kTime ||
+                value.op == Op::kStep;
+    for (const ValueId operand : Operands(value)) {
+      here = here || (operand >= 0 && moves[operand]);
+    }
+    moves.push_back(here);
+  }
+  for (const ValueId id : program.initial) {
+    if (moves[id]) {
+      return Broken(id, "is an initial value but changes from step to step");
+    }
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
+
+std::vector<ValueId> StepResults(const Program& program) {
+  std::vector<ValueId> results = program.next;
+  results.insert(results.end(), program.observed.begin(),
+                 program.observed.end());
+  if (program.spike >= 0) results.push_back(program.spike);
+  return results;
+}
 
 std::string_view OpName(Op op) { return kOps[static_cast<size_t>(op)].name; }
 int OpArity(Op op) { return kOps[static_cast<size_t>(op)].arity; }
@@ -135,6 +178,7 @@ int OpArity(Op op) { return kOps[static_cast<size_t>(op)].arity; }
 double ApplyOp(Op op, double a, double b, double c) {
   switch (op) {
     case Op::kHold:
+    case Op::kUpdated:
       return a;
     case Op::kNegate:
       return -a;
@@ -194,6 +238,8 @@ double ApplyOp(Op op, double a, double b, double c) {
       return FloorDivide(a, b);
     case Op::kModulo:
       return Modulo(a, b);
+    case Op::kPoisson:
+      return Poisson(a, b);
     case Op::kLess:
       return a < b ? 1.0 : 0.0;
     case Op::kLessEqual:
@@ -223,6 +269,7 @@ Rate RateOf(const Value& value, const std::vector<Rate>& rates) {
     case Op::kInputNext:
     case Op::kTime:
     case Op::kStep:
+    case Op::kNoise:
       return Rate::kPerStep;
     default: {
       Rate rate = Rate::kOnce;
@@ -264,6 +311,9 @@ std::string PrintProgram(const Program& program) {
   print_results("initial", program.states, program.initial);
   print_results("next", program.states, program.next);
   print_results("observe", program.outputs, program.observed);
+  if (program.spike >= 0) {
+    absl::StrAppend(&text, "spike = %", program.spike, "\n");
+  }
   return text;
 }
 
@@ -288,17 +338,13 @@ absl::Status VerifyProgram(const Program& program) {
       VerifyResults(program, "next", program.next, program.states.size()));
   SOMAFIT_RETURN_IF_ERROR(VerifyResults(program, "observed", program.observed,
                                         program.outputs.size()));
+  SOMAFIT_RETURN_IF_ERROR(VerifyResults(
+      program, "spike", {std::max(program.spike, ValueId{0})}, 1));
   if (program.targets.size() > program.inputs.size() ||
-      (program.uses_iteration && program.parameters.empty())) {
+      program.given.size() > program.parameters.size()) {
     return absl::InternalError("program has targets that are no inputs");
   }
-  const std::vector<Rate> rates = Rates(program);
-  for (const ValueId id : program.initial) {
-    if (rates[id] == Rate::kPerStep) {
-      return Broken(id, "is an initial value but changes from step to step");
-    }
-  }
-  return absl::OkStatus();
+  return VerifyInitial(program);
 }
 
 }  // namespace somafit

@@ -1,11 +1,14 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
+
+#include "worker/core/base/noise.h"
 
 namespace somafit {
 
@@ -19,7 +22,12 @@ enum class Op : uint8_t {
   kInputNext,  // of the next step; in the last step, its own again
   kTime,       // t = step * dt [s]
   kStep,       // the step's number
+  kNoise,      // `index` into Program::noises: a number drawn in this step
   kHold,       // a, which a method takes for constant over a step
+  kUpdated,    // a, the new value within the step of what `index` into
+               // Program::states names: a number to what follows
+  kElement,    // `index` into Program::arrays: its element a, a whole number;
+               // NaN where a is out of range or NaN
   kNegate,
   kAbs,
   kSqrt,
@@ -49,6 +57,7 @@ enum class Op : uint8_t {
   kPower,        // a to the power b
   kFloorDivide,  // the quotient rounded down, exact where both are integers
   kModulo,       // a - b * kFloorDivide
+  kPoisson,      // a Poisson number of mean a, made from the uniform number b
   kLess,         // 1 or 0: a < b, a <= b, a == b
   kLessEqual,
   kEqual,
@@ -72,25 +81,40 @@ struct Value {
 // How often a value must be computed.
 enum class Rate : uint8_t { kOnce, kPerLane, kPerStep };
 
+// What a program is given behind the model's parameters, a number a lane each.
+enum class Given : uint8_t {
+  kIteration,   // the round's number
+  kLaneNumber,  // the simulation's number within its round
+  kLaneCount,   // simulations in a round
+};
+
 // What one lane computes: a flat list of values, operands first, without
 // duplicates. It is the definition of the numbers: every kernel computes just
 // these operations, each correctly rounded (kExp and kin: base/elementary.h).
 struct Program {
   double dt = 0;  // [s]
   std::vector<std::string> parameters;
-  std::vector<std::string> states;
+  std::vector<Given> given;         // what the last parameters are
+  std::vector<std::string> states;  // all that is carried from step to step
   std::vector<std::string> inputs;
   // The last inputs are targets: of which output of the dataset each.
   std::vector<size_t> targets;
-  // Whether the last parameter is the round's number.
-  bool uses_iteration = false;
+  std::vector<NoiseKind> noises;
+  std::vector<std::shared_ptr<const std::vector<double>>> arrays;
   std::vector<std::string> outputs;
   std::vector<Value> values;
   std::vector<ValueId>
-      initial;                // per state; uses constants and parameters only
-  std::vector<ValueId> next;  // per state: its value at the next step
+      initial;  // per state; uses constants, parameters and noise only
+  std::vector<ValueId> next;      // per state: its value at the next step
   std::vector<ValueId> observed;  // per output, before the update of the step
+  ValueId spike = -1;             // whether there is one in the step; -1: never
+
+  // Parameters of the model.
+  size_t n_own_parameters() const { return parameters.size() - given.size(); }
 };
+
+// What a program is for: next, observed and, for CompileRecording, the spike.
+std::vector<ValueId> StepResults(const Program& program);
 
 // The number that an operation with operands has: what `op` means.
 // REQUIRES: OpArity(op) > 0.
@@ -98,7 +122,7 @@ double ApplyOp(Op op, double a, double b, double c);
 
 // Of a value whose operands have the rates `rates`.
 Rate RateOf(const Value& value, const std::vector<Rate>& rates);
-// Per value; kPerStep where it depends on a state, an input or time.
+// Per value; kPerStep where it depends on a state, an input, noise or time.
 std::vector<Rate> Rates(const Program& program);
 
 // The program as text, one value a line, for people and golden tests:

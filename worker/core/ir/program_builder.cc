@@ -33,7 +33,9 @@ ProgramBuilder::ProgramBuilder(const Program& names) {
   program_.inputs = names.inputs;
   program_.outputs = names.outputs;
   program_.targets = names.targets;
-  program_.uses_iteration = names.uses_iteration;
+  program_.given = names.given;
+  program_.noises = names.noises;
+  program_.arrays = names.arrays;
 }
 
 ValueId ProgramBuilder::Constant(double value) {
@@ -53,6 +55,20 @@ ValueId ProgramBuilder::InputNext(int32_t index) {
 }
 ValueId ProgramBuilder::Step() { return Insert({.op = Op::kStep}); }
 ValueId ProgramBuilder::Time() { return Insert({.op = Op::kTime}); }
+ValueId ProgramBuilder::Noise(int32_t index, NoiseKind kind) {
+  const auto place = static_cast<size_t>(index);
+  if (place >= program_.noises.size()) {
+    program_.noises.resize(place + 1, NoiseKind::kUnused);
+  }
+  program_.noises[place] = kind;
+  return Insert({.op = Op::kNoise, .index = index});
+}
+ValueId ProgramBuilder::Updated(int32_t state, ValueId value) {
+  return Insert({.op = Op::kUpdated, .a = value, .index = state});
+}
+ValueId ProgramBuilder::Element(int32_t array, ValueId index) {
+  return Insert({.op = Op::kElement, .a = index, .index = array});
+}
 
 ValueId ProgramBuilder::Insert(const Value& value) {
   const auto [entry, added] =
@@ -132,6 +148,8 @@ ValueId ProgramBuilder::Fold(Op op, ValueId a, ValueId b, ValueId c) {
 ValueId ProgramBuilder::Copy(const Value& value,
                              const std::vector<ValueId>& renamed, bool fold) {
   if (OpArity(value.op) == 0) return Insert(value);
+  if (value.op == Op::kElement) return Element(value.index, renamed[value.a]);
+  if (value.op == Op::kUpdated) return Updated(value.index, renamed[value.a]);
   const auto rename = [&renamed](ValueId id) {
     return id < 0 ? id : renamed[id];
   };

@@ -22,6 +22,10 @@ class ProgramBuilder {
   ValueId InputNext(int32_t index);
   ValueId Time();
   ValueId Step();
+  // Enters `kind` into the program's noises, which grow as needed.
+  ValueId Noise(int32_t index, NoiseKind kind);
+  ValueId Element(int32_t array, ValueId index);
+  ValueId Updated(int32_t state, ValueId value);
 
   // The operation as given.
   ValueId Emit(Op op, ValueId a, ValueId b = -1, ValueId c = -1);

@@ -28,6 +28,7 @@ Program Rebuild(const Program& program, CopyValue&& copy) {
   result.initial = rename(program.initial);
   result.next = rename(program.next);
   result.observed = rename(program.observed);
+  if (program.spike >= 0) result.spike = renamed[program.spike];
   return result;
 }
 

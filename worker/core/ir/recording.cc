@@ -21,6 +21,7 @@ bool IsRecordable(const Meaning& meaning) {
   return meaning.kind == Meaning::Kind::kState ||
          meaning.kind == Meaning::Kind::kSubexpression ||
          meaning.kind == Meaning::Kind::kParameter ||
+         meaning.kind == Meaning::Kind::kVariable ||
          meaning.kind == Meaning::Kind::kInput;
 }
 
@@ -50,7 +51,10 @@ std::vector<ValueId> CopyValues(const Program& program,
   std::vector<ValueId> renamed;
   renamed.reserve(program.values.size());
   for (const Value& value : program.values) {
-    renamed.push_back(builder.Copy(value, renamed, /*fold=*/false));
+    renamed.push_back(
+        value.op == Op::kNoise
+            ? builder.Noise(value.index, program.noises[value.index])
+            : builder.Copy(value, renamed, /*fold=*/false));
   }
   return renamed;
 }
@@ -66,13 +70,19 @@ std::vector<ValueId> Renamed(const std::vector<ValueId>& ids,
 
 std::vector<Channel> RecordableVariables(const Model& model) {
   std::vector<Channel> variables;
-  for (const auto* list :
-       {&model.states, &model.subexpressions, &model.parameters}) {
+  for (const auto* list : {&model.states, &model.variables,
+                           &model.subexpressions, &model.parameters}) {
     for (const ModelVariable& variable : *list) {
-      variables.push_back({variable.name, variable.dimension});
+      const bool known = std::any_of(
+          variables.begin(), variables.end(),
+          [&](const Channel& each) { return each.name == variable.name; });
+      if (!known) variables.push_back({variable.name, variable.dimension});
     }
   }
   variables.insert(variables.end(), model.inputs.begin(), model.inputs.end());
+  if (model.threshold.valid() && !model.Resolve(kSpikes)) {
+    variables.push_back({kSpikes, kNoDimension});
+  }
   return variables;
 }
 
@@ -95,6 +105,10 @@ std::optional<Program> CompileRecording(const Model& model, double dt,
       continue;
     }
     const std::optional<Meaning> meaning = model.Resolve(name);
+    if (!meaning.has_value() && name == kSpikes && fit->spike >= 0) {
+      observed.push_back(renamed[fit->spike]);
+      continue;
+    }
     if (!meaning.has_value() || !IsRecordable(*meaning)) {
       ReportUnknown(name, model, diagnostics);
       return std::nullopt;
@@ -110,6 +124,7 @@ std::optional<Program> CompileRecording(const Model& model, double dt,
   Program program = std::move(builder.program());
   program.initial = Renamed(fit->initial, renamed);
   program.next = Renamed(fit->next, renamed);
+  program.spike = -1;
   program.observed = std::move(observed);
   program = DropDeadValues(std::move(program));
   SOMAFIT_CHECK(VerifyProgram(program).ok());

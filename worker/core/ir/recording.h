@@ -9,8 +9,11 @@
 
 namespace somafit {
 
-// What can be recorded of a model: its states, subexpressions, parameters and
-// inputs, in this order.
+// What is recorded by this name is 1 in the steps with a spike, else 0.
+inline constexpr char kSpikes[] = "spikes";
+
+// What can be recorded of a model: its states, other variables, subexpressions,
+// parameters and inputs, in this order, and the spikes of one with a threshold.
 std::vector<Channel> RecordableVariables(const Model& model);
 
 // A program that steps as the one that CompileProgram makes for `fitted` (the

@@ -10,7 +10,7 @@ std::vector<ValueId> Shifted(StepContext& context, double factor,
   std::vector<ValueId> result;
   for (size_t i = 0; i < slopes.size(); ++i) {
     result.push_back(builder.Fold(
-        Op::kAdd, context.start.states()[i],
+        Op::kAdd, context.states[i],
         builder.Fold(Op::kMultiply, builder.Constant(factor), slopes[i])));
   }
   return result;
@@ -18,32 +18,33 @@ std::vector<ValueId> Shifted(StepContext& context, double factor,
 
 // The midpoint method.
 std::optional<std::vector<ValueId>> StepRk2(StepContext& context) {
+  if (context.RefusesNoise("rk2")) return std::nullopt;
   const double h = context.builder.program().dt;
-  const auto middle = context.Derivatives(
-      Shifted(context, h / 2, context.derivatives), Stage::kMiddle);
+  const auto middle = context.Later(
+      Shifted(context, h / 2, context.start.drift), Stage::kMiddle);
   if (!middle) return std::nullopt;
-  return Shifted(context, h, *middle);
+  return Shifted(context, h, middle->drift);
 }
 
 // The classical method of order 4.
 std::optional<std::vector<ValueId>> StepRk4(StepContext& context) {
+  if (context.RefusesNoise("rk4")) return std::nullopt;
   ProgramBuilder& builder = context.builder;
   const double h = builder.program().dt;
-  const std::vector<ValueId>& k1 = context.derivatives;
-  const auto k2 =
-      context.Derivatives(Shifted(context, h / 2, k1), Stage::kMiddle);
+  const std::vector<ValueId>& k1 = context.start.drift;
+  const auto k2 = context.Later(Shifted(context, h / 2, k1), Stage::kMiddle);
   if (!k2) return std::nullopt;
   const auto k3 =
-      context.Derivatives(Shifted(context, h / 2, *k2), Stage::kMiddle);
+      context.Later(Shifted(context, h / 2, k2->drift), Stage::kMiddle);
   if (!k3) return std::nullopt;
-  const auto k4 = context.Derivatives(Shifted(context, h, *k3), Stage::kEnd);
+  const auto k4 = context.Later(Shifted(context, h, k3->drift), Stage::kEnd);
   if (!k4) return std::nullopt;
   const ValueId two = builder.Constant(2);
   std::vector<ValueId> sums;
   for (size_t i = 0; i < k1.size(); ++i) {
     const ValueId inner = builder.Fold(
-        Op::kMultiply, two, builder.Fold(Op::kAdd, (*k2)[i], (*k3)[i]));
-    const ValueId outer = builder.Fold(Op::kAdd, k1[i], (*k4)[i]);
+        Op::kMultiply, two, builder.Fold(Op::kAdd, k2->drift[i], k3->drift[i]));
+    const ValueId outer = builder.Fold(Op::kAdd, k1[i], k4->drift[i]);
     sums.push_back(builder.Fold(Op::kAdd, outer, inner));
   }
   return Shifted(context, h / 6, sums);

@@ -67,6 +67,9 @@ struct Binary {
 struct Call {
   std::string function;
   std::vector<NodeId> arguments;
+  // Of a random function, once checked: its number among the model's
+  // occurrences of such, so that each draws for itself.
+  int32_t site = -1;
   friend bool operator==(const Call&, const Call&) = default;
 };
 

@@ -2,42 +2,36 @@
 #include <set>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <unordered_set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 
-#include "worker/core/base/number.h"
+#include "worker/core/lang/code.h"
 #include "worker/core/lang/cycles.h"
 #include "worker/core/lang/definition_unit.h"
 #include "worker/core/lang/dimension_check.h"
+#include "worker/core/lang/events.h"
 #include "worker/core/lang/expression_check.h"
 #include "worker/core/lang/flags.h"
-#include "worker/core/lang/functions.h"
+#include "worker/core/lang/initial_values.h"
 #include "worker/core/lang/lexer.h"
 #include "worker/core/lang/method.h"
 #include "worker/core/lang/model.h"
 #include "worker/core/lang/names.h"
+#include "worker/core/lang/noise.h"
 #include "worker/core/lang/parser.h"
+#include "worker/core/lang/periodic.h"
+#include "worker/core/lang/random.h"
 #include "worker/core/lang/shadow.h"
 #include "worker/core/lang/symbol_table.h"
+#include "worker/core/lang/timed_arrays.h"
+#include "worker/core/lang/type_check.h"
+#include "worker/core/lang/wiring.h"
 #include "worker/core/units/unit.h"
 
 namespace somafit {
 namespace {
-
-std::string KindName(Definition::Kind kind) {
-  switch (kind) {
-    case Definition::Kind::kParameter:
-      return "a parameter";
-    case Definition::Kind::kSubexpression:
-      return "a subexpression";
-    case Definition::Kind::kDifferential:
-      return "a state";
-  }
-  return "";
-}
 
 std::string PlaceOf(const Definition& definition) {
   const bool differential = definition.kind == Definition::Kind::kDifferential;
@@ -62,14 +56,26 @@ class ModelCompiler {
     block_ = ParseEquations(model_.equations, diagnostics_);
     symbols_.complete = block_.complete;
     ReadConstants();
+    ParseEvents(source_, model_, diagnostics_);
+    model_.periodic = ParsePeriodic(source_.periodic, diagnostics_);
     Define();
-    DefineInputs();
+    DefineRefractoriness();
+    WireInputs(inputs_, outputs_, NamesUsed(), symbols_, model_, diagnostics_);
+    ReadTimedArrays(source_.timed_arrays, output_names_, symbols_, model_,
+                    diagnostics_);
     WarnOfShadows(model_, source_.constants, block_, diagnostics_);
+    model_.noises = FindNoises(block_, model_.equations, diagnostics_);
     CheckRightSides();
-    CheckOutputs();
+    CheckEvents(source_, symbols_, model_, diagnostics_);
+    for (PeriodicCode& each : model_.periodic) {
+      CheckCode(CodeKind::kPeriodic, symbols_, each.code, diagnostics_);
+    }
+    CheckOutputs(outputs_, symbols_, model_.equations, diagnostics_);
     Assemble();
-    ReadInitialValues();
+    ReadInitialValues(source_.initial_values, symbols_, model_, diagnostics_);
+    NoteUses();
     model_.method = ReadMethod(source_.method, diagnostics_);
+    CheckMethodOptions(source_.method_options, model_.method, diagnostics_);
     return std::move(model_);
   }
 
@@ -110,12 +116,6 @@ class ModelCompiler {
     }
   }
 
-  // The part of a field's name that a user chose.
-  static std::string ShownName(const std::string& name) {
-    const std::string quoted = Quoted(name);
-    return quoted.substr(1, quoted.size() - 2);
-  }
-
   void Define() {
     units_.resize(block_.definitions.size());
     for (size_t i = 0; i < block_.definitions.size(); ++i) {
@@ -126,7 +126,8 @@ class ModelCompiler {
                                         ", a model cannot define it"),
                            "choose another name");
       }
-      CheckFlags(definition, model_.equations, diagnostics_);
+      CheckFlags(definition, model_.is_refractory(), model_.equations,
+                 diagnostics_);
       units_[i] = DefineUnit(definition);
 
       SymbolTable::Variable variable;
@@ -168,85 +169,75 @@ class ModelCompiler {
     return std::nullopt;
   }
 
-  void DefineInputs() {
-    std::unordered_set<std::string> used;
-    for (const Definition& definition : block_.definitions) {
-      for (const Node& node : definition.right_side.nodes) {
-        if (const auto* name = std::get_if<Name>(&node.form)) {
-          used.insert(name->name);
-        }
-      }
-    }
-    for (const Channel& input : inputs_) {
-      const std::string field =
-          absl::StrCat("dataset.inputs.", ShownName(input.name));
-      const std::string name = absl::StrCat("the input ", Quoted(input.name));
-      const auto reason = ReasonReserved(input.name, output_names_);
-      const auto found = symbols_.variables.find(input.name);
-      if (!IsIdentifier(input.name) || reason) {
-        diagnostics_.FieldError(
-            "E_NAME", field,
-            absl::StrCat(name, " cannot have this name",
-                         reason ? absl::StrCat(", it ", *reason) : ""),
-            "rename it in the dataset");
-      } else if (found != symbols_.variables.end() &&
-                 found->second.definition == nullptr) {
-        diagnostics_.FieldError("E_INPUT", field,
-                                absl::StrCat(name, " is there twice"));
-      } else if (found != symbols_.variables.end()) {
+  // Its variables are there as if they were defined first.
+  void DefineRefractoriness() {
+    if (!model_.is_refractory()) return;
+    const auto add = [this](const char* name, const Dimension& dimension,
+                            ValueType type) {
+      const SymbolTable::Variable variable{
+          {Meaning::Kind::kVariable, 0, 0, dimension, type}};
+      const auto [found, added] = symbols_.variables.emplace(name, variable);
+      if (added) return;
+      // A reserved name is reported already.
+      if (!ReasonReserved(name, output_names_)) {
         diagnostics_.Error(
-            "E_INPUT", model_.equations, found->second.definition->name_span,
-            absl::StrCat(Quoted(input.name),
-                         " is an input of the dataset, the model must not "
-                         "define it"),
-            "remove its definition, the data take its place");
-        continue;
-      } else if (used.count(input.name) == 0 && block_.complete) {
-        diagnostics_.FieldError(
-            "E_INPUT", field,
-            absl::StrCat(name, " is not used in the model's equations"),
-            "use it, e.g. as `+ I` in a membrane equation");
+            "E_DUP", model_.equations, found->second.definition->name_span,
+            absl::StrCat(Quoted(name),
+                         " is there already, as the time of the last spike, "
+                         "since the model has a refractory period"),
+            "rename it");
       }
-      symbols_.variables.emplace(
-          input.name, SymbolTable::Variable{
-                          {Meaning::Kind::kInput, 0, 0, input.dimension}});
-      model_.inputs.push_back(input);
-    }
-    DefineTargets(used);
-    model_.uses_iteration = used.count("iteration") > 0;
+      found->second = variable;
+    };
+    add(kNotRefractory, kNoDimension, ValueType::kBoolean);
+    add(kLastSpike, kTimeDimension, ValueType::kFloat);
   }
 
-  // What the model is coupled to (language, section 5.1).
-  void DefineTargets(const std::unordered_set<std::string>& used) {
-    for (size_t i = 0; i < outputs_.size(); ++i) {
-      const Channel target{absl::StrCat(outputs_[i].name, "_target"),
-                           outputs_[i].dimension};
-      if (used.count(target.name) == 0) continue;
-      const SymbolTable::Variable variable{
-          {Meaning::Kind::kInput, 0, 0, target.dimension}};
-      if (!symbols_.variables.emplace(target.name, variable).second) continue;
-      model_.inputs.push_back(target);
-      model_.targets.push_back(i);
+  // By everything except the initial values, which are read later.
+  std::unordered_set<std::string> NamesUsed() const {
+    std::unordered_set<std::string> used;
+    for (const Definition& definition : block_.definitions) {
+      AddNames(definition.right_side, used);
+    }
+    ForEachOfEvents(model_, [&used](const Expression& expression) {
+      AddNames(expression, used);
+    });
+    return used;
+  }
+
+  static void AddNames(const Expression& expression,
+                       std::unordered_set<std::string>& used) {
+    for (const Node& node : expression.nodes) {
+      if (const auto* name = std::get_if<Name>(&node.form)) {
+        used.insert(name->name);
+      }
+    }
+  }
+
+  template <typename SomeModel, typename Visit>
+  static void ForEachOfEvents(SomeModel& model, const Visit& visit) {
+    visit(model.threshold);
+    for (auto& statement : model.reset.statements) visit(statement.value);
+    visit(model.refractory.expression);
+    for (auto& periodic : model.periodic) {
+      for (auto& statement : periodic.code.statements) visit(statement.value);
     }
   }
 
   void CheckRightSides() {
     order_ = OrderByUse(block_, model_.equations, diagnostics_);
-    std::unordered_set<std::string> unknown;
     for (size_t i = 0; i < block_.definitions.size(); ++i) {
       Definition& definition = block_.definitions[i];
       if (definition.kind == Definition::Kind::kParameter) continue;
       const std::string place = PlaceOf(definition);
+      const bool differential =
+          definition.kind == Definition::Kind::kDifferential;
       const Scope scope{
           model_.equations, absl::StrCat("in the definition of ", place),
-          [this, &unknown](const std::string& name) {
-            Binding binding = symbols_.Find(name);
-            // Said once is enough.
-            if (binding.kind == Binding::Kind::kUnknown &&
-                FindFunction(name) == nullptr && !unknown.insert(name).second) {
-              binding.kind = Binding::Kind::kIgnored;
-            }
-            return binding;
+          [this, differential](const std::string& name) {
+            return symbols_.SayOnce(
+                name, differential ? symbols_.Find(name)
+                                   : symbols_.FindWithoutNoise(name));
           },
           [this] { return symbols_.Candidates(); }};
       Checked checked =
@@ -254,15 +245,11 @@ class ModelCompiler {
       definition.right_side.types = std::move(checked.types);
       CheckShared(
           definition,
-          [this](const std::string& name) -> std::optional<bool> {
-            const auto found = symbols_.variables.find(name);
-            if (found == symbols_.variables.end()) return std::nullopt;
-            const Definition* const used = found->second.definition;
-            return used != nullptr && HasFlag(*used, "shared");
-          },
+          [this](const std::string& name) { return symbols_.IsShared(name); },
           model_.equations, diagnostics_);
+      CheckStateful(definition, model_.equations, diagnostics_);
       if (!checked.dimension || !units_[i]) continue;
-      if (definition.kind == Definition::Kind::kDifferential) {
+      if (differential) {
         CheckDimension(definition.right_side, *checked.dimension,
                        units_[i]->dimension / kTimeDimension,
                        absl::StrCat(place, " of a variable in ",
@@ -272,165 +259,102 @@ class ModelCompiler {
                                 units_[i]->dimension,
                                 absl::StrCat("the definition of ", place),
                                 model_.equations, diagnostics_)) {
-        CheckType(definition, checked.type, units_[i]->type, model_.equations,
+        CheckType(definition.right_side, checked.type, definition.name,
+                  units_[i]->type, "definition", model_.equations,
                   diagnostics_);
       }
     }
   }
 
-  void CheckOutputs() {
-    for (const Channel& output : outputs_) {
-      const std::string field =
-          absl::StrCat("dataset.outputs.", ShownName(output.name));
-      const auto found = symbols_.variables.find(output.name);
-      if (found == symbols_.variables.end() ||
-          found->second.definition == nullptr) {
-        if (!block_.complete) continue;
-        std::vector<std::string> names;
-        for (const auto& [name, variable] : symbols_.variables) {
-          if (variable.definition != nullptr) names.push_back(name);
-        }
-        std::sort(names.begin(), names.end());
-        const std::string nearest = NearestWord(output.name, names);
-        diagnostics_.FieldError(
-            "E_INPUT", field,
-            absl::StrCat("the output ", Quoted(output.name),
-                         " is not defined by the model"),
-            nearest.empty() ? "define it in the model, or rename it in the "
-                              "dataset"
-                            : absl::StrCat("did you mean `", nearest, "`?"));
-        continue;
-      }
-      const SymbolTable::Variable& variable = found->second;
-      if (!variable.known || variable.meaning.dimension == output.dimension) {
-        continue;
-      }
-      diagnostics_.Error(
-          "E_DIM", model_.equations, variable.definition->name_span,
-          absl::StrCat("the model's ", Quoted(output.name), " has the unit ",
-                       ReadableDimension(variable.meaning.dimension),
-                       " but the data of this output have the unit ",
-                       ReadableDimension(output.dimension)));
-    }
-  }
-
+  // What becomes a variable rather than a parameter, and where.
   void Assemble() {
     const auto variable = [this](size_t i) {
       Definition& definition = block_.definitions[i];
       const DefinitionUnit unit = units_[i].value_or(DefinitionUnit{});
-      const bool constant_over_dt = HasFlag(definition, "constant over dt");
-      return ModelVariable{definition.name,
-                           unit.dimension,
+      ModelVariable result{definition.name, unit.dimension,
                            definition.name_span,
-                           std::move(definition.right_side),
-                           unit.type,
-                           constant_over_dt};
+                           std::move(definition.right_side), unit.type};
+      result.constant_over_dt = HasFlag(definition, "constant over dt");
+      result.unless_refractory =
+          model_.is_refractory() && HasFlag(definition, "unless refractory");
+      return result;
     };
+    // Numbered as written, before they are sorted.
+    for (Definition& definition : block_.definitions) {
+      NumberRandomSites(definition.right_side, model_.n_random_sites);
+    }
+    for (const Definition& definition : block_.definitions) {
+      AddNames(definition.right_side, used_);
+    }
     for (const size_t i : order_) {
       model_.subexpressions.push_back(variable(i));
     }
+    std::unordered_set<std::string> initial, assigned;
+    for (const NamedText& each : source_.initial_values) {
+      initial.insert(each.name);
+    }
+    AddAssigned(model_.reset, assigned);
+    for (const PeriodicCode& each : model_.periodic) {
+      AddAssigned(each.code, assigned);
+    }
     for (size_t i = 0; i < block_.definitions.size(); ++i) {
+      const std::string& name = block_.definitions[i].name;
       switch (block_.definitions[i].kind) {
         case Definition::Kind::kParameter:
-          model_.parameters.push_back(variable(i));
+          if (initial.count(name) == 0) {
+            model_.parameters.push_back(variable(i));
+          }
+          if (initial.count(name) + assigned.count(name) > 0) {
+            model_.variables.push_back(variable(i));
+          }
           break;
         case Definition::Kind::kDifferential:
-          state_index_.emplace(block_.definitions[i].name,
-                               model_.states.size());
           model_.states.push_back(variable(i));
           break;
         case Definition::Kind::kSubexpression:
           break;
       }
     }
+    AddRefractoriness();
   }
 
-  void ReadInitialValues() {
-    if (TooMany(source_.initial_values.size(), "model.initial_values")) return;
-    std::unordered_set<std::string> assigned;
-    for (const NamedText& initial : source_.initial_values) {
-      InitialValue result;
-      result.source = {
-          absl::StrCat("model.initial_values.", ShownName(initial.name)),
-          initial.text};
-      if (!assigned.insert(initial.name).second) {
-        diagnostics_.FieldError(
-            "E_DUP", result.source.field,
-            absl::StrCat("the initial value of ", Quoted(initial.name),
-                         " is given twice"),
-            "remove one of them");
-      }
-      const auto state = state_index_.find(initial.name);
-      if (state == state_index_.end()) {
-        ReportNoState(initial.name, result.source.field);
-      } else {
-        result.state = state->second;
-      }
-      ReadInitialValue(initial.name, result);
+  static void AddAssigned(const Code& code,
+                          std::unordered_set<std::string>& assigned) {
+    for (const Statement& statement : code.statements) {
+      if (!statement.temporary) assigned.insert(statement.name);
     }
   }
 
-  void ReadInitialValue(const std::string& name, InitialValue& result) {
-    result.value = ParseExpression(result.source, diagnostics_);
-    for (const Node& node : result.value.nodes) {
-      const auto* const used = std::get_if<Name>(&node.form);
-      model_.uses_iteration |= used != nullptr && used->name == "iteration";
-    }
-    const std::string subject =
-        absl::StrCat("the initial value of ", Quoted(name));
-    const Scope scope{
-        result.source, absl::StrCat("in ", subject),
-        [this](const std::string& word) {
-          Binding binding = symbols_.Find(word);
-          const bool stated = binding.kind == Binding::Kind::kKnown ||
-                              binding.kind == Binding::Kind::kUnknownDimension;
-          if (stated &&
-              (binding.meaning.kind == Meaning::Kind::kInput ||
-               binding.meaning.kind == Meaning::Kind::kSubexpression)) {
-            binding.kind = Binding::Kind::kNotAvailable;
-            binding.reason =
-                "is not available there, only parameters, constants, states "
-                "and t are";
-          }
-          return binding;
-        },
-        [this] { return symbols_.Candidates(); }};
-    Checked checked = CheckExpression(result.value, scope, diagnostics_);
-    result.value.types = std::move(checked.types);
-    const auto variable = symbols_.variables.find(name);
-    if (checked.dimension && variable != symbols_.variables.end() &&
-        variable->second.known) {
-      CheckDimension(result.value, *checked.dimension,
-                     variable->second.meaning.dimension, subject, result.source,
-                     diagnostics_);
-    }
-    if (state_index_.count(name) > 0) {
-      model_.initial_values.push_back(std::move(result));
-    }
-  }
-
-  void ReportNoState(const std::string& name, const std::string& field) {
-    const auto found = symbols_.variables.find(name);
-    if (found != symbols_.variables.end()) {
-      const Definition* definition = found->second.definition;
-      diagnostics_.FieldError(
-          "E_WRITE", field,
-          absl::StrCat(Quoted(name), " is ",
-                       definition ? KindName(definition->kind) : "an input",
-                       " and has no initial value"),
-          "only variables with a differential equation have one");
-      return;
-    }
-    if (!block_.complete) return;
-    std::vector<std::string> states;
-    for (const ModelVariable& state : model_.states) {
-      states.push_back(state.name);
-    }
-    const std::string nearest = NearestWord(name, states);
+  void AddRefractoriness() {
+    if (!model_.is_refractory()) return;
+    const auto add = [this](const char* name, const Dimension& dimension,
+                            ValueType type) {
+      model_.variables.push_back({name, dimension, {}, {}, type});
+    };
+    add(kNotRefractory, kNoDimension, ValueType::kBoolean);
+    add(kLastSpike, kTimeDimension, ValueType::kFloat);
+    if (!model_.refractory.sampled) return;
+    add(kRefractoryTime, kTimeDimension, ValueType::kFloat);
+    if (constant_names_.count(kRefractoryTime) == 0) return;
     diagnostics_.FieldError(
-        "E_UNRESOLVED", field,
-        absl::StrCat("the model has no variable ", Quoted(name)),
-        nearest.empty() ? "" : absl::StrCat("did you mean `", nearest, "`?"));
+        "E_NAME", absl::StrCat("model.constants.", kRefractoryTime),
+        absl::StrCat("the constant ", Quoted(kRefractoryTime),
+                     " has the name under which the model keeps the "
+                     "refractory period that it draws"),
+        "choose another name");
+  }
+
+  // Of symbols, and of random numbers behind the definitions.
+  void NoteUses() {
+    const auto note = [this](Expression& expression) {
+      NumberRandomSites(expression, model_.n_random_sites);
+      AddNames(expression, used_);
+    };
+    ForEachOfEvents(model_, note);
+    for (InitialValue& initial : model_.initial_values) note(initial.value);
+    model_.uses_iteration = used_.count("iteration") > 0;
+    model_.uses_lane_number = used_.count("i") > 0;
+    model_.uses_lane_count = used_.count("N") > 0;
   }
 
   const ModelSource& source_;
@@ -445,7 +369,7 @@ class ModelCompiler {
   std::vector<std::optional<DefinitionUnit>> units_;  // of each definition
   std::vector<size_t> order_;  // subexpressions, each after those it uses
   std::vector<std::string> output_names_;
-  std::unordered_map<std::string, size_t> state_index_;
+  std::unordered_set<std::string> used_;  // names, by anything
 };
 
 }  // namespace

@@ -149,27 +149,4 @@ std::optional<DefinitionUnit> ReadDefinitionUnit(const Source& source,
   return DefinitionUnit{ValueType::kFloat, *dimension};
 }
 
-void CheckType(const Definition& definition, ValueType found,
-               ValueType declared, const Source& source,
-               Diagnostics& diagnostics) {
-  const Span span =
-      definition.right_side.nodes[definition.right_side.root].span;
-  const std::string name = Quoted(definition.name);
-  if (declared == ValueType::kBoolean && found != ValueType::kBoolean) {
-    diagnostics.Error(
-        "E_TYPE", source, span,
-        absl::StrCat(name, " is boolean, but its definition gives a number"),
-        "compare it with something, e.g. `!= 0`");
-  } else if (declared == ValueType::kInteger && found == ValueType::kFloat) {
-    diagnostics.Add(Severity::kWarning, "W_TRUNC", source, span,
-                    absl::StrCat("the definition of the integer ", name,
-                                 " is cut off to an integer"),
-                    "int(...) says so");
-  } else if (declared == ValueType::kFloat && found == ValueType::kBoolean) {
-    diagnostics.Add(Severity::kWarning, "W_BOOLARITH", source, span,
-                    absl::StrCat("the truth value ", name, " counts as 0 or 1"),
-                    "int(...) says so");
-  }
-}
-
 }  // namespace somafit

@@ -21,10 +21,4 @@ std::optional<DefinitionUnit> ReadDefinitionUnit(const Source& source,
                                                  const Definition& definition,
                                                  Diagnostics& diagnostics);
 
-// Compares the type of a subexpression's formula with the one declared (section
-// 1.4): E_TYPE, W_TRUNC, W_BOOLARITH. REQUIRES: a valid formula.
-void CheckType(const Definition& definition, ValueType found,
-               ValueType declared, const Source& source,
-               Diagnostics& diagnostics);
-
 }  // namespace somafit

@@ -13,6 +13,7 @@
 #include "worker/core/lang/evaluate.h"
 #include "worker/core/lang/functions.h"
 #include "worker/core/lang/names.h"
+#include "worker/core/lang/timed_array_call.h"
 #include "worker/core/units/unit.h"
 
 namespace somafit {
@@ -45,9 +46,8 @@ class Checker {
     std::optional<Dimension> dimension;
     std::optional<double> value;
     ValueType type = ValueType::kFloat;
-    bool compared = false;     // a comparison, or `and`, `or`, `not`
-    bool called = false;       // there is a call in it
-    bool unsupported = false;  // there is something refused in it
+    bool compared = false;  // a comparison, or `and`, `or`, `not`
+    bool called = false;    // there is a call in it
   };
 
   const Node& node() const { return expression_.nodes[node_]; }
@@ -63,21 +63,9 @@ class Checker {
                        std::move(hint));
   }
 
-  Fact Unsupported(std::string what, bool reported) {
-    if (!reported) {
-      Error("E_UNSUPPORTED", node().operator_span,
-            absl::StrCat(what, " is not available yet"));
-    }
-    Fact fact;
-    fact.unsupported = true;
-    return fact;
-  }
-
   Fact Check(const Number& number) {
-    constexpr double kLargestInteger = 0x1p53;
-    const bool integer = number.integer && number.value <= kLargestInteger;
     return {kNoDimension, number.value,
-            integer ? ValueType::kInteger : ValueType::kFloat};
+            number.integer ? ValueType::kInteger : ValueType::kFloat};
   }
 
   Fact Check(const Boolean& boolean) {
@@ -98,13 +86,15 @@ class Checker {
       case Binding::Kind::kUnknownDimension:
       case Binding::Kind::kIgnored:
         return {};
-      case Binding::Kind::kNotAvailable: {
-        Error("E_UNSUPPORTED", node().span,
-              absl::StrCat(Quoted(name.name), " ", binding.reason));
-        Fact fact;
-        fact.unsupported = true;
-        return fact;
-      }
+      case Binding::Kind::kNotAvailable:
+        NotAvailable(name.name, binding);
+        return {};
+      case Binding::Kind::kTimedArray:
+        Error("E_SYNTAX", node().operator_span,
+              absl::StrCat(Quoted(name.name),
+                           " is a function of time and needs its arguments"),
+              HintForCall(name.name, binding.timed_array));
+        return {};
       case Binding::Kind::kUnknown:
         break;
     }
@@ -119,17 +109,15 @@ class Checker {
     return {};
   }
 
+  void NotAvailable(const std::string& name, const Binding& binding) {
+    Error(binding.code, node().operator_span,
+          absl::StrCat(Quoted(name), " ", binding.reason), binding.hint);
+  }
+
   void Unresolved(const std::string& name) {
-    if (name == "celsius") {
-      Error("E_UNRESOLVED", node().operator_span, "`celsius` is no unit",
-            "use differences in kelvin, or add 273.15*kelvin");
-      return;
-    }
-    std::string nearest = NearestWord(name, scope_.candidates());
-    if (nearest.empty()) nearest = NearestWord(name, DefaultNames());
     Error("E_UNRESOLVED", node().operator_span,
           absl::StrCat(Quoted(name), " is unknown"),
-          nearest.empty() ? "" : absl::StrCat("did you mean `", nearest, "`?"));
+          HintForUnknown(name, scope_.candidates()));
   }
 
   Fact Check(const Unary& unary) {
@@ -160,13 +148,11 @@ class Checker {
     const Fact& right = facts_[binary.right];
     Fact fact;
     fact.called = left.called || right.called;
-    fact.unsupported = left.unsupported || right.unsupported;
     if (IsComparison(binary.op)) return CheckComparison(binary, left, right);
     if (binary.op == BinaryOperator::kAnd || binary.op == BinaryOperator::kOr) {
       return CheckLogic(binary, left, right);
     }
-    const bool numbers = NeedNumber(binary.left) & NeedNumber(binary.right);
-    if (!numbers) return fact;
+    if (!(NeedNumber(binary.left) & NeedNumber(binary.right))) return fact;
     fact.type = std::max({left.type, right.type, ValueType::kInteger});
     switch (binary.op) {
       case BinaryOperator::kAdd:
@@ -213,7 +199,6 @@ class Checker {
       if (!operand->dimension) fact.dimension.reset();
       if (!operand->value) fact.value.reset();
       fact.called |= operand->called;
-      fact.unsupported |= operand->unsupported;
     }
     return fact;
   }
@@ -355,25 +340,12 @@ class Checker {
   Fact Check(const Call& call) {
     Fact fact;
     fact.called = true;
-    for (const NodeId argument : call.arguments) {
-      fact.unsupported |= facts_[argument].unsupported;
-    }
     const Function* function = FindFunction(call.function);
     if (function == nullptr) {
-      CheckCallee(call.function);
+      fact.dimension = CheckNamedCallee(call);
       return fact;
     }
-    if (static_cast<int>(call.arguments.size()) != function->arity) {
-      Error("E_ARITY", node().operator_span,
-            absl::StrCat("`", call.function, "` takes ", function->arity,
-                         function->arity == 1 ? " argument, " : " arguments, ",
-                         call.arguments.size(), " given"));
-      return fact;
-    }
-    if (!function->available()) {
-      return Unsupported(absl::StrCat("the function `", call.function, "`"),
-                         false);
-    }
+    if (!NeedArguments(call, function->arity)) return fact;
     std::vector<double> values;
     ValueType highest = ValueType::kInteger;
     for (const NodeId argument : call.arguments) {
@@ -387,7 +359,8 @@ class Checker {
                 : function->result == ResultRule::kHighestOperand
                     ? highest
                     : ValueType::kFloat;
-    if (fact.dimension && values.size() == call.arguments.size()) {
+    if (fact.dimension && !function->is_random() &&
+        values.size() == call.arguments.size()) {
       fact.value = function->evaluate(values.data());
     }
     if (call.function == "clip") WarnOfEmptyClip(call);
@@ -406,9 +379,19 @@ class Checker {
         "upper one");
   }
 
+  bool NeedArguments(const Call& call, int count) {
+    if (static_cast<int>(call.arguments.size()) == count) return true;
+    Error("E_ARITY", node().operator_span,
+          absl::StrCat("`", call.function, "` takes ", count,
+                       count == 1 ? " argument, " : " arguments, ",
+                       call.arguments.size(), " given"));
+    return false;
+  }
+
   // The result's dimension. REQUIRES: every argument has one.
   std::optional<Dimension> CheckArguments(const Call& call,
                                           DimensionRule rule) {
+    if (call.arguments.empty()) return kNoDimension;
     const Dimension& first = *facts_[call.arguments[0]].dimension;
     switch (rule) {
       case DimensionRule::kAny:
@@ -438,11 +421,12 @@ class Checker {
           return std::nullopt;
         }
         return first;
-      default:
-        if (first.IsNone()) return kNoDimension;
-        ReportArgument(call, first);
-        return std::nullopt;
+      case DimensionRule::kNone:
+        break;
     }
+    if (first.IsNone()) return kNoDimension;
+    ReportArgument(call, first);
+    return std::nullopt;
   }
 
   void ReportArgument(const Call& call, const Dimension& dimension) {
@@ -457,13 +441,46 @@ class Checker {
                            : absl::StrCat("(", unit, ")")));
   }
 
-  void CheckCallee(const std::string& name) {
-    const Binding binding = scope_.find(name);
-    if (binding.kind == Binding::Kind::kIgnored) return;
-    if (binding.kind == Binding::Kind::kUnknown) return Unresolved(name);
-    Error("E_SYNTAX", node().operator_span,
-          absl::StrCat(Quoted(name), " is no function"),
-          "there is no implicit multiplication: write `*`");
+  // What is called is none of the functions that every model has. The result's
+  // dimension.
+  std::optional<Dimension> CheckNamedCallee(const Call& call) {
+    const Binding binding = scope_.find(call.function);
+    switch (binding.kind) {
+      case Binding::Kind::kTimedArray:
+        return CheckTimedArray(call, binding.timed_array);
+      case Binding::Kind::kIgnored:
+        break;
+      case Binding::Kind::kUnknown:
+        Unresolved(call.function);
+        break;
+      case Binding::Kind::kNotAvailable:
+        NotAvailable(call.function, binding);
+        break;
+      case Binding::Kind::kKnown:
+      case Binding::Kind::kUnknownDimension:
+        Error("E_SYNTAX", node().operator_span,
+              absl::StrCat(Quoted(call.function), " is no function"),
+              "there is no implicit multiplication: write `*`");
+    }
+    return std::nullopt;
+  }
+
+  std::optional<Dimension> CheckTimedArray(const Call& call,
+                                           const TimedArray* array) {
+    if (array == nullptr || !NeedArguments(call, array->columns > 0 ? 2 : 1)) {
+      return std::nullopt;
+    }
+    std::vector<TimedArrayArgument> arguments;
+    for (const NodeId id : call.arguments) {
+      const Fact& fact = facts_[id];
+      if (!fact.dimension) return std::nullopt;
+      arguments.push_back({Text(id), *fact.dimension, fact.type, fact.value});
+    }
+    const auto mistakes = FindArgumentMistakes(*array, arguments);
+    for (const ArgumentMistake& each : mistakes) {
+      Error(each.code, node().operator_span, each.message, each.hint);
+    }
+    return mistakes.empty() ? std::optional(array->dimension) : std::nullopt;
   }
 
   const Expression& expression_;

@@ -17,12 +17,17 @@ struct Binding {
     kKnown,
     kUnknownDimension,  // its definition has a mistake, reported elsewhere
     kNotAvailable,      // a name of the language, but not here; see `reason`
+    kTimedArray,        // to be called; see `timed_array`
     kUnknown,           // nobody has heard of it
     kIgnored,           // as kUnknown, but not to be reported
   };
   Kind kind = Kind::kUnknown;
-  Meaning meaning;     // kKnown
-  std::string reason;  // kNotAvailable: a clause, "is not available yet"
+  Meaning meaning;  // kKnown
+  // kNotAvailable: an error's code, a clause that follows the name, the remedy.
+  std::string code = "E_UNSUPPORTED";
+  std::string reason;
+  std::string hint;
+  const TimedArray* timed_array = nullptr;  // nullptr: it has a mistake
 };
 
 // Where an expression is checked.

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 
 #include "worker/core/base/number.h"
+#include "worker/core/lang/random.h"
 
 namespace somafit {
 namespace {
@@ -61,8 +62,8 @@ std::string WhyRefused(const FlagRow& row, Definition::Kind kind) {
 
 }  // namespace
 
-void CheckFlags(const Definition& definition, const Source& source,
-                Diagnostics& diagnostics) {
+void CheckFlags(const Definition& definition, bool refractory,
+                const Source& source, Diagnostics& diagnostics) {
   for (size_t i = 0; i < definition.flags.size(); ++i) {
     const std::string& flag = definition.flags[i];
     const Span span = definition.flag_spans[i];
@@ -82,7 +83,7 @@ void CheckFlags(const Definition& definition, const Source& source,
       diagnostics.Error(
           "E_FLAG", source, span,
           absl::StrCat(subject, " ", WhyRefused(*row, definition.kind)));
-    } else if (flag == "unless refractory") {
+    } else if (flag == "unless refractory" && !refractory) {
       diagnostics.Add(
           Severity::kWarning, "W_NO_REFRACTORY", source, span,
           absl::StrCat(subject,
@@ -91,17 +92,23 @@ void CheckFlags(const Definition& definition, const Source& source,
   }
 }
 
-void CheckShared(
-    const Definition& definition,
-    const std::function<std::optional<bool>(const std::string&)>& is_shared,
-    const Source& source, Diagnostics& diagnostics) {
+void CheckShared(const Definition& definition,
+                 const std::function<bool(const std::string&)>& is_shared,
+                 const Source& source, Diagnostics& diagnostics) {
   if (definition.kind != Definition::Kind::kSubexpression ||
       !HasFlag(definition, "shared")) {
     return;
   }
   for (const Node& node : definition.right_side.nodes) {
+    if (IsRandom(node)) {
+      diagnostics.Error("E_SHARED", source, node.span,
+                        absl::StrCat("the shared ", Quoted(definition.name),
+                                     " uses random numbers, which are not "
+                                     "shared"),
+                        "remove the flag `shared`");
+    }
     const auto* const name = std::get_if<Name>(&node.form);
-    if (name == nullptr || is_shared(name->name).value_or(true)) continue;
+    if (name == nullptr || is_shared(name->name)) continue;
     diagnostics.Error(
         "E_SHARED", source, node.span,
         absl::StrCat("the shared ", Quoted(definition.name), " uses ",
@@ -109,6 +116,24 @@ void CheckShared(
         absl::StrCat("flag ", Quoted(name->name), " as `shared`, or ",
                      Quoted(definition.name), " not"));
   }
+}
+
+void CheckStateful(const Definition& definition, const Source& source,
+                   Diagnostics& diagnostics) {
+  // What is shared can have none at all.
+  if (definition.kind != Definition::Kind::kSubexpression ||
+      HasFlag(definition, "constant over dt") ||
+      HasFlag(definition, "shared")) {
+    return;
+  }
+  const Node* const random = FindRandom(definition.right_side);
+  if (random == nullptr) return;
+  diagnostics.Error(
+      "E_STATEFUL", source, random->span,
+      absl::StrCat("the subexpression ", Quoted(definition.name),
+                   " uses random numbers, so each of its uses would see "
+                   "another value"),
+      "flag it as `constant over dt`: one value for each step");
 }
 
 bool HasFlag(const Definition& definition, std::string_view flag) {

@@ -44,7 +44,7 @@ constexpr Function kFunctions[] = {
      ResultRule::kInteger},
     {"rand", 0},
     {"randn", 0},
-    {"poisson", 1},
+    {"poisson", 1, DimensionRule::kNone, nullptr, ResultRule::kInteger},
 };
 
 }  // namespace

@@ -16,7 +16,6 @@ enum class DimensionRule : uint8_t {
   kSquareRoot,  // D -> D^1/2
   kAny,         // D -> dimensionless
   kTimes,       // second, second -> dimensionless
-  kOther,       // of functions that are not available
 };
 
 enum class ResultRule : uint8_t { kFloat, kInteger, kHighestOperand };
@@ -25,13 +24,12 @@ enum class ResultRule : uint8_t { kFloat, kInteger, kHighestOperand };
 struct Function {
   std::string_view name;
   int arity;
-  DimensionRule rule = DimensionRule::kOther;
-  // Its meaning, from `arity` numbers; nullptr while it is only a reserved
-  // name.
+  DimensionRule rule = DimensionRule::kNone;
+  // Its meaning, from `arity` numbers; nullptr: another one at each use.
   double (*evaluate)(const double* arguments) = nullptr;
   ResultRule result = ResultRule::kFloat;
 
-  bool available() const { return evaluate != nullptr; }
+  bool is_random() const { return evaluate == nullptr; }
 };
 
 // All that have a name in the language.

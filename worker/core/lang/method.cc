@@ -56,4 +56,20 @@ std::string ReadMethod(const std::string& text, Diagnostics& diagnostics) {
   return "";
 }
 
+void CheckMethodOptions(const std::vector<NamedText>& options,
+                        const std::string& method, Diagnostics& diagnostics) {
+  const std::string whose = method.empty()
+                                ? "a method that is chosen"
+                                : absl::StrCat("the method ", Quoted(method));
+  for (const NamedText& option : options) {
+    // Of Brian's symbolic solver; there is nothing to simplify here.
+    if (method == "exact" && option.name == "simplify") continue;
+    diagnostics.FieldError(
+        "E_OPTION",
+        absl::StrCat("model.method_options.", ShownName(option.name)),
+        absl::StrCat(whose, " has no option ", Quoted(option.name)),
+        "remove it");
+  }
+}
+
 }  // namespace somafit

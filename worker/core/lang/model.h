@@ -20,12 +20,90 @@ struct ModelVariable {
   Expression right_side;  // the derivative, or the formula; parameters: none
   ValueType type = ValueType::kFloat;
   bool constant_over_dt = false;  // a formula taken once, at a step's start
+  bool unless_refractory =
+      false;  // a state; only where there is refractoriness
 };
 
 struct InitialValue {
-  size_t state = 0;  // index into Model::states
+  size_t state = 0;  // index into Model::states, then Model::variables
   Expression value;
   Source source;  // "model.initial_values.v"
+};
+
+// `name = value`; of `x op= e` the value is x op (e).
+struct Statement {
+  std::string name;  // of a state, a variable, or a temporary
+  Span name_span;
+  bool temporary = false;  // belongs to the code, is no variable of the model
+  ValueType type = ValueType::kFloat;  // of what is assigned to
+  Expression value;
+};
+
+// Statements, executed in order. Names of temporaries hide constants.
+struct Code {
+  Source source;  // "model.reset"
+  std::vector<Statement> statements;
+};
+
+// When in a step code runs: language, section 4.2. "Before" and "after" are
+// slots of their own; what the language does in a slot by itself happens where
+// the comments say.
+enum class Slot : uint8_t {
+  kBeforeStart,  // then subexpressions that are constant over dt
+  kStart,        // then outputs are observed
+  kAfterStart,
+  kBeforeGroups,
+  kGroups,  // then the refractory flag, then integration
+  kAfterGroups,
+  kBeforeThresholds,
+  kThresholds,  // then the threshold
+  kAfterThresholds,
+  kBeforeSynapses,
+  kSynapses,
+  kAfterSynapses,
+  kBeforeResets,
+  kResets,  // after the reset
+  kAfterResets,
+  kBeforeEnd,
+  kEnd,
+  kAfterEnd,
+};
+
+struct PeriodicCode {
+  Code code;
+  Slot slot = Slot::kStart;
+  double dt = 0;  // [s]; 0: in every step
+};
+
+struct Refractory {
+  enum class Form : uint8_t {
+    kNone,       // the model is never refractory
+    kTime,       // so long after a spike
+    kCondition,  // a spike until this is false
+  };
+  Form form = Form::kNone;
+  Expression expression;
+  Source source;
+  // A time with random functions: taken once at each spike, after the reset,
+  // and kept in the variable kRefractoryTime.
+  bool sampled = false;
+};
+
+// Variables that refractoriness adds.
+inline constexpr char kNotRefractory[] = "not_refractory";
+inline constexpr char kLastSpike[] = "lastspike";
+inline constexpr char kRefractoryTime[] = "refractory";
+
+// A staircase, see TimedArraySpec; values in SI.
+struct TimedArray {
+  std::string name;
+  Dimension dimension;
+  double dt = 0;        // [s]
+  int64_t columns = 0;  // 0: a function of time alone
+  std::vector<double> values;
+  int64_t rows() const {
+    return static_cast<int64_t>(values.size()) / (columns > 0 ? columns : 1);
+  }
 };
 
 // What a name means inside a model's expressions.
@@ -33,12 +111,16 @@ struct Meaning {
   enum class Kind {
     kParameter,
     kState,
+    kVariable,
     kSubexpression,
-    kInput,  // `index` into Model's lists
+    kInput,
+    kNoise,  // `index` into Model's lists
     kTime,
     kTimeStep,    // t and dt
     kStepNumber,  // t_in_timesteps
     kIteration,   // the round's number
+    kLaneNumber,  // i: the simulation's number within its round
+    kLaneCount,   // N: simulations in a round
     kConstant,    // `value`: unit, pi, constants
   };
   Kind kind = Kind::kConstant;
@@ -51,16 +133,35 @@ struct Meaning {
 // A model whose every name, dimension and flag has been checked.
 struct Model {
   Source equations;
-  std::vector<ModelVariable> parameters;      // what a fit must bound
-  std::vector<ModelVariable> states;          // differential equations
+  std::vector<ModelVariable> parameters;  // what a fit must bound
+  std::vector<ModelVariable> states;      // differential equations
+  // What else is carried from step to step: variables without an equation that
+  // have an initial value or are assigned to, then those of refractoriness. One
+  // without an initial value begins as the parameter of its name; one that has
+  // an initial value is no parameter.
+  std::vector<ModelVariable> variables;
   std::vector<ModelVariable> subexpressions;  // each after those it uses
   // The dataset's inputs, then the targets that the model is coupled to.
   std::vector<Channel> inputs;
   std::vector<size_t> targets;  // those: which output each belongs to
   bool uses_iteration = false;
+  bool uses_lane_number = false;
+  bool uses_lane_count = false;
+  std::vector<std::string> noises;  // "xi", "xi_1": noise symbols, sorted
+  int32_t n_random_sites = 0;       // occurrences of rand, randn, poisson
+  std::vector<TimedArray> timed_arrays;
   std::map<std::string, Quantity> constants;
   std::vector<InitialValue> initial_values;  // in the order of assignment
-  std::string method;  // lower case, canonical; "" chooses
+  Source threshold_source;
+  Expression threshold;  // not valid: none
+  Code reset;
+  Refractory refractory;
+  std::vector<PeriodicCode> periodic;  // in the order of execution
+  std::string method;                  // lower case, canonical; "" chooses
+
+  bool is_refractory() const {
+    return refractory.form != Refractory::Form::kNone;
+  }
 
   // Resolution order: language, section 6.2. nullopt: unknown.
   std::optional<Meaning> Resolve(const std::string& name) const;

@@ -4,7 +4,9 @@
 #include <limits>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
 
+#include "worker/core/base/number.h"
 #include "worker/core/lang/functions.h"
 #include "worker/core/lang/lexer.h"
 #include "worker/core/units/unit.h"
@@ -15,7 +17,6 @@ namespace {
 constexpr std::string_view kSymbols[] = {"t",
                                          "dt",
                                          "t_in_timesteps",
-                                         "xi",
                                          "i",
                                          "N",
                                          "not_refractory",
@@ -63,6 +64,14 @@ std::optional<Meaning> FindSymbol(const std::string& name) {
     meaning.kind = Meaning::Kind::kIteration;
     meaning.dimension = kNoDimension;
     meaning.type = ValueType::kInteger;
+  } else if (name == "i" || name == "N") {
+    meaning.kind =
+        name == "i" ? Meaning::Kind::kLaneNumber : Meaning::Kind::kLaneCount;
+    meaning.dimension = kNoDimension;
+    meaning.type = ValueType::kInteger;
+  } else if (IsNoiseName(name)) {
+    meaning.kind = Meaning::Kind::kNoise;
+    meaning.dimension = kTimeDimension.Power(-0.5);
   } else {
     return std::nullopt;
   }
@@ -97,7 +106,7 @@ std::optional<std::string> ReasonReserved(
     std::string_view name, const std::vector<std::string>& outputs) {
   if (name.starts_with('_')) return "begins with an underscore";
   if (IsKeyword(name)) return "is a keyword";
-  if (name.starts_with("xi_")) return "stands for noise";
+  if (IsNoiseName(name)) return "stands for noise";
   if (Contains(kSymbols, name)) return "is a symbol of the language";
   if (name.ends_with("_pre") || name.ends_with("_post")) {
     return "has an ending that belongs to synapses";
@@ -111,10 +120,8 @@ std::optional<std::string> ReasonReserved(
   return std::nullopt;
 }
 
-bool IsFutureName(std::string_view name) {
-  if (FindSymbol(std::string(name))) return false;
-  return Contains(kSymbols, name) || name.starts_with("xi_") ||
-         name == "lastspike";
+bool IsNoiseName(std::string_view name) {
+  return name == "xi" || name.starts_with("xi_");
 }
 
 const std::vector<std::string>& DefaultNames() {
@@ -128,6 +135,16 @@ const std::vector<std::string>& DefaultNames() {
     return result;
   }();
   return *names;
+}
+
+std::string HintForUnknown(const std::string& name,
+                           const std::vector<std::string>& candidates) {
+  if (name == "celsius") {
+    return "use differences in kelvin, or add 273.15*kelvin";
+  }
+  std::string nearest = NearestWord(name, candidates);
+  if (nearest.empty()) nearest = NearestWord(name, DefaultNames());
+  return nearest.empty() ? "" : absl::StrCat("did you mean `", nearest, "`?");
 }
 
 }  // namespace somafit

@@ -9,7 +9,8 @@
 
 namespace somafit {
 
-// What t, dt, t_in_timesteps and iteration mean in a model; nullopt for others.
+// What t, dt, t_in_timesteps, iteration, i, N and the symbols of noise mean in
+// a model, without an index; nullopt for others.
 std::optional<Meaning> FindSymbol(const std::string& name);
 
 // What pi, e, inf and the names of units mean everywhere; nullopt for others.
@@ -24,12 +25,16 @@ bool IsIdentifier(std::string_view text);
 std::optional<std::string> ReasonReserved(
     std::string_view name, const std::vector<std::string>& outputs);
 
-// Whether the language gives this name a meaning in a model's formulas that is
-// not available yet: i, N, xi, lastspike, ...
-bool IsFutureName(std::string_view name);
+// xi, xi_1, ...
+bool IsNoiseName(std::string_view name);
 
 // Names that a misspelt one may have meant everywhere: units, functions,
 // constants.
 const std::vector<std::string>& DefaultNames();
+
+// The remedy where nobody knows `name`: what was probably meant, of
+// `candidates` rather than of DefaultNames(); "" where nothing comes to mind.
+std::string HintForUnknown(const std::string& name,
+                           const std::vector<std::string>& candidates);
 
 }  // namespace somafit

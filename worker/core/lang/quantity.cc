@@ -12,6 +12,7 @@
 #include "worker/core/lang/functions.h"
 #include "worker/core/lang/names.h"
 #include "worker/core/lang/parser.h"
+#include "worker/core/lang/random.h"
 #include "worker/core/units/unit.h"
 
 namespace somafit {
@@ -40,6 +41,13 @@ std::optional<Evaluated> Evaluate(
   if (parsed.error) {
     diagnostics.Error("E_SYNTAX", source, parsed.error->span,
                       parsed.error->message, parsed.error->hint);
+    return std::nullopt;
+  }
+  if (const Node* const random = FindRandom(parsed.expression)) {
+    diagnostics.Error("E_STATEFUL", source, random->span,
+                      absl::StrCat(Quoted(PrintExpression(parsed.expression)),
+                                   " has random numbers, a quantity must be "
+                                   "known beforehand"));
     return std::nullopt;
   }
   const auto find = [&constants](const std::string& name) {

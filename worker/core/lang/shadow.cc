@@ -15,6 +15,7 @@ void WarnOfShadows(const Model& model, const std::vector<NamedText>& constants,
                    const EquationBlock& block, Diagnostics& diagnostics) {
   std::unordered_set<std::string> variables;
   for (const Channel& input : model.inputs) variables.insert(input.name);
+  if (model.is_refractory()) variables.insert({kNotRefractory, kLastSpike});
   for (const Definition& definition : block.definitions) {
     variables.insert(definition.name);
     if (!FindUnit(definition.name) || IsReservedUnitName(definition.name)) {

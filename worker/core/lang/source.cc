@@ -31,4 +31,9 @@ std::string Quoted(std::string_view text) {
   return absl::StrCat("`", result, text.size() > kMaxQuoted ? "..." : "", "`");
 }
 
+std::string ShownName(std::string_view name) {
+  const std::string quoted = Quoted(name);
+  return quoted.substr(1, quoted.size() - 2);
+}
+
 }  // namespace somafit

@@ -29,4 +29,8 @@ LineColumn Locate(std::string_view text, size_t offset);
 // that a terminal or a protobuf string could not take.
 std::string Quoted(std::string_view text);
 
+// The same without the backquotes: the part of a field's name that a user
+// chose.
+std::string ShownName(std::string_view name);
+
 }  // namespace somafit

@@ -4,6 +4,7 @@
 #include <set>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "worker/core/lang/ast.h"
@@ -20,7 +21,7 @@ class SymbolTable {
   struct Variable {
     Meaning meaning;
     bool known = true;                       // the dimension
-    const Definition* definition = nullptr;  // of inputs: none
+    const Definition* definition = nullptr;  // those of the text only
   };
 
   // Both must live as long: the constants, and the names of those that have a
@@ -30,17 +31,29 @@ class SymbolTable {
       : constants_(constants), constant_names_(constant_names) {}
 
   std::unordered_map<std::string, Variable> variables;
+  // nullptr: it has a mistake.
+  std::map<std::string, const TimedArray*> timed_arrays;
   // False: variables may be missing, since the text has mistakes.
   bool complete = true;
 
   // In the order of resolution (language, section 6.2).
   Binding Find(const std::string& name) const;
+  // The same outside differential equations, where there is no noise.
+  Binding FindWithoutNoise(const std::string& name) const;
+  // `binding`, but of a name that nobody knows only the first is to be
+  // reported: once is enough.
+  Binding SayOnce(const std::string& name, Binding binding);
+
+  // Whether all simulations see one value of it.
+  bool IsShared(const std::string& name) const;
+
   // The names that a misspelt one may have meant, sorted.
   std::vector<std::string> Candidates() const;
 
  private:
   const std::map<std::string, Quantity>& constants_;
   const std::set<std::string>& constant_names_;
+  std::unordered_set<std::string> said_;
 };
 
 }  // namespace somafit

@@ -117,7 +117,11 @@ TEST(ModelTest, ChecksInitialValues) {
   EXPECT_THAT(mistakes("m", "I/amp"), HasSubstr("[E_UNSUPPORTED]"));
   EXPECT_THAT(mistakes("m", "1 +"), HasSubstr("[E_SYNTAX]"));
   EXPECT_THAT(mistakes("m", "zz"), HasSubstr("[E_UNRESOLVED]"));
-  EXPECT_THAT(mistakes("gl", "1*nS"), HasSubstr("[E_WRITE]"));
+  EXPECT_EQ(mistakes("gl", "1*nS"), "");
+  EXPECT_EQ(mistakes("gl", "v/mV*nS*(i + rand())/N"), "");
+  EXPECT_THAT(mistakes("alpha_m", "1*Hz"), HasSubstr("[E_WRITE]"));
+  EXPECT_THAT(mistakes("I", "1*nA"), HasSubstr("[E_WRITE]"));
+  EXPECT_THAT(mistakes("m", "xi"), HasSubstr("[E_XI]"));
   EXPECT_THAT(mistakes("zz", "1"), HasSubstr("[E_UNRESOLVED]"));
   EXPECT_THAT(mistakes("v", "El"), HasSubstr("[E_DUP]"));
 }

@@ -70,7 +70,7 @@ TEST(QuantityTest, RefusesText) {
       {"0/0", "E_VALUE"},
       {"sqrt(-1)", "E_VALUE"},
       {"exp()", "E_ARITY"},
-      {"rand()", "E_UNSUPPORTED"},
+      {"rand()", "E_STATEFUL"},
       {"1 < 2", "E_TYPE"},
       {"True", "E_TYPE"},
       {"exp/2", "E_SYNTAX"},

@@ -72,6 +72,48 @@ TEST(RobustnessTest, MutatedModelsAreReadOrRefused) {
   EXPECT_LT(refused, kRuns);
 }
 
+TEST(RobustnessTest, MutatedEventsAreReadOrRefused) {
+  std::mt19937 random(8);
+  int refused = 0;
+  for (int run = 0; run < kRuns; ++run) {
+    ModelSource source;
+    source.equations =
+        "dv/dt = (a(t) - v)/ms + xi*Hz**0.5 : 1 (unless refractory)\n"
+        "w : 1\nn : integer\nb : boolean\ns : 1 (shared)";
+    source.threshold = "v > 1 + rand() and not b";
+    source.reset = "v = 0; q = v*w\nn += 1 # spikes\nw *= 1 + q";
+    source.refractory = "(1 + rand())*ms";
+    source.periodic = {{"s = 2*t/ms\nb = lastspike < 1*ms", "end", "2*ms"}};
+    source.timed_arrays = {{"a", "1", "1*ms", {1, 2, 3}, 0}};
+    source.initial_values = {{"w", "randn()*i/N"}};
+    switch (run % 6) {
+      case 0:
+        source.threshold = Mutate(source.threshold, random);
+        break;
+      case 1:
+        source.refractory = Mutate(source.refractory, random);
+        break;
+      case 2:
+        source.periodic[0].code = Mutate(source.periodic[0].code, random);
+        break;
+      case 3:
+        source.timed_arrays[0].unit = Mutate("nA", random);
+        source.timed_arrays[0].dt = Mutate("1*ms", random);
+        break;
+      default:
+        source.reset = Mutate(*source.reset, random);
+    }
+    Diagnostics diagnostics;
+    const auto model = CompileModel(source, {}, {}, diagnostics);
+    ASSERT_EQ(model.has_value(), !diagnostics.HasErrors())
+        << diagnostics.Render();
+    if (model) PrintModel(*model);
+    if (!model) ++refused;
+  }
+  EXPECT_GT(refused, kRuns / 4);
+  EXPECT_LT(refused, kRuns);
+}
+
 TEST(RobustnessTest, ArbitraryBytesAreReadOrRefused) {
   std::mt19937 random(11);
   for (int run = 0; run < 5000; ++run) {
