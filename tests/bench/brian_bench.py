@@ -189,8 +189,8 @@ def write_fit(directory, name):
             "initial_values": model["initial"],
             **{key: model[key] for key in ("threshold", "reset", "refractory")
                if key in model}},
-        "data": {"inputs": [{"name": "I", "file": "I.csv", "unit": "amp"}],
-                 "outputs": [{"name": "v", "file": "v.csv", "unit": unit}]},
+        "data": {"inputs": {"I": {"file": "I.csv", "unit": "amp"}},
+                 "outputs": {"v": {"file": "v.csv", "unit": unit}}},
         "dt": f"{model['dt']}*ms",
         "parameters": {
             parameter: f"[{low!r}*{unit}, {high!r}*{unit}]"

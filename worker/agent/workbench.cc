@@ -52,12 +52,20 @@ std::string KeyOf(const Task& task) {
   return key;
 }
 
-RoundPlace PlaceOf(const Task& task) {
-  return {.seed = task.seed,
-          .first_sample = task.first_realization,
-          .iteration = task.iteration,
-          .first_in_round = task.first_in_round,
-          .n_in_round = task.n_in_round};
+absl::StatusOr<RoundPlace> PlaceOf(const Task& task) {
+  constexpr int64_t kMostRealizations = int64_t{1} << 44;  // see FillNoise
+  const auto n = static_cast<int64_t>(task.points.size());
+  if (task.first_realization < 0 || task.first_in_round < 0 ||
+      task.n_in_round < 0 || task.first_realization > kMostRealizations - n ||
+      task.first_in_round > kMostRealizations - n) {
+    return absl::InvalidArgumentError(
+        "the task's place in its round is out of range");
+  }
+  return RoundPlace{.seed = task.seed,
+                    .first_sample = task.first_realization,
+                    .iteration = task.iteration,
+                    .first_in_round = task.first_in_round,
+                    .n_in_round = task.n_in_round};
 }
 
 }  // namespace
@@ -136,16 +144,17 @@ absl::Status Workbench::Compile(const Task& task,
 absl::StatusOr<std::vector<Evaluation>> Workbench::Evaluate(
     const Experiment& experiment, const Task& task,
     const std::function<bool()>& cancelled) const {
+  SOMAFIT_ASSIGN_OR_RETURN(const RoundPlace place, PlaceOf(task));
   return EvaluateBatch(experiment, task.points, options_.threads, cancelled,
-                       options_.kernels, PlaceOf(task));
+                       options_.kernels, place);
 }
 
 absl::StatusOr<std::vector<Recording>> Workbench::Record(
     const Experiment& experiment, const Task& task,
     const std::function<bool()>& cancelled) const {
+  SOMAFIT_ASSIGN_OR_RETURN(const RoundPlace place, PlaceOf(task));
   return RecordBatch(experiment.program, *experiment.dataset, task.points,
-                     options_.threads, cancelled, options_.kernels,
-                     PlaceOf(task));
+                     options_.threads, cancelled, options_.kernels, place);
 }
 
 }  // namespace somafit

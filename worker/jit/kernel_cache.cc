@@ -38,7 +38,8 @@ std::string ContentOf(const Program& program, const KernelOptions& options) {
     }
   }
   return absl::StrCat(
-      places, "\n", program.parameters.size(), " ", program.inputs.size(), "\n",
+      places, "\n", program.parameters.size(), " ", program.inputs.size(), " ",
+      program.noises.size(), " ", program.arrays.size(), "\n",
       static_cast<int>(options.variant), " ", static_cast<int>(options.isa),
       " ", options.width, " ", options.optimize, "\n", PrintProgram(program));
 }

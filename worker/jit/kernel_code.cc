@@ -132,9 +132,60 @@ llvm::Value* KernelCode::Emit(const Value& value, const LlvmValues& values) {
     return Lanes{&in, id < 0 ? nullptr : values[id]};
   };
   if (value.op == Op::kElement) return EmitElement(value, operand(value.a));
+  if (llvm::Value* const truth = EmitTruth(value, values)) return truth;
+  if (value.op == Op::kSelect) {
+    if (llvm::Value* const condition = TruthOf(values[value.a])) {
+      return Select({&in, condition}, operand(value.b), operand(value.c)).value;
+    }
+  }
   return EmitOperation(value.op, operand(value.a), operand(value.b),
                        operand(value.c))
       .value;
+}
+
+llvm::Value* KernelCode::TruthOf(llvm::Value* number) const {
+  if (const auto* const constant = llvm::dyn_cast<llvm::Constant>(number)) {
+    const auto* const splat =
+        llvm::dyn_cast_or_null<llvm::ConstantFP>(constant->getSplatValue());
+    const bool is_one = splat != nullptr && splat->isExactlyValue(1.0);
+    const bool is_zero = splat != nullptr && splat->isZero();
+    if (!is_one && !is_zero) return nullptr;
+    return llvm::ConstantInt::get(llvm::CmpInst::makeCmpResultType(in.number()),
+                                  is_one ? 1 : 0);
+  }
+  const auto found = truth_of_.find(number);
+  return found == truth_of_.end() ? nullptr : found->second;
+}
+
+llvm::Value* KernelCode::EmitTruth(const Value& value,
+                                   const LlvmValues& values) {
+  const auto compared = [&](llvm::CmpInst::Predicate predicate) {
+    return builder.CreateFCmp(predicate, values[value.a], values[value.b]);
+  };
+  llvm::Value* truth = nullptr;
+  if (value.op == Op::kLess) {
+    truth = compared(llvm::CmpInst::FCMP_OLT);
+  } else if (value.op == Op::kLessEqual) {
+    truth = compared(llvm::CmpInst::FCMP_OLE);
+  } else if (value.op == Op::kEqual) {
+    truth = compared(llvm::CmpInst::FCMP_OEQ);
+  } else if (value.op == Op::kSelect) {
+    llvm::Value* const condition = TruthOf(values[value.a]);
+    llvm::Value* const then = TruthOf(values[value.b]);
+    llvm::Value* const otherwise = TruthOf(values[value.c]);
+    if (condition == nullptr || then == nullptr || otherwise == nullptr) {
+      return nullptr;
+    }
+    truth = builder.CreateOr(
+        builder.CreateAnd(condition, then),
+        builder.CreateAnd(builder.CreateNot(condition), otherwise));
+  } else {
+    return nullptr;
+  }
+  llvm::Value* const number =
+      Select({&in, truth}, Constant(in, 1.0), Constant(in, 0.0)).value;
+  if (!llvm::isa<llvm::Constant>(number)) truth_of_[number] = truth;
+  return number;
 }
 
 llvm::Value* KernelCode::EmitElement(const Value& value, const Lanes& index) {

@@ -3,6 +3,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include <llvm/IR/IRBuilder.h>
@@ -109,10 +110,16 @@ class KernelCode {
  private:
   llvm::Value* Emit(const Value& value, const LlvmValues& values);
   llvm::Value* EmitElement(const Value& value, const Lanes& index);
+  // Comparisons, and choices between truth values: 1 and 0 to whoever takes
+  // them for numbers, and truths to conditions. nullptr: it is none.
+  llvm::Value* EmitTruth(const Value& value, const LlvmValues& values);
+  // The truths of a number that was made from some, or a constant; else null.
+  llvm::Value* TruthOf(llvm::Value* number) const;
 
   const std::string cpu_, tune_cpu_;
   std::vector<bool> is_uniform_;  // per value: the same in all lanes
   LlvmValues arrays_;
+  std::unordered_map<llvm::Value*, llvm::Value*> truth_of_;
   std::optional<LaneTruth> all_near_;  // the arguments of late exprels
 };
 

@@ -33,7 +33,7 @@ Divergence FindDivergence(const Program& program, const TraceView& trace,
   interpreter.set_states(states);
   for (size_t step = begin; step <= end; ++step) {
     const std::vector<double> now = interpreter.states();
-    for (size_t i = 0; i < now.size(); ++i) {
+    for (size_t i = 0; i < now.size() - program.n_variables; ++i) {
       if (!InRange(now[i])) return {step, i};
     }
     if (step < end) {

@@ -261,6 +261,23 @@ TEST(ConformanceEventsTest, PeriodicCode) {
     moved.method = method;
     CheckRow(moved);
   }
+  // In the slot of resets, code comes before the reset.
+  Row slot = Model("4.2 resets", "v : 1");
+  slot.initial_values = {{"v", "0"}};
+  slot.threshold = "t_in_timesteps == 1";
+  slot.reset = "v = 0";
+  slot.periodic = {{"v = 5", "resets", ""}};
+  slot.expected = {0, 5, 0, 5};
+  CheckRow(slot);
+  slot.periodic = {{"v = 5", "after_resets", ""}};
+  slot.expected = {0, 5, 5, 5};
+  CheckRow(slot);
+  // A temporary is a name of the code alone.
+  Row own = Model("1.7 temporaries", "y = tau/ms : 1\nv : 1");
+  own.initial_values = {{"v", "0"}};
+  own.periodic = {{"tau = 7\nv = y + tau", "", ""}};
+  own.expected = {17, 17};
+  CheckRow(own);
   Row late = Model("4.2 order", "dv/dt = 1/ms : 1\nw = 2*v : 1\nx : 1");
   late.initial_values = {{"x", "0"}};
   late.method = "euler";

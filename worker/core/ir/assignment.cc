@@ -40,10 +40,9 @@ bool Lowering::Execute(const Code& code, ValueId condition, bool protects) {
                       statement.type);
     if (statement.temporary) {
       temporaries_[statement.name] = value;
-      subexpressions_.assign(subexpressions_.size(), kNotLowered);
       continue;
     }
-    const std::optional<Meaning> meaning = model_.Resolve(statement.name);
+    const std::optional<Meaning>& meaning = Resolve(statement.name);
     SOMAFIT_CHECK(meaning.has_value());
     const bool is_state = meaning->kind == Meaning::Kind::kState;
     SOMAFIT_CHECK(is_state || meaning->kind == Meaning::Kind::kVariable);

@@ -13,6 +13,7 @@ bool IsDiscontinuous(Op op) {
     case Op::kLess:
     case Op::kLessEqual:
     case Op::kEqual:
+    case Op::kPoisson:
       return true;
     default:
       return false;

@@ -170,10 +170,11 @@ extern const MethodEntry kEuler = {
 
 // Without noise both are forward Euler: their drift is not averaged.
 extern const MethodEntry kHeun = {
-    "heun", "stochastic Heun; without noise forward Euler", 1, &StepHeun};
+    "heun", "stochastic Heun; without noise forward Euler", 1, &StepHeun, 1,
+    true};
 extern const MethodEntry kMilstein = {
     "milstein", "derivative-free Milstein; without noise forward Euler",
     1,          &StepMilstein,
-    0.5,          true};
+    0.5,        true};
 
 }  // namespace somafit

@@ -8,7 +8,7 @@ namespace {
 
 // Values and terms that are formed for one model.
 constexpr size_t kMaxWork = 200'000;
-constexpr size_t kMaxTerms = 1'000'000;
+constexpr size_t kMaxTerms = 200'000;
 
 }  // namespace
 

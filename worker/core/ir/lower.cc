@@ -27,6 +27,7 @@ Program Names(const Model& model, double dt,
     for (const auto& state : *list) names.states.push_back(state.name);
   }
   for (const auto& input : model.inputs) names.inputs.push_back(input.name);
+  names.n_variables = model.variables.size();
   names.outputs = outputs;
   names.targets = model.targets;
   const auto give = [&names](bool wanted, Given what, const char* name) {
@@ -127,9 +128,9 @@ class Step {
     phases_.TakeStates(*updated);
     bool all = phases_.RunCode(Slot::kAfterGroups, Slot::kThresholds);
     all = phases_.FindSpikes() && all;
-    all = phases_.RunCode(Slot::kAfterThresholds, Slot::kBeforeResets) && all;
+    all = phases_.RunCode(Slot::kAfterThresholds, Slot::kResets) && all;
     all = phases_.Reset() && all;
-    all = phases_.RunCode(Slot::kResets, Slot::kAfterEnd) && all;
+    all = phases_.RunCode(Slot::kAfterResets, Slot::kAfterEnd) && all;
     builder_.program().next = now_.states();
     return all;
   }
@@ -176,6 +177,37 @@ std::optional<Program> CompileWith(const MethodEntry& method,
   return program;
 }
 
+// Every source of noise takes memory in a worker, and heun looks at all
+// right-hand sides once for each symbol.
+void CheckNoises(const Model& model, Diagnostics& diagnostics) {
+  constexpr size_t kMostSymbols = 64;
+  constexpr int32_t kMostSites = 250;
+  if (model.noises.size() > kMostSymbols) {
+    diagnostics.FieldError("E_XI", "model.equations",
+                           absl::StrCat("there are ", model.noises.size(),
+                                        " noise symbols, at most ",
+                                        kMostSymbols, " can be simulated"));
+  }
+  if (model.n_random_sites > kMostSites) {
+    diagnostics.FieldError(
+        "E_UNSUPPORTED", "model",
+        absl::StrCat("random functions occur ", model.n_random_sites,
+                     " times, at most ", kMostSites, " can be simulated"));
+  }
+}
+
+void CheckArrays(const Model& model, double dt, Diagnostics& diagnostics) {
+  constexpr double kMostSteps = 1e12;
+  for (const TimedArray& array : model.timed_arrays) {
+    if (array.dt / dt <= kMostSteps) continue;
+    diagnostics.FieldError(
+        "E_OPTION", absl::StrCat("model.timed_arrays.", array.name),
+        absl::StrCat("a value holds for ", ShortestText(array.dt),
+                     " second, more than 1e12 time steps"),
+        "Give a shorter one, or a constant.");
+  }
+}
+
 void WarnOfGrids(const Model& model, double dt, Diagnostics& diagnostics) {
   for (const TimedArray& array : model.timed_arrays) {
     if (array.dt <= dt || StepsOf(array.dt, dt) > 0) continue;
@@ -207,6 +239,8 @@ std::optional<Program> CompileProgram(const Model& model, double dt,
   }
   Diagnostics mistakes;
   CheckPeriods(model, dt, mistakes);
+  CheckNoises(model, mistakes);
+  CheckArrays(model, dt, mistakes);
   WarnOfGrids(model, dt, diagnostics);
   diagnostics.Append(mistakes);
   if (mistakes.HasErrors()) return std::nullopt;

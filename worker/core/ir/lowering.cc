@@ -114,6 +114,7 @@ Lowering Lowering::Later(Lowering& now, const std::vector<ValueId>& states,
   lowering.stage_ = stage;
   lowering.evaluation_ = now.n_evaluations_++;
   lowering.held_ = now.held_;
+  lowering.shared_ = now.shared_;
   return lowering;
 }
 
@@ -144,6 +145,9 @@ ValueId Lowering::LowerVariable(const std::string& name) {
 }
 
 void Lowering::LowerSubexpressions(const Expression& expression) {
+  // Their formulas know no temporaries.
+  std::map<std::string, ValueId> temporaries;
+  temporaries.swap(temporaries_);
   std::vector<bool> needed(model_.subexpressions.size(), false);
   MarkNeeded(expression, needed);
   for (size_t i = needed.size(); i-- > 0;) {
@@ -164,6 +168,13 @@ void Lowering::LowerSubexpressions(const Expression& expression) {
                              : Converted(value, TypeOf(formula, formula.root),
                                          subexpression.type);
   }
+  temporaries.swap(temporaries_);
+}
+
+const std::optional<Meaning>& Lowering::Resolve(const std::string& name) const {
+  const auto [entry, added] = shared_->meanings.try_emplace(name);
+  if (added) entry->second = model_.Resolve(name);
+  return entry->second;
 }
 
 void Lowering::MarkNeeded(const Expression& expression,
@@ -171,7 +182,7 @@ void Lowering::MarkNeeded(const Expression& expression,
   for (const Node& node : expression.nodes) {
     const Name* name = std::get_if<Name>(&node.form);
     if (name == nullptr) continue;
-    const std::optional<Meaning> meaning = model_.Resolve(name->name);
+    const std::optional<Meaning>& meaning = Resolve(name->name);
     if (meaning && meaning->kind == Meaning::Kind::kSubexpression) {
       needed[meaning->index] = true;
     }
@@ -180,8 +191,8 @@ void Lowering::MarkNeeded(const Expression& expression,
 
 ValueId Lowering::LowerExpression(const Expression& expression,
                                   const Source& source) {
-  n_lowered_ += expression.nodes.size();
-  if (n_lowered_ > kMaxLoweredNodes) {
+  shared_->n_lowered += expression.nodes.size();
+  if (shared_->n_lowered > kMaxLoweredNodes) {
     return Unsupported(source, {}, "a model of this size");
   }
   const std::vector<bool> used = UsedNodes(expression);
@@ -228,7 +239,7 @@ ValueId Lowering::LowerName(const Name& form, const Node& node,
       found != temporaries_.end()) {
     return found->second;
   }
-  const std::optional<Meaning> meaning = model_.Resolve(form.name);
+  const std::optional<Meaning>& meaning = Resolve(form.name);
   if (!meaning.has_value()) {
     return Unsupported(source, node.span,
                        absl::StrCat("the name \"", form.name, "\""));

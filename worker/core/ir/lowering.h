@@ -1,7 +1,10 @@
 #pragma once
 
 #include <map>
+#include <memory>
+#include <optional>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "worker/core/ir/program_builder.h"
@@ -103,6 +106,12 @@ class Lowering {
 
   static constexpr ValueId kNotLowered = -2;  // -1: failed
 
+  struct Shared {
+    size_t n_lowered = 0;  // nodes
+    std::unordered_map<std::string, std::optional<Meaning>> meanings;
+  };
+  const std::optional<Meaning>& Resolve(const std::string& name) const;
+
   const Model& model_;
   ProgramBuilder& builder_;
   Diagnostics& diagnostics_;
@@ -116,7 +125,8 @@ class Lowering {
   std::vector<ValueId> subexpressions_;
   std::vector<ValueId> held_;  // of those that are constant over a step
   std::map<std::string, ValueId> temporaries_;
-  size_t n_lowered_ = 0;
+  // Of all that are made from one.
+  std::shared_ptr<Shared> shared_ = std::make_shared<Shared>();
 };
 
 }  // namespace somafit

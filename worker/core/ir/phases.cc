@@ -6,6 +6,12 @@
 #include "worker/core/base/number.h"
 
 namespace somafit {
+namespace {
+
+// Of a step: a time that is less below a multiple of it counts as that one.
+constexpr double kTimestepMargin = 1e-3;
+
+}  // namespace
 
 size_t Phases::Variable(const char* name) const {
   const std::optional<Meaning> meaning = model_.Resolve(name);
@@ -39,7 +45,8 @@ bool Phases::RunCode(Slot first, Slot last) {
 ValueId Phases::Timestep(ValueId time) {
   const double dt = builder_.program().dt;
   const ValueId steps = builder_.Fold(
-      Op::kDivide, builder_.Fold(Op::kAdd, time, builder_.Constant(1e-3 * dt)),
+      Op::kDivide,
+      builder_.Fold(Op::kAdd, time, builder_.Constant(kTimestepMargin * dt)),
       builder_.Constant(dt));
   return Select(builder_.Fold(Op::kLess, steps, builder_.Constant(0)),
                 builder_.Fold(Op::kCeil, steps),
@@ -62,10 +69,16 @@ bool Phases::UpdateRefractory() {
       refractory.sampled ? now_.states()[Variable(kRefractoryTime)]
                          : now_.Lower(refractory.expression, refractory.source);
   if (length < 0) return false;
-  const ValueId since = builder_.Fold(Op::kSubtract, builder_.Time(),
+  // timestep(t - lastspike, dt) >= timestep(length, dt), multiplied by dt: the
+  // margin of a thousandth of a step is far above rounding.
+  const double dt = builder_.program().dt;
+  const ValueId now_and_margin = builder_.Fold(
+      Op::kAdd, builder_.Time(), builder_.Constant(kTimestepMargin * dt));
+  const ValueId since = builder_.Fold(Op::kSubtract, now_and_margin,
                                       now_.states()[Variable(kLastSpike)]);
-  now_.Assign(flag,
-              builder_.Fold(Op::kLessEqual, Timestep(length), Timestep(since)));
+  const ValueId wanted =
+      builder_.Fold(Op::kMultiply, Timestep(length), builder_.Constant(dt));
+  now_.Assign(flag, builder_.Fold(Op::kLessEqual, wanted, since));
   return true;
 }
 

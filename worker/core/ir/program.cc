@@ -148,7 +148,7 @@ absl::Status VerifyInitial(const Program& program) {
   for (const Value& value : program.values) {
     bool here = value.op == Op::kState || value.op == Op::kInput ||
                 value.op == Op::kInputNext || value.op == Op::kTime ||
-                value.op == Op::kStep;
+                value.op == Op::kStep || value.op == Op::kElement;
     for (const ValueId operand : Operands(value)) {
       here = here || (operand >= 0 && moves[operand]);
     }
@@ -338,9 +338,12 @@ absl::Status VerifyProgram(const Program& program) {
       VerifyResults(program, "next", program.next, program.states.size()));
   SOMAFIT_RETURN_IF_ERROR(VerifyResults(program, "observed", program.observed,
                                         program.outputs.size()));
-  SOMAFIT_RETURN_IF_ERROR(VerifyResults(
-      program, "spike", {std::max(program.spike, ValueId{0})}, 1));
+  if (program.spike >= 0) {
+    SOMAFIT_RETURN_IF_ERROR(
+        VerifyResults(program, "spike", {program.spike}, 1));
+  }
   if (program.targets.size() > program.inputs.size() ||
+      program.n_variables > program.states.size() ||
       program.given.size() > program.parameters.size()) {
     return absl::InternalError("program has targets that are no inputs");
   }

@@ -96,6 +96,7 @@ struct Program {
   std::vector<std::string> parameters;
   std::vector<Given> given;         // what the last parameters are
   std::vector<std::string> states;  // all that is carried from step to step
+  size_t n_variables = 0;  // the last of these, which no method integrates
   std::vector<std::string> inputs;
   // The last inputs are targets: of which output of the dataset each.
   std::vector<size_t> targets;

@@ -34,6 +34,7 @@ ProgramBuilder::ProgramBuilder(const Program& names) {
   program_.outputs = names.outputs;
   program_.targets = names.targets;
   program_.given = names.given;
+  program_.n_variables = names.n_variables;
   program_.noises = names.noises;
   program_.arrays = names.arrays;
 }

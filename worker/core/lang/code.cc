@@ -216,7 +216,7 @@ class CodeChecker {
   }
 
   void WarnUnused(const std::string& name, const Temporary& temporary) {
-    if (!symbols_.complete) return;
+    if (!symbols_.complete || diagnostics_.warnings_full()) return;
     std::vector<std::string> writable;
     for (const auto& [each, variable] : symbols_.variables) {
       writable.push_back(each);

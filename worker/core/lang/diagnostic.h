@@ -49,6 +49,8 @@ class Diagnostics {
   // Nothing more is kept, and there are errors: whoever looks for mistakes may
   // stop.
   bool full() const { return all_.size() > kMaxDiagnostics; }
+  // No further warning is kept.
+  bool warnings_full() const { return n_warnings_ >= kMaxWarnings; }
   bool empty() const { return all_.empty(); }
   const std::vector<Diagnostic>& all() const { return all_; }
 

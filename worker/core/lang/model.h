@@ -62,7 +62,7 @@ enum class Slot : uint8_t {
   kSynapses,
   kAfterSynapses,
   kBeforeResets,
-  kResets,  // after the reset
+  kResets,  // then the reset
   kAfterResets,
   kBeforeEnd,
   kEnd,

@@ -17,6 +17,8 @@
 namespace somafit {
 namespace {
 
+constexpr size_t kMaxPeriodic = 64;
+
 // In the order of Slot.
 constexpr std::string_view kSlots[] = {
     "before_start",      "start",      "after_start",
@@ -69,11 +71,11 @@ std::string_view SlotName(Slot slot) {
 std::vector<PeriodicCode> ParsePeriodic(const std::vector<PeriodicSpec>& specs,
                                         Diagnostics& diagnostics) {
   std::vector<PeriodicCode> result;
-  if (specs.size() > kMaxDefinitions) {
+  if (specs.size() > kMaxPeriodic) {
     diagnostics.FieldError(
         "E_PARSE", "model.periodic",
         absl::StrCat("there are ", specs.size(), " entries, at most ",
-                     kMaxDefinitions, " are read"));
+                     kMaxPeriodic, " are read"));
     return result;
   }
   for (size_t i = 0; i < specs.size() && !diagnostics.full(); ++i) {

@@ -8,7 +8,7 @@
 
 namespace somafit {
 
-inline constexpr size_t kMaxStatements = 2000;
+inline constexpr size_t kMaxStatements = 500;
 
 // Reads code (language, section 1.7): statements, each on a line or behind a
 // semicolon. Gives name and value of those that it understood, and reports the

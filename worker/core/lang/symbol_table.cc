@@ -83,6 +83,9 @@ std::vector<std::string> SymbolTable::Candidates() const {
   for (const auto& [name, quantity] : constants_) {
     names.push_back(name);
   }
+  // A mistaken name of the dataset's or an array's may be any text.
+  std::erase_if(names,
+                [](const std::string& name) { return !IsIdentifier(name); });
   // What is suggested must not depend on the order of a hash table.
   std::sort(names.begin(), names.end());
   return names;

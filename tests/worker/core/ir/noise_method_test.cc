@@ -122,6 +122,14 @@ TEST_P(NoiseMethodTest, HasItsStrongOrderWithMultiplicativeNoise) {
               0.1);
 }
 
+TEST(NoiseMethodCatalogueTest, SaysWhoTakesNoise) {
+  std::vector<std::string> names;
+  for (const MethodEntry* const method : AllMethods()) {
+    if (method->strong_order > 0) names.emplace_back(method->name);
+  }
+  EXPECT_EQ(names, (std::vector<std::string>{"euler", "heun", "milstein"}));
+}
+
 std::vector<const MethodEntry*> WithNoise() {
   std::vector<const MethodEntry*> methods;
   for (const MethodEntry* const method : AllMethods()) {
