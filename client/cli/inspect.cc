@@ -79,8 +79,8 @@ Examples:
   compile
       ->add_option("--width", options->width,
                    "Lanes of a block, for ir and asm")
-      ->type_name("4|8|16")
-      ->check(CLI::IsMember({"4", "8", "16"}));
+      ->type_name("4|8|16|32")
+      ->check(CLI::IsMember({"4", "8", "16", "32"}));
   compile->footer(R"(
   ast      the model as it was understood, one definition a line
   program  the operations that are simulated, and how many there are

@@ -18,3 +18,5 @@ find_package(yaml-cpp REQUIRED CONFIG)
 find_package(CLI11 REQUIRED CONFIG)
 find_package(GTest REQUIRED CONFIG)
 find_package(benchmark REQUIRED CONFIG)
+find_package(Eigen3 3.4 REQUIRED CONFIG)
+find_package(Boost 1.74 REQUIRED)  # headers alone

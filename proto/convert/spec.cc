@@ -108,6 +108,7 @@ void CheckModel(const v1::Model& model, Violations& violations) {
   violations.CheckText("model.reset", model.reset());
   violations.CheckText("model.refractory", model.refractory());
   violations.CheckNamed("model.method_options", model.method_options());
+  violations.CheckText("model.method_choice", model.method_choice());
   if (violations.CheckCount("model.periodic", model.periodic_size(),
                             kMaxList)) {
     for (int i = 0; i < model.periodic_size(); ++i) {
@@ -241,14 +242,14 @@ absl::Status Check(const v1::FitSpec& message) {
 }  // namespace
 
 ModelSource FromProto(const v1::Model& message) {
-  ModelSource source{
-      .equations = message.equations(),
-      .method = message.method(),
-      .constants = NamedFromProto(message.constants()),
-      .initial_values = NamedFromProto(message.initial_values()),
-      .threshold = message.threshold(),
-      .refractory = message.refractory(),
-      .method_options = NamedFromProto(message.method_options())};
+  ModelSource source{.equations = message.equations(),
+                     .method = message.method(),
+                     .constants = NamedFromProto(message.constants()),
+                     .initial_values = NamedFromProto(message.initial_values()),
+                     .threshold = message.threshold(),
+                     .refractory = message.refractory(),
+                     .method_options = NamedFromProto(message.method_options()),
+                     .method_choice = message.method_choice()};
   if (message.has_reset()) source.reset = message.reset();
   for (const v1::PeriodicCode& periodic : message.periodic()) {
     source.periodic.push_back({.code = periodic.code(),
@@ -290,6 +291,7 @@ v1::Model ToProto(const ModelSource& source) {
     entry->set_columns(array.columns);
   }
   NamedToProto(source.method_options, message.mutable_method_options());
+  message.set_method_choice(source.method_choice);
   return message;
 }
 

@@ -362,7 +362,7 @@ void Register() {
     for (const Case& c : {Case{"hodgkin_huxley/spike", &Hh(), kSpike},
                           Case{"hodgkin_huxley/quiet", &Hh(), kQuiet},
                           Case{"passive", &Passive(), kSpike}}) {
-      for (const int width : {4, 8, 16}) {
+      for (const int width : {4, 8, 16, 32}) {
         benchmark::RegisterBenchmark(
             absl::StrCat(c.name, "/", std::string(IsaName(isa)), "/", width)
                 .c_str(),

@@ -19,6 +19,24 @@ class KernelTest(unittest.TestCase):
         self.assertEqual(len(rows(tables["native"])), 400)
         self.assertEqual(tables["native"], tables["interpreter"])
 
+    def test_a_solver_has_the_interpreters_bytes(self):
+        tables = {}
+        for kernel in ("native", "interpreter"):
+            with Cluster() as cluster:
+                cluster.start_server()
+                cluster.start_worker(kernel=kernel)
+                spec = small_spec(cluster.directory, stop={"rounds": 2})
+                spec["model"]["method"] = "rosenbrock4"
+                spec["model"]["method_options"] = {"relative_error": "1e-8"}
+                fit = cluster.submit(spec)
+                cluster.somafit("watch", fit)
+                tables[kernel] = cluster.csv(fit)
+                drawn = cluster.somafit("generate", fit, "--best", "--output",
+                                        "v").stdout
+                self.assertGreater(len(drawn.splitlines()), 50)
+        self.assertEqual(len(rows(tables["native"])), 40)
+        self.assertEqual(tables["native"], tables["interpreter"])
+
     def test_a_diverged_sample_says_where(self):
         with Cluster() as cluster:
             cluster.start_server()

@@ -19,6 +19,7 @@
 #include "worker/core/lang/model.h"
 #include "worker/core/lang/parser.h"
 #include "worker/core/units/unit.h"
+#include "worker/sim/solving_kernel.h"
 
 namespace somafit {
 namespace {
@@ -93,7 +94,41 @@ void ReadParts(const ModelSource& source) {
   ReadText(source.refractory);
 }
 
+// With few tries, one lane and the interpreter.
+void Solve(Program program) {
+  constexpr int64_t kSteps = 3;
+  program.integration->options.max_steps = 5;
+  const auto kernel = MakeSolvingKernel(
+      program, KernelVariant::kRecord, 1,
+      [](const Program& part, KernelVariant variant, int width) {
+        return absl::StatusOr<std::shared_ptr<const Kernel>>(
+            MakeReferenceKernel(part, {.variant = variant, .width = width}));
+      });
+  Require(kernel.ok(), "a solver has a kernel", PrintProgram(program));
+  constexpr uint64_t kRealization[] = {0};
+  std::vector<double> noise(program.noises.size() * kSteps);
+  FillNoise(1, 0, kRealization, program.noises, 0, kSteps, noise.data());
+  const std::vector<double> parameters(program.parameters.size(), 1e-3);
+  std::vector<double> states(program.states.size());
+  std::vector<double> rows(program.outputs.size() * kSteps);
+  const double input[kSteps] = {1e-10, -0.0, 1e300};
+  const std::vector<const double*> inputs(program.inputs.size(), input);
+  std::vector<const double*> arrays;
+  for (const auto& array : program.arrays) arrays.push_back(array->data());
+  (*kernel)->Start(parameters.data(), states.data(), noise.data());
+  KernelCall call;
+  call.end = call.n_steps = kSteps;
+  call.parameters = parameters.data();
+  call.states = states.data();
+  call.inputs = inputs.data();
+  call.record = rows.data();
+  call.noise = noise.data();
+  call.arrays = arrays.data();
+  (*kernel)->Run(call);
+}
+
 void RunSteps(const Program& program) {
+  if (program.integration) return Solve(program);
   constexpr size_t kLanes = 3;
   constexpr size_t kSteps = 3;
   // In one lane numbers as they are in SI, in the others as nobody wants them.

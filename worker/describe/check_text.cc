@@ -260,11 +260,31 @@ class CheckPrinter {
   }
 
   std::vector<TextRow> Simulation() {
-    return {
+    std::vector<TextRow> rows = {
         {"time step", absl::StrCat(OneLineOfCode(outline_.dt), " = ",
                                    QuantityText(compiled_.dt, kTimeDimension))},
         {"traces", Traces()},
         {"method", Method()}};
+    if (compiled_.program.integration) {
+      rows.push_back({"tolerance", Tolerance()});
+    }
+    return rows;
+  }
+
+  std::string Tolerance() const {
+    const SolverOptions& options = compiled_.program.integration->options;
+    if (!options.adaptable_timestep) {
+      return "none: one step of the method a time step";
+    }
+    std::string text = absl::StrCat(RoundedText(options.relative_error, 6),
+                                    " of a state, and besides ");
+    for (size_t i = 0; i < model_.states.size(); ++i) {
+      absl::StrAppend(
+          &text, i == 0 ? "" : ", ", model_.states[i].name, " ",
+          QuantityText(options.absolute_errors[i], model_.states[i].dimension));
+    }
+    return absl::StrCat(text, "; at most ", options.max_steps,
+                        " tries a time step");
   }
 
   std::string Traces() const {
@@ -284,7 +304,7 @@ class CheckPrinter {
   }
 
   std::string Method() const {
-    const bool asked = !model_.method.empty();
+    const bool asked = !model_.methods.empty();
     std::string text = absl::StrCat(compiled_.method,
                                     asked ? ", as the model asks" : ", chosen");
     if (model_.states.empty()) return text;

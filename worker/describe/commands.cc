@@ -127,7 +127,7 @@ Examples:
   compile
       ->add_option("--width", options->kernel.width,
                    "Lanes of a block, for ir and asm (default: two vectors)")
-      ->check(CLI::IsMember({4, 8, 16}));
+      ->check(CLI::IsMember({4, 8, 16, 32}));
   compile->footer(R"(
   ast      the model as it was understood, one definition a line
   program  the operations that are simulated, and how many there are

@@ -57,7 +57,7 @@ class OutlineCompiler {
                          if (observer) observer(stage, shown);
                        });
     if (!program || diagnostics_.HasErrors()) return std::nullopt;
-    if (model->method.empty() && result.method != "exact") {
+    if (model->methods.empty() && result.method != "exact") {
       result.why_not_exact = WhyNotExact(*model, *dt, names);
     }
     result.outline = outline_;
@@ -70,7 +70,7 @@ class OutlineCompiler {
  private:
   static std::string WhyNotExact(Model model, double dt,
                                  const std::vector<std::string>& outputs) {
-    model.method = "exact";
+    model.methods = {"exact"};
     Diagnostics why;
     const bool applies = CompileProgram(model, dt, outputs, why).has_value();
     return applies || why.empty() ? "" : why.all().front().message;

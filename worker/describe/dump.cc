@@ -1,12 +1,42 @@
 #include "worker/describe/dump.h"
 
 #include <algorithm>
+#include <tuple>
 
 #include "absl/strings/str_cat.h"
 
+#include "worker/core/base/status.h"
+#include "worker/core/ir/solver_parts.h"
 #include "worker/describe/program_text.h"
 
 namespace somafit {
+namespace {
+
+// The kernel of a program, or those of its parts around a solver.
+absl::StatusOr<std::string> KernelsText(const Program& program,
+                                        const KernelOptions& kernel,
+                                        KernelText what) {
+  if (!program.integration) return DumpKernel(program, kernel, what);
+  const SolverParts parts = TakeApart(program);
+  KernelOptions recording = kernel;
+  recording.variant = KernelVariant::kRecord;
+  const std::tuple<const char*, const Program*, const KernelOptions*> all[] = {
+      {"before integration", &parts.before, &recording},
+      {"right-hand side", &parts.slopes, &recording},
+      {"Jacobian", &parts.jacobian, &recording},
+      {"after integration", &parts.after, &kernel}};
+  std::string text;
+  for (const auto& [name, part, options] : all) {
+    if (part->outputs.empty() && part != &parts.after) continue;
+    SOMAFIT_ASSIGN_OR_RETURN(const std::string one,
+                             DumpKernel(*part, *options, what));
+    absl::StrAppend(&text, what == KernelText::kIr ? "; " : "# ", name, "\n",
+                    one);
+  }
+  return text;
+}
+
+}  // namespace
 
 const std::vector<std::string>& DumpNames() {
   static const auto* const names =
@@ -46,9 +76,9 @@ absl::StatusOr<std::string> DumpText(const ExperimentOutline& outline,
     case Dump::kPasses:
       return passes;
     case Dump::kIr:
-      return DumpKernel(compiled->program, kernel, KernelText::kIr);
+      return KernelsText(compiled->program, kernel, KernelText::kIr);
     case Dump::kAssembly:
-      return DumpKernel(compiled->program, kernel, KernelText::kAssembly);
+      return KernelsText(compiled->program, kernel, KernelText::kAssembly);
   }
   return absl::InternalError("there is no such dump");
 }

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <mutex>
 
 #include "absl/status/status.h"
@@ -46,9 +47,10 @@ absl::StatusOr<KernelOptions> Resolve(KernelOptions options) {
   if (options.width == 0) {
     options.width = options.isa == Isa::kAvx512 ? 16 : 8;
   }
-  if (options.width != 4 && options.width != 8 && options.width != 16) {
+  if (options.width != 4 && options.width != 8 && options.width != 16 &&
+      options.width != 32) {
     return absl::InvalidArgumentError(absl::StrCat(
-        "a block of ", options.width, " lanes; a kernel has 4, 8 or 16"));
+        "a block of ", options.width, " lanes; a kernel has 4, 8, 16 or 32"));
   }
   return options;
 }
@@ -268,10 +270,16 @@ class NativeKernel final : public Kernel {
 
 }  // namespace
 
-bool FitsNativeCode(const Program& program, int width) {
-  // Vector instructions, roughly. The published Hodgkin-Huxley model has 500;
-  // these take some 2 seconds.
-  const size_t most = width > 8 ? 5'000 : 20'000;
+namespace {
+
+// Whether it is a chain of operations by itself.
+bool IsLong(Op op) {
+  return (op >= Op::kExp && op <= Op::kLog1p) || op == Op::kPower ||
+         op == Op::kPoisson;
+}
+
+// Of a register of lanes, roughly. The published Hodgkin-Huxley model has 500.
+size_t VectorInstructions(const Program& program) {
   size_t instructions = 0;
   for (const Value& value : program.values) {
     switch (value.op) {
@@ -290,7 +298,35 @@ bool FitsNativeCode(const Program& program, int width) {
         ++instructions;
     }
   }
-  return instructions <= most;
+  return instructions;
+}
+
+}  // namespace
+
+bool FitsNativeCode(const Program& program, int width) {
+  // These take some 2 seconds.
+  return VectorInstructions(program) <= (width > 8 ? 5'000 : 20'000);
+}
+
+int BestWidth(const Program& program, Isa isa, size_t n_points) {
+  constexpr size_t kOneRegister = 8;
+  if (isa != Isa::kAvx512 || n_points <= kOneRegister ||
+      !FitsNativeCode(program, 16)) {
+    return 8;
+  }
+  // 16 lanes are two registers, whose chains of operations lie side by side.
+  // Where a step is little more than one chain, there is room for four.
+  constexpr ptrdiff_t kShort = 60;
+  const std::vector<Rate> rates = Rates(program);
+  const bool is_short =
+      std::count(rates.begin(), rates.end(), Rate::kPerStep) <= kShort &&
+      std::none_of(program.values.begin(), program.values.end(),
+                   [&](const Value& value) {
+                     const auto id =
+                         static_cast<size_t>(&value - program.values.data());
+                     return rates[id] == Rate::kPerStep && IsLong(value.op);
+                   });
+  return n_points > 16 && is_short ? 32 : 16;
 }
 
 std::string_view IsaName(Isa isa) {

@@ -27,7 +27,7 @@ enum class KernelVariant : uint8_t {
 struct KernelOptions {
   KernelVariant variant = KernelVariant::kErrors;
   Isa isa = BestIsa();
-  int width = 0;          // lanes of a block: 4, 8 or 16; 0: two vectors
+  int width = 0;          // lanes of a block: 4, 8, 16 or 32; 0: two vectors
   bool optimize = false;  // LLVM's O2 passes: no bit changes, seldom faster
 };
 
@@ -67,6 +67,9 @@ class Kernel {
 // few seconds. What LLVM takes grows faster than the program; the interpreter
 // has no such limit and the same bits.
 bool FitsNativeCode(const Program& program, int width = 8);
+
+// Lanes of a block with which `n_points` points are simulated fastest.
+int BestWidth(const Program& program, Isa isa, size_t n_points);
 
 // Native code. FailedPrecondition: it does not fit. InvalidArgument: a width
 // that there is not, an instruction set that this processor lacks. Internal:

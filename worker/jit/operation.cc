@@ -104,6 +104,9 @@ Lanes EmitOperation(Op op, const Lanes& a, const Lanes& b, const Lanes& c) {
     case Op::kTime:
     case Op::kStep:
     case Op::kNoise:
+    case Op::kInner:
+    case Op::kElapsed:
+    case Op::kSolved:
     case Op::kElement:  // KernelCode has the arrays
       break;
   }

@@ -17,6 +17,9 @@ int Latency(Op op) {
     case Op::kTime:
     case Op::kStep:
     case Op::kNoise:
+    case Op::kInner:
+    case Op::kElapsed:
+    case Op::kSolved:
     case Op::kHold:
     case Op::kUpdated:
       return 0;

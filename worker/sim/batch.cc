@@ -135,10 +135,13 @@ class Batch {
       const auto& diverged = diverged_[trace * points_.size() + point];
       if (!diverged) continue;
       constexpr size_t kMaxName = 60;
+      const Program& program = experiment_.program;
       return absl::StrCat(
-          experiment_.program.states[diverged->state].substr(0, kMaxName),
-          " is not within +-1e50 at step ", diverged->step, " of trace ",
-          trace);
+          program.states[diverged->state].substr(0, kMaxName),
+          " is not within +-1e50", program.integration ? ", or " : "",
+          program.integration ? program.integration->solver : "",
+          program.integration ? " found no step that is good enough," : "",
+          " at step ", diverged->step, " of trace ", trace);
     }
     return "";
   }

@@ -3,19 +3,32 @@
 #include <algorithm>
 #include <limits>
 
+#include "worker/sim/solving_kernel.h"
+
 namespace somafit {
 namespace {
 
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
-// One lane of an array [item][lane].
-std::vector<double> LaneOf(std::span<const double> values, size_t width,
-                           size_t lane) {
-  std::vector<double> result;
-  for (size_t i = lane; i < values.size(); i += width) {
-    result.push_back(values[i]);
-  }
-  return result;
+// What a solver makes of each lane takes far more time than the rest of a step.
+constexpr int kSolvingWidth = 8;
+
+absl::StatusOr<std::shared_ptr<const Kernel>> ReferencePart(
+    const Program& program, KernelVariant variant, int width) {
+  return MakeReferenceKernel(program, {.variant = variant, .width = width});
+}
+
+// The interpreter for a program that is too large for native code.
+absl::StatusOr<std::shared_ptr<const Kernel>> NativePart(const Program& program,
+                                                         KernelVariant variant,
+                                                         int width) {
+  if (!FitsNativeCode(program)) return ReferencePart(program, variant, width);
+  KernelOptions options;
+  options.variant = variant;
+  options.width = width;
+  // Of AVX-512 a register would have more lanes.
+  if (width == 4) options.isa = Isa::kAvx2;
+  return CachedKernel(program, options);
 }
 
 class BlockRun {
@@ -29,13 +42,12 @@ class BlockRun {
         width_(static_cast<size_t>(kernel.width())),
         states_(program.states.size() * width_),
         before_(states_.size()),
+        n_steps_(trace.n_steps()),
         noise_(kCheckInterval * program.noises.size() * width_) {
-    view_.n_steps = trace.n_steps();
-    view_.inputs.assign(trace.inputs.begin(), trace.inputs.end());
+    for (const auto& input : trace.inputs) inputs_.push_back(input.data());
     for (const size_t output : program.targets) {
-      view_.inputs.emplace_back(trace.targets[output]);
+      inputs_.push_back(trace.targets[output].data());
     }
-    for (const auto& input : view_.inputs) inputs_.push_back(input.data());
     for (const auto& array : program.arrays) arrays_.push_back(array->data());
     outcome_.diverged.resize(n_lanes_);
     call_.parameters = block.parameters.data();
@@ -43,7 +55,7 @@ class BlockRun {
     call_.arrays = arrays_.data();
     call_.states = states_.data();
     call_.inputs = inputs_.data();
-    call_.n_steps = static_cast<int64_t>(view_.n_steps);
+    call_.n_steps = static_cast<int64_t>(n_steps_);
   }
 
   BlockOutcome Run(Comparison* comparison, const RowsObserver& rows,
@@ -59,13 +71,13 @@ class BlockRun {
     Draw(kInitialStep, kInitialStep + 1);
     kernel_.Start(block_.parameters.data(), states_.data(), noise_.data());
     Check(0, 0);
-    for (size_t begin = 0; begin < view_.n_steps && n_diverged_ < n_lanes_;
+    for (size_t begin = 0; begin < n_steps_ && n_diverged_ < n_lanes_;
          begin += kCheckInterval) {
       if (cancelled && cancelled()) {
         outcome_.cancelled = true;
         break;
       }
-      const size_t end = std::min(view_.n_steps, begin + kCheckInterval);
+      const size_t end = std::min(n_steps_, begin + kCheckInterval);
       before_ = states_;
       call_.begin = static_cast<int64_t>(begin);
       call_.end = static_cast<int64_t>(end);
@@ -84,15 +96,6 @@ class BlockRun {
               block_.realizations, program_.noises, begin, end, noise_.data());
   }
 
-  Divergence Find(size_t lane, size_t begin, size_t end) {
-    const std::vector<double> noise = LaneOf(noise_, width_, lane);
-    view_.noise = noise;
-    view_.noise_begin = begin;
-    return FindDivergence(
-        program_, view_, LaneOf(block_.parameters, width_, lane),
-        LaneOf(end == 0 ? states_ : before_, width_, lane), begin, end);
-  }
-
   // A variable without an equation may hold any number.
   std::span<const double> Integrated(const std::vector<double>& states) const {
     return std::span(states).first(
@@ -102,12 +105,49 @@ class BlockRun {
   void Check(size_t begin, size_t end) {
     const std::span<const double> checked = Integrated(states_);
     if (AreInRange(checked)) return;
+    std::vector<bool> left(n_lanes_);
+    bool any = false;
     for (size_t lane = 0; lane < n_lanes_; ++lane) {
-      if (outcome_.diverged[lane] || !IsOutOfRange(checked, width_, lane)) {
-        continue;
-      }
+      left[lane] =
+          !outcome_.diverged[lane] && IsOutOfRange(checked, width_, lane);
+      any |= left[lane];
+    }
+    if (!any) return;
+    left_ = std::move(left);
+    if (end > 0) {
+      Trail(begin, end);
+    } else {
+      Note(states_, 0);
+    }
+  }
+
+  // Runs the chunk again, step by step, to see where lanes diverged.
+  void Trail(size_t begin, size_t end) {
+    std::vector<double> sums(program_.outputs.size() * width_);
+    std::vector<double> row(sums.size());
+    KernelCall call = call_;
+    call.states = before_.data();
+    if (call.sums != nullptr) call.sums = sums.data();
+    if (call.record != nullptr) call.record = row.data();
+    const size_t n_noises = program_.noises.size();
+    for (size_t step = begin; step < end; ++step) {
+      Note(before_, step);
+      call.begin = static_cast<int64_t>(step);
+      call.end = call.begin + 1;
+      call.noise = noise_.data() + (step - begin) * n_noises * width_;
+      kernel_.Run(call);
+    }
+    Note(before_, end);
+  }
+
+  // Of the lanes that left, those that are out of range for the first time.
+  void Note(const std::vector<double>& states, size_t step) {
+    for (size_t lane = 0; lane < n_lanes_; ++lane) {
+      if (!left_[lane] || outcome_.diverged[lane]) continue;
+      const int state = FirstOutOfRange(Integrated(states), width_, lane);
+      if (state < 0) continue;
+      outcome_.diverged[lane] = {step, static_cast<size_t>(state)};
       ++n_diverged_;
-      outcome_.diverged[lane] = Find(lane, begin, end);
     }
   }
 
@@ -131,13 +171,14 @@ class BlockRun {
   const Block& block_;
   const size_t n_lanes_;
   const size_t width_;
-  TraceView view_;
   std::vector<const double*> inputs_, arrays_;
   std::vector<double> states_;  // [state][lane]
   std::vector<double> before_;  // at the start of the chunk
-  std::vector<double> noise_;   // of the chunk, [step][source][lane]
+  const size_t n_steps_;
+  std::vector<double> noise_;  // of the chunk, [step][source][lane]
   std::vector<double> rows_;
   KernelCall call_;
+  std::vector<bool> left_;  // lanes that left the range in the last chunk
   size_t n_diverged_ = 0;
   BlockOutcome outcome_;
 };
@@ -196,25 +237,19 @@ Block MakeBlock(const Program& program,
 
 absl::StatusOr<std::shared_ptr<const Kernel>> InterpretingKernel(
     const Program& program, KernelVariant variant, size_t /*n_points*/) {
-  return MakeReferenceKernel(program, {.variant = variant});
+  if (!program.integration) {
+    return MakeReferenceKernel(program, {.variant = variant});
+  }
+  return MakeSolvingKernel(program, variant, kSolvingWidth, ReferencePart);
 }
 
 absl::StatusOr<std::shared_ptr<const Kernel>> KernelFor(const Program& program,
                                                         KernelVariant variant,
                                                         size_t n_points) {
-  if (!FitsNativeCode(program)) {
-    return InterpretingKernel(program, variant, n_points);
+  if (program.integration) {
+    return MakeSolvingKernel(program, variant, kSolvingWidth, NativePart);
   }
-  KernelOptions options;
-  options.variant = variant;
-  // 16 lanes are two registers of AVX-512, whose chains of operations lie side
-  // by side; fewer points would leave the second one empty.
-  constexpr size_t kOneRegister = 8;
-  options.width = options.isa == Isa::kAvx512 && n_points > kOneRegister &&
-                          FitsNativeCode(program, 16)
-                      ? 16
-                      : 8;
-  return CachedKernel(program, options);
+  return NativePart(program, variant, BestWidth(program, BestIsa(), n_points));
 }
 
 }  // namespace somafit

@@ -1,7 +1,6 @@
 #include "worker/sim/divergence.h"
 
 #include <cmath>
-#include <vector>
 
 namespace somafit {
 namespace {
@@ -19,28 +18,15 @@ bool AreInRange(std::span<const double> states) {
 }
 
 bool IsOutOfRange(std::span<const double> states, size_t n_lanes, size_t lane) {
-  for (size_t i = lane; i < states.size(); i += n_lanes) {
-    if (!InRange(states[i])) return true;
-  }
-  return false;
+  return FirstOutOfRange(states, n_lanes, lane) >= 0;
 }
 
-Divergence FindDivergence(const Program& program, const TraceView& trace,
-                          std::span<const double> parameters,
-                          std::span<const double> states, size_t begin,
-                          size_t end) {
-  Interpreter interpreter(program, 1, parameters);
-  interpreter.set_states(states);
-  for (size_t step = begin; step <= end; ++step) {
-    const std::vector<double> now = interpreter.states();
-    for (size_t i = 0; i < now.size() - program.n_variables; ++i) {
-      if (!InRange(now[i])) return {step, i};
-    }
-    if (step < end) {
-      interpreter.Run(trace, step, step + 1, [](size_t, auto) {});
-    }
+int FirstOutOfRange(std::span<const double> states, size_t n_lanes,
+                    size_t lane) {
+  for (size_t i = lane; i < states.size(); i += n_lanes) {
+    if (!InRange(states[i])) return static_cast<int>(i / n_lanes);
   }
-  return {end, 0};  // not reached: all kernels agree to the bit
+  return -1;
 }
 
 }  // namespace somafit

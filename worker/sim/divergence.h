@@ -1,11 +1,7 @@
 #pragma once
 
 #include <cstddef>
-#include <optional>
 #include <span>
-
-#include "worker/core/ir/interpreter.h"
-#include "worker/core/ir/program.h"
 
 namespace somafit {
 
@@ -25,12 +21,8 @@ struct Divergence {
 bool AreInRange(std::span<const double> states);
 // Whether lane `lane` of `states[state][lane]` is out of range.
 bool IsOutOfRange(std::span<const double> states, size_t n_lanes, size_t lane);
-
-// Where a lane diverged that is out of range at step `end`, and had `states` at
-// step `begin`.
-Divergence FindDivergence(const Program& program, const TraceView& trace,
-                          std::span<const double> parameters,
-                          std::span<const double> states, size_t begin,
-                          size_t end);
+// The first state of that lane that is; -1: none is.
+int FirstOutOfRange(std::span<const double> states, size_t n_lanes,
+                    size_t lane);
 
 }  // namespace somafit

@@ -26,6 +26,7 @@ constexpr GoldenModel kModels[] = {
     {"hodgkin_huxley", "client/examples/hodgkin_huxley/fit.yaml"},
     {"leaky_integrator", "tests/golden/describe/leaky_integrator.yaml"},
     {"sodium_gate", "tests/golden/describe/sodium_gate.yaml"},
+    {"stiff_oscillator", "tests/golden/describe/stiff_oscillator.yaml"},
     {"subexpression_chain", "tests/golden/describe/subexpression_chain.yaml"},
     {"two_compartments", "tests/golden/describe/two_compartments.yaml"},
 };

@@ -26,6 +26,7 @@ CompiledRow CompileRow(const Row& row) {
   source.refractory = row.refractory;
   source.periodic = row.periodic;
   source.timed_arrays = row.timed_arrays;
+  source.method_choice = row.method_choice;
   const auto model = CompileModel(source, inputs, {}, result.diagnostics);
   if (!model) return result;
   if (row.output == kSpikes) {
@@ -114,7 +115,7 @@ void CheckRow(const Row& row) {
   }
   for (const Isa isa : {Isa::kAvx2, Isa::kAvx512}) {
     if (!Supports(isa)) continue;
-    for (const int width : {4, 8, 16}) {
+    for (const int width : {4, 8, 16, 32}) {
       const auto kernel = CompileKernel(
           *compiled.program, {KernelVariant::kRecord, isa, width, false});
       ASSERT_TRUE(kernel.ok()) << kernel.status();

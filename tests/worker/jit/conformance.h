@@ -27,6 +27,7 @@ struct Row {
   std::string refractory = "";
   std::vector<PeriodicSpec> periodic = {};
   std::vector<TimedArraySpec> timed_arrays = {};
+  std::string method_choice = "";
   double drawn = 0;  // what every random number is
 };
 

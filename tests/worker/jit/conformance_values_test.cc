@@ -340,6 +340,7 @@ TEST(ConformanceValuesTest, MethodChoice) {
     std::string equations;
     std::string method;  // as given
     std::string chosen;  // "": E_METHOD
+    std::string choice = "";
   };
   const Case cases[] = {
       {"M01", "dv/dt = -v/tau : 1", "", "exact"},
@@ -357,7 +358,23 @@ TEST(ConformanceValuesTest, MethodChoice) {
       {"M15b", "dv/dt = -w*v/ms : 1\ndw/dt = -w/ms : 1", "", "euler"},
       {"M16", "dv/dt = -v/tau*int(v > 0) : 1", "", "euler"},
       {"M17", "dv/dt = y/ms : 1\ndy/dt = -v/ms : 1", "", "exact"},
+      {"M17 brian", "dv/dt = y/ms : 1\ndy/dt = -v/ms : 1", "", "euler",
+       "brian"},
       {"M18", "dv/dt = 5*Hz : 1", "", "exact"},
+      {"M18 brian", "dv/dt = 5*Hz : 1", "", "euler", "brian"},
+      {"M01 brian", "dv/dt = -v/tau : 1", "", "exact", "brian"},
+      // 3.4: rows of one another; rates of opposite signs; a chain of equal
+      // time constants, whose eigenvalues are one; a state in other units.
+      {"3.4d", "dv/dt = (y - v)/ms : 1\ndy/dt = (v - y)/ms : 1", "", "euler",
+       "brian"},
+      {"3.4e", "dv/dt = a*y/ms : 1\ndy/dt = -b*v/ms : 1\na : 1\nb : 1", "",
+       "euler", "brian"},
+      {"3.4f",
+       "dv/dt = (y - v)/tau : 1\ndy/dt = (z - y)/tau : 1\ndz/dt = -z/tau : 1",
+       "", "exact", "brian"},
+      {"3.4g", "dv/dt = (y/(1*nA) - v)/ms : 1\ndy/dt = (1*pA*v - 9*y)/ms : amp",
+       "", "exact", "brian"},
+      {"named", "dv/dt = 5*Hz : 1", "exact", "exact", "brian"},
       {"3.4a", "dv/dt = -abs(v)/ms : 1", "exact", ""},
       {"3.4b", "dv/dt = -v/ms*t/second : 1", "exact", ""},
       {"3.4c", "dv/dt = (v*v - v*v - v)/ms : 1", "exact", ""},
@@ -366,6 +383,7 @@ TEST(ConformanceValuesTest, MethodChoice) {
     Row row;
     row.equations = each.equations;
     row.method = each.method;
+    row.method_choice = each.choice;
     const CompiledRow compiled = CompileRow(row);
     EXPECT_EQ(compiled.method, each.chosen) << each.id;
     EXPECT_EQ(compiled.program.has_value(), !each.chosen.empty()) << each.id;

@@ -154,6 +154,7 @@ std::vector<KernelOptions> AllOptions(KernelVariant variant) {
         all.push_back({variant, isa, width, optimize});
       }
     }
+    all.push_back({variant, isa, 32, false});
   }
   return all;
 }
@@ -377,7 +378,7 @@ TEST(KernelTest, RefusesWhatThereIsNot) {
   const auto kernel = CompileKernel(program, {.width = 5});
   ASSERT_FALSE(kernel.ok());
   EXPECT_EQ(kernel.status().message(),
-            "a block of 5 lanes; a kernel has 4, 8 or 16");
+            "a block of 5 lanes; a kernel has 4, 8, 16 or 32");
 }
 
 TEST(KernelTest, KeepsKernelsByContent) {

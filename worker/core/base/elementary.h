@@ -17,7 +17,7 @@ namespace somafit {
 //
 // Bump when a change alters a bit of any simulation: an unfinished fit is not
 // continued under another version.
-inline constexpr int kNumericsVersion = 5;
+inline constexpr int kNumericsVersion = 6;
 
 // e^x, at most 1 ulp off, over the whole range: overflows to inf, underflows
 // gradually to 0, NaN stays NaN.

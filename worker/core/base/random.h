@@ -18,6 +18,7 @@ enum class StreamPurpose : uint32_t {
   kOptimizer = 1,  // keyed by (seed, stage, round)
   kExample = 2,    // noise that example data is made with
   kNoise = 3,      // numbers drawn while simulating: noise.h
+  kTrial = 4,      // parameters that a model is tried with
 };
 
 // A sequence of random numbers that is a pure function of

@@ -46,6 +46,8 @@ std::string EncodeModelSource(const ModelSource& source) {
     writer.U64(static_cast<uint64_t>(array.columns));
   }
   WriteTexts(source.method_options, writer);
+  // Later than the version: models without it keep their address.
+  if (!source.method_choice.empty()) writer.Text(source.method_choice);
   return writer.Take();
 }
 

@@ -46,6 +46,7 @@ struct ModelSource {
   std::vector<PeriodicSpec> periodic = {};
   std::vector<TimedArraySpec> timed_arrays = {};
   std::vector<NamedText> method_options = {};
+  std::string method_choice = "";  // "best", also "", or "brian"
 };
 std::string EncodeModelSource(const ModelSource& source);
 

@@ -7,6 +7,7 @@
 
 #include "worker/core/ir/linear_form.h"
 #include "worker/core/ir/method.h"
+#include "worker/core/ir/symbolic_solution.h"
 
 namespace somafit {
 namespace {
@@ -291,6 +292,14 @@ std::optional<std::vector<ValueId>> Step(StepContext& context) {
   const std::vector<LinearForm> forms = Forms(context);
   if (forms.size() != context.derivatives.size()) return std::nullopt;
   ProgramBuilder& builder = context.builder;
+  if (context.model.methods.empty() &&
+      context.model.method_choice == MethodChoice::kBrian) {
+    const std::string why = WhyNoSymbolicSolution(builder, forms);
+    if (!why.empty()) {
+      Refuse(context, 0, absl::StrCat("Brian 2 would not, since ", why));
+      return std::nullopt;
+    }
+  }
   std::vector<ValueId> next = context.states;
   const size_t most_values = builder.size() + kMostValues;
   for (const std::vector<size_t>& group : Groups(forms)) {

@@ -2,7 +2,6 @@
 #include "worker/core/ir/rebuild.h"
 
 namespace somafit {
-namespace {
 
 std::vector<int> CountUses(const Program& program) {
   std::vector<int> uses(program.values.size(), 0);
@@ -15,8 +14,6 @@ std::vector<int> CountUses(const Program& program) {
   for (const ValueId id : StepResults(program)) ++uses[id];
   return uses;
 }
-
-}  // namespace
 
 Program FuseMultiplyAdd(Program program) {
   const std::vector<int> uses = CountUses(program);

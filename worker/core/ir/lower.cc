@@ -57,6 +57,7 @@ constexpr NamedPass kPasses[] = {
     {"invert invariant divisors", &InvertInvariantDivisors},
     {"invert exprel", &InvertExprel},
     {"share exponentials", &ShareExponentials},
+    {"gather factors", &GatherFactors},
     {"fuse multiply add", &FuseMultiplyAdd},
     {"drop dead values", &DropDeadValues},
 };
@@ -132,10 +133,25 @@ class Step {
     all = phases_.Reset() && all;
     all = phases_.RunCode(Slot::kAfterResets, Slot::kAfterEnd) && all;
     builder_.program().next = now_.states();
+    KeepTimestep();
     return all;
   }
 
  private:
+  // What a solver's step was at last is carried to the next time step.
+  void KeepTimestep() {
+    Program& program = builder_.program();
+    if (!program.integration ||
+        !program.integration->options.use_last_timestep) {
+      return;
+    }
+    program.states.emplace_back("step of the solver");
+    ++program.n_variables;
+    program.initial.push_back(builder_.Constant(0));
+    program.next.push_back(
+        builder_.Solved(static_cast<int32_t>(program.states.size()) - 1));
+  }
+
   const Model& model_;
   ProgramBuilder& builder_;
   Diagnostics& diagnostics_;
@@ -244,22 +260,24 @@ std::optional<Program> CompileProgram(const Model& model, double dt,
   WarnOfGrids(model, dt, diagnostics);
   diagnostics.Append(mistakes);
   if (mistakes.HasErrors()) return std::nullopt;
-  if (!model.method.empty()) {
-    const MethodEntry* const method = FindMethod(model.method);
+  const bool chosen = model.methods.empty();
+  const std::vector<std::string> methods =
+      chosen ? std::vector<std::string>(std::begin(kDefaultMethods),
+                                        std::end(kDefaultMethods))
+             : model.methods;
+  for (const std::string& name : methods) {
+    const MethodEntry* const method = FindMethod(name);
     SOMAFIT_CHECK(method != nullptr);
-    return CompileWith(*method, model, dt, outputs, diagnostics, observer);
-  }
-  Diagnostics found;
-  for (const char* const name : kDefaultMethods) {
-    found = Diagnostics();
-    auto program =
-        CompileWith(*FindMethod(name), model, dt, outputs, found, observer);
+    Diagnostics found;
+    auto program = CompileWith(*method, model, dt, outputs, found, observer);
+    // The last one of the defaults applies to every model that can be lowered.
+    if (program || !chosen || name == methods.back()) mistakes.Append(found);
     if (!program) continue;
+    if (found.HasErrors()) return std::nullopt;
     diagnostics.Append(found);
     return program;
   }
-  // Of the last one, which applies to every model that can be lowered.
-  diagnostics.Append(found);
+  diagnostics.Append(mistakes);
   return std::nullopt;
 }
 

@@ -14,15 +14,16 @@ namespace somafit {
 // Sees the program after each stage of compilation: "lowered" (where `next`
 // holds derivatives), the method's name, then the passes of passes.h: "fold
 // constants", "invert invariant divisors", "invert exprel", "share
-// exponentials", "fuse multiply add", "drop dead values".
+// exponentials", "gather factors", "fuse multiply add", "drop dead values".
 using ProgramObserver =
     std::function<void(std::string_view stage, const Program& program)>;
 
 // A checked model, integrated with its method at step `dt` [s], observing
 // `outputs` (names of variables): lowered (lowering.h), passes applied,
-// verified. A model that names no method gets the first of kDefaultMethods that
-// applies. nullopt after a method that does not apply, or an operation that
-// cannot be computed here (E_UNSUPPORTED), which is reported with the reason.
+// verified. Of the methods that a model names, or else of kDefaultMethods, the
+// first is taken that applies. nullopt after a method that does not apply, or
+// an operation that cannot be computed here (E_UNSUPPORTED), which is reported
+// with the reason.
 //
 // Initial values are assigned in their order; a state in them means what it has
 // been assigned so far, 0 at first.

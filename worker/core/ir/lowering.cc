@@ -327,6 +327,9 @@ ValueId Lowering::Divided(Op op, bool integers, ValueId left, ValueId right) {
 ValueId Lowering::Time() {
   if (initial_) return builder_.Constant(0);
   if (stage_ == Stage::kStart) return builder_.Time();
+  if (stage_ == Stage::kInside) {
+    return Operation(Op::kAdd, builder_.Time(), builder_.Elapsed());
+  }
   const double dt = builder_.program().dt;
   return Operation(Op::kAdd, builder_.Time(),
                    builder_.Constant(stage_ == Stage::kEnd ? dt : dt / 2));

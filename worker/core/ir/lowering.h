@@ -14,7 +14,9 @@
 namespace somafit {
 
 // When within a step something is evaluated.
-enum class Stage : uint8_t { kStart, kMiddle, kEnd };
+// kInside: wherever a solver with steps of its own is; inputs and staircases
+// hold over the step.
+enum class Stage : uint8_t { kStart, kMiddle, kEnd, kInside };
 
 // How many time steps of `dt` a longer time is; 0 if that is no whole number.
 double StepsOf(double time, double dt);

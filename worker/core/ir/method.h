@@ -62,7 +62,8 @@ struct StepContext {
 // model, which is reported (E_METHOD) at the equation that is to blame.
 using StepFunction = std::optional<std::vector<ValueId>> (*)(StepContext&);
 
-// A way to integrate with a fixed step (language, section 3).
+// A way to integrate (language, section 3): a formula for a step, or, where it
+// sets Program::integration, a right-hand side for a solver.
 struct MethodEntry {
   std::string_view name;
   std::string_view summary;  // one clause

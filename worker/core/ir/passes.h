@@ -17,6 +17,9 @@ namespace somafit {
 // and all of a step would have to stay as it is.
 std::vector<bool> FeedsDiscontinuity(const Program& program);
 
+// How often each value is used, as an operand or as a result.
+std::vector<int> CountUses(const Program& program);
+
 // Replaces every operation on constants by its value, x*1, x/1, --x by x, and
 // x+0 where that changes no bit of any finite result; moves negations outwards
 // and into sums. See ProgramBuilder::Fold.
@@ -29,6 +32,11 @@ Program InvertInvariantDivisors(Program program);
 // Replaces x / exprel(y) by x * bernoulli(y): one division less. Up to
 // rounding.
 Program InvertExprel(Program program);
+
+// Replaces (x * a) * b, where a and b are known before the first step, x changes
+// from step to step and nothing else uses x * a, by x * (a * b). Up to rounding;
+// not where a * b is a constant that overflows.
+Program GatherFactors(Program program);
 
 // Where exponents of a step are affine functions of one variable with constant
 // coefficients, and their slopes small multiples of one of them, computes that

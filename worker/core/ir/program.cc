@@ -25,19 +25,20 @@ struct OpFacts {
   int arity;
 };
 
-constexpr std::array<OpFacts, 47> kOps = {{
-    {"constant", 0},   {"parameter", 0}, {"state", 0},         {"input", 0},
-    {"input next", 0}, {"time", 0},      {"step", 0},          {"noise", 0},
-    {"hold", 1},       {"updated", 1},   {"element", 1},       {"negate", 1},
-    {"abs", 1},        {"sqrt", 1},      {"exp", 1},           {"expm1", 1},
-    {"exprel", 1},     {"bernoulli", 1}, {"sin", 1},           {"cos", 1},
-    {"tan", 1},        {"sinh", 1},      {"cosh", 1},          {"tanh", 1},
-    {"arcsin", 1},     {"arccos", 1},    {"arctan", 1},        {"log", 1},
-    {"log10", 1},      {"log1p", 1},     {"sign", 1},          {"floor", 1},
-    {"ceil", 1},       {"add", 2},       {"subtract", 2},      {"multiply", 2},
-    {"divide", 2},     {"power", 2},     {"floor divide", 2},  {"modulo", 2},
-    {"poisson", 2},    {"less", 2},      {"less or equal", 2}, {"equal", 2},
-    {"fma", 3},        {"select", 3},    {"clip", 3},
+constexpr std::array<OpFacts, 50> kOps = {{
+    {"constant", 0},   {"parameter", 0},     {"state", 0},    {"input", 0},
+    {"input next", 0}, {"time", 0},          {"step", 0},     {"noise", 0},
+    {"inner", 0},      {"elapsed", 0},       {"solved", 0},   {"hold", 1},
+    {"updated", 1},    {"element", 1},       {"negate", 1},   {"abs", 1},
+    {"sqrt", 1},       {"exp", 1},           {"expm1", 1},    {"exprel", 1},
+    {"bernoulli", 1},  {"sin", 1},           {"cos", 1},      {"tan", 1},
+    {"sinh", 1},       {"cosh", 1},          {"tanh", 1},     {"arcsin", 1},
+    {"arccos", 1},     {"arctan", 1},        {"log", 1},      {"log10", 1},
+    {"log1p", 1},      {"sign", 1},          {"floor", 1},    {"ceil", 1},
+    {"add", 2},        {"subtract", 2},      {"multiply", 2}, {"divide", 2},
+    {"power", 2},      {"floor divide", 2},  {"modulo", 2},   {"poisson", 2},
+    {"less", 2},       {"less or equal", 2}, {"equal", 2},    {"fma", 3},
+    {"select", 3},     {"clip", 3},
 }};
 
 std::array<ValueId, 3> Operands(const Value& value) {
@@ -55,6 +56,8 @@ size_t IndexLimit(const Program& program, Op op) {
       return program.parameters.size();
     case Op::kState:
     case Op::kUpdated:
+    case Op::kInner:
+    case Op::kSolved:
       return program.states.size();
     case Op::kInput:
     case Op::kInputNext:
@@ -71,7 +74,7 @@ size_t IndexLimit(const Program& program, Op op) {
 bool HasIndex(Op op) {
   return op == Op::kParameter || op == Op::kState || op == Op::kInput ||
          op == Op::kInputNext || op == Op::kNoise || op == Op::kElement ||
-         op == Op::kUpdated;
+         op == Op::kUpdated || op == Op::kInner || op == Op::kSolved;
 }
 
 absl::Status VerifyValue(const Program& program, size_t id) {
@@ -126,6 +129,8 @@ std::string LeafText(const Program& program, const Value& value) {
       return absl::StrCat(" ", program.parameters[value.index]);
     case Op::kState:
     case Op::kUpdated:
+    case Op::kInner:
+    case Op::kSolved:
       return absl::StrCat(" ", program.states[value.index]);
     case Op::kInput:
     case Op::kInputNext:
@@ -142,13 +147,83 @@ std::string LeafText(const Program& program, const Value& value) {
   }
 }
 
+std::string IntegrationText(const Program& program) {
+  const Integration& integration = *program.integration;
+  const size_t n = integration.slopes.size();
+  std::string text = absl::StrCat("solver ", integration.solver, " ",
+                                  SolverOptionsText(integration.options), "\n");
+  for (size_t i = 0; i < n; ++i) {
+    absl::StrAppend(&text, "slope ", program.states[i], " = %",
+                    integration.slopes[i], "\n");
+  }
+  for (size_t i = 0; i < integration.jacobian.size(); ++i) {
+    absl::StrAppend(&text, "slope ", program.states[i / n], " by ",
+                    program.states[i % n], " = %", integration.jacobian[i],
+                    "\n");
+  }
+  for (size_t i = 0; i < integration.by_time.size(); ++i) {
+    absl::StrAppend(&text, "slope ", program.states[i], " by time = %",
+                    integration.by_time[i], "\n");
+  }
+  return text;
+}
+
+// kInner and kElapsed are for right-hand sides alone, which take nothing from
+// after integration.
+absl::Status VerifyIntegration(const Program& program) {
+  std::vector<bool> inner, solved;
+  for (const Value& value : program.values) {
+    bool is_inner = value.op == Op::kInner || value.op == Op::kElapsed;
+    bool is_solved = value.op == Op::kSolved;
+    if ((is_inner || is_solved) && !program.integration) {
+      return Broken(inner.size(), "is for an integration that there is not");
+    }
+    for (const ValueId operand : Operands(value)) {
+      is_inner = is_inner || (operand >= 0 && inner[operand]);
+      is_solved = is_solved || (operand >= 0 && solved[operand]);
+    }
+    inner.push_back(is_inner);
+    solved.push_back(is_solved);
+  }
+  if (!program.integration) return absl::OkStatus();
+  const Integration& integration = *program.integration;
+  const size_t n = program.n_integrated();
+  const bool has_jacobian = !integration.jacobian.empty();
+  SOMAFIT_RETURN_IF_ERROR(
+      VerifyResults(program, "slope", integration.slopes, n));
+  SOMAFIT_RETURN_IF_ERROR(VerifyResults(
+      program, "Jacobian", integration.jacobian, has_jacobian ? n * n : 0));
+  SOMAFIT_RETURN_IF_ERROR(VerifyResults(
+      program, "time slope", integration.by_time, has_jacobian ? n : 0));
+  if (integration.options.absolute_errors.size() != n) {
+    return absl::InternalError("program has tolerances for other states");
+  }
+  for (const auto* ids :
+       {&integration.slopes, &integration.jacobian, &integration.by_time}) {
+    for (const ValueId id : *ids) {
+      if (solved[id]) return Broken(id, "is a slope made after integration");
+    }
+  }
+  for (const auto* ids : {&program.next, &program.observed}) {
+    for (const ValueId id : *ids) {
+      if (inner[id]) return Broken(id, "is taken from within an integration");
+    }
+  }
+  if (program.spike >= 0 && inner[program.spike]) {
+    return Broken(program.spike, "is taken from within an integration");
+  }
+  return absl::OkStatus();
+}
+
 // Noise changes from step to step, but there is some before the first one.
 absl::Status VerifyInitial(const Program& program) {
   std::vector<bool> moves;
   for (const Value& value : program.values) {
     bool here = value.op == Op::kState || value.op == Op::kInput ||
                 value.op == Op::kInputNext || value.op == Op::kTime ||
-                value.op == Op::kStep || value.op == Op::kElement;
+                value.op == Op::kStep || value.op == Op::kElement ||
+                value.op == Op::kInner || value.op == Op::kElapsed ||
+                value.op == Op::kSolved;
     for (const ValueId operand : Operands(value)) {
       here = here || (operand >= 0 && moves[operand]);
     }
@@ -169,6 +244,12 @@ std::vector<ValueId> StepResults(const Program& program) {
   results.insert(results.end(), program.observed.begin(),
                  program.observed.end());
   if (program.spike >= 0) results.push_back(program.spike);
+  if (!program.integration) return results;
+  const Integration& integration = *program.integration;
+  for (const auto* ids :
+       {&integration.slopes, &integration.jacobian, &integration.by_time}) {
+    results.insert(results.end(), ids->begin(), ids->end());
+  }
   return results;
 }
 
@@ -270,6 +351,9 @@ Rate RateOf(const Value& value, const std::vector<Rate>& rates) {
     case Op::kTime:
     case Op::kStep:
     case Op::kNoise:
+    case Op::kInner:
+    case Op::kElapsed:
+    case Op::kSolved:
       return Rate::kPerStep;
     default: {
       Rate rate = Rate::kOnce;
@@ -314,6 +398,7 @@ std::string PrintProgram(const Program& program) {
   if (program.spike >= 0) {
     absl::StrAppend(&text, "spike = %", program.spike, "\n");
   }
+  if (program.integration) text += IntegrationText(program);
   return text;
 }
 
@@ -347,6 +432,7 @@ absl::Status VerifyProgram(const Program& program) {
       program.given.size() > program.parameters.size()) {
     return absl::InternalError("program has targets that are no inputs");
   }
+  SOMAFIT_RETURN_IF_ERROR(VerifyIntegration(program));
   return VerifyInitial(program);
 }
 

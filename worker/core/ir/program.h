@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -9,6 +10,7 @@
 #include "absl/status/status.h"
 
 #include "worker/core/base/noise.h"
+#include "worker/core/lang/solver_options.h"
 
 namespace somafit {
 
@@ -23,6 +25,10 @@ enum class Op : uint8_t {
   kTime,       // t = step * dt [s]
   kStep,       // the step's number
   kNoise,      // `index` into Program::noises: a number drawn in this step
+  kInner,      // what `index` into Program::states names, on a solver's way
+               // through the step
+  kElapsed,    // there: the time since the step's start [s]
+  kSolved,     // `index` into Program::states: as the solver leaves it
   kHold,       // a, which a method takes for constant over a step
   kUpdated,    // a, the new value within the step of what `index` into
                // Program::states names: a number to what follows
@@ -88,6 +94,20 @@ enum class Given : uint8_t {
   kLaneCount,   // simulations in a round
 };
 
+// How a solver with steps of its own gets through each time step: one lane at a
+// time, from the states at its start to kSolved. All that a right-hand side
+// uses beside kInner and kElapsed holds over the step.
+struct Integration {
+  std::string solver;  // the method's name
+  SolverOptions options;
+  // Per state that is integrated, of kInner and kElapsed: its derivative.
+  std::vector<ValueId> slopes;
+  // The derivative of each slope by each of these states, slope by slope; empty
+  // where the solver needs none. Then of each slope by time.
+  std::vector<ValueId> jacobian;
+  std::vector<ValueId> by_time;
+};
+
 // What one lane computes: a flat list of values, operands first, without
 // duplicates. It is the definition of the numbers: every kernel computes just
 // these operations, each correctly rounded (kExp and kin: base/elementary.h).
@@ -109,12 +129,17 @@ struct Program {
   std::vector<ValueId> next;      // per state: its value at the next step
   std::vector<ValueId> observed;  // per output, before the update of the step
   ValueId spike = -1;             // whether there is one in the step; -1: never
+  // Not there: the step is all of `next`. Else it is in three parts, which
+  // solver_parts.h takes apart: kernels and the Interpreter know none of it.
+  std::optional<Integration> integration = {};
 
+  size_t n_integrated() const { return states.size() - n_variables; }
   // Parameters of the model.
   size_t n_own_parameters() const { return parameters.size() - given.size(); }
 };
 
-// What a program is for: next, observed and, for CompileRecording, the spike.
+// What a program is for: next, observed, what is integrated and, for
+// CompileRecording, the spike.
 std::vector<ValueId> StepResults(const Program& program);
 
 // The number that an operation with operands has: what `op` means.

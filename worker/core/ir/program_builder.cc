@@ -64,6 +64,13 @@ ValueId ProgramBuilder::Noise(int32_t index, NoiseKind kind) {
   program_.noises[place] = kind;
   return Insert({.op = Op::kNoise, .index = index});
 }
+ValueId ProgramBuilder::Inner(int32_t state) {
+  return Insert({.op = Op::kInner, .index = state});
+}
+ValueId ProgramBuilder::Elapsed() { return Insert({.op = Op::kElapsed}); }
+ValueId ProgramBuilder::Solved(int32_t state) {
+  return Insert({.op = Op::kSolved, .index = state});
+}
 ValueId ProgramBuilder::Updated(int32_t state, ValueId value) {
   return Insert({.op = Op::kUpdated, .a = value, .index = state});
 }

@@ -24,6 +24,9 @@ class ProgramBuilder {
   ValueId Step();
   // Enters `kind` into the program's noises, which grow as needed.
   ValueId Noise(int32_t index, NoiseKind kind);
+  ValueId Inner(int32_t state);
+  ValueId Elapsed();
+  ValueId Solved(int32_t state);
   ValueId Element(int32_t array, ValueId index);
   ValueId Updated(int32_t state, ValueId value);
 

@@ -29,6 +29,12 @@ Program Rebuild(const Program& program, CopyValue&& copy) {
   result.next = rename(program.next);
   result.observed = rename(program.observed);
   if (program.spike >= 0) result.spike = renamed[program.spike];
+  if (program.integration) {
+    result.integration = program.integration;
+    result.integration->slopes = rename(program.integration->slopes);
+    result.integration->jacobian = rename(program.integration->jacobian);
+    result.integration->by_time = rename(program.integration->by_time);
+  }
   return result;
 }
 

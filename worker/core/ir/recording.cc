@@ -124,6 +124,13 @@ std::optional<Program> CompileRecording(const Model& model, double dt,
   Program program = std::move(builder.program());
   program.initial = Renamed(fit->initial, renamed);
   program.next = Renamed(fit->next, renamed);
+  if (fit->integration) {
+    program.integration = fit->integration;
+    program.integration->slopes = Renamed(fit->integration->slopes, renamed);
+    program.integration->jacobian =
+        Renamed(fit->integration->jacobian, renamed);
+    program.integration->by_time = Renamed(fit->integration->by_time, renamed);
+  }
   program.spike = -1;
   program.observed = std::move(observed);
   program = DropDeadValues(std::move(program));

@@ -74,8 +74,10 @@ class ModelCompiler {
     Assemble();
     ReadInitialValues(source_.initial_values, symbols_, model_, diagnostics_);
     NoteUses();
-    model_.method = ReadMethod(source_.method, diagnostics_);
-    CheckMethodOptions(source_.method_options, model_.method, diagnostics_);
+    model_.methods = ReadMethods(source_, diagnostics_);
+    model_.method_choice = ReadMethodChoice(source_, diagnostics_);
+    model_.solver_options =
+        ReadMethodOptions(source_, model_.methods, model_.states, diagnostics_);
     return std::move(model_);
   }
 

@@ -10,6 +10,7 @@
 #include "worker/core/lang/ast.h"
 #include "worker/core/lang/diagnostic.h"
 #include "worker/core/lang/quantity.h"
+#include "worker/core/lang/solver_options.h"
 
 namespace somafit {
 
@@ -106,6 +107,12 @@ struct TimedArray {
   }
 };
 
+// How a method is chosen for a model that names none.
+enum class MethodChoice : uint8_t {
+  kBest,   // exact wherever the equations are linear
+  kBrian,  // as Brian 2 does, which has no exact solution of some of them
+};
+
 // What a name means inside a model's expressions.
 struct Meaning {
   enum class Kind {
@@ -157,7 +164,10 @@ struct Model {
   Code reset;
   Refractory refractory;
   std::vector<PeriodicCode> periodic;  // in the order of execution
-  std::string method;                  // lower case, canonical; "" chooses
+  // Tried in this order, by canonical names; none: chosen by method_choice.
+  std::vector<std::string> methods;
+  MethodChoice method_choice = MethodChoice::kBest;
+  SolverOptions solver_options;
 
   bool is_refractory() const {
     return refractory.form != Refractory::Form::kNone;

@@ -1,6 +1,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 
 #include "worker/core/base/number.h"
 #include "worker/core/lang/model.h"
@@ -41,7 +42,9 @@ class ModelPrinter {
            PrintExpression(initial.value));
     }
     PrintEvents();
-    if (!model_.method.empty()) Line("method ", model_.method);
+    if (!model_.methods.empty()) {
+      Line("method ", absl::StrJoin(model_.methods, ", "));
+    }
     return std::move(text_);
   }
 

@@ -200,8 +200,8 @@ TEST(CompileProgramTest, ShowsEveryStage) {
   EXPECT_EQ(stages, (std::vector<std::string>{
                         "lowered", "exact", "fold constants",
                         "invert invariant divisors", "invert exprel",
-                        "share exponentials", "fuse multiply add",
-                        "drop dead values"}));
+                        "share exponentials", "gather factors",
+                        "fuse multiply add", "drop dead values"}));
 }
 
 // Observed at step 3 of 1 ms, with I = 2, g = 4.

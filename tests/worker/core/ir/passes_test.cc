@@ -181,6 +181,49 @@ TEST(ShareExponentialsTest, LeavesWhatDoesNotFit) {
   }
 }
 
+TEST(GatherFactorsTest, MultipliesOnceWhatIsKnownBefore) {
+  ProgramBuilder b(Names());
+  const ValueId x = b.State(0), p = b.Parameter(0);
+  const ValueId once = b.Emit(Op::kMultiply, x, p);
+  const ValueId twice = b.Emit(Op::kMultiply, b.Constant(3), once);
+  const ValueId thrice = b.Emit(Op::kMultiply, twice, b.Constant(0.5));
+  EXPECT_EQ(Print(GatherFactors(Finish(b, thrice))).substr(0, 123),
+            "%0 = state x\n%1 = parameter p\n%2 = constant 3\n"
+            "%3 = multiply %1 %2\n%4 = constant 0.5\n%5 = multiply %3 %4\n"
+            "%6 = multiply %0 %5");
+}
+
+TEST(GatherFactorsTest, LeavesOtherProducts) {
+  const auto leaves = [](const auto& make) {
+    ProgramBuilder b(Names());
+    const Program program = Finish(b, make(b));
+    EXPECT_EQ(PrintProgram(GatherFactors(program)), PrintProgram(program));
+  };
+  const auto scaled = [](ProgramBuilder& b, double a) {
+    return b.Emit(Op::kMultiply, b.State(0), b.Constant(a));
+  };
+  // Of states.
+  leaves([&](ProgramBuilder& b) {
+    return b.Emit(Op::kMultiply, scaled(b, 3), b.State(0));
+  });
+  // Used elsewhere.
+  leaves([&](ProgramBuilder& b) {
+    const ValueId inner = scaled(b, 3);
+    return b.Emit(Op::kSubtract, b.Emit(Op::kMultiply, inner, b.Parameter(0)),
+                  inner);
+  });
+  // Seen by a comparison.
+  leaves([&](ProgramBuilder& b) {
+    return b.Emit(Op::kLess,
+                  b.Emit(Op::kMultiply, scaled(b, 3), b.Parameter(0)),
+                  b.State(0));
+  });
+  // Beyond what numbers hold.
+  leaves([&](ProgramBuilder& b) {
+    return b.Emit(Op::kMultiply, scaled(b, 1e200), b.Constant(1e200));
+  });
+}
+
 TEST(FuseMultiplyAddTest, FusesSumsAndDifferences) {
   struct Case {
     Op op;

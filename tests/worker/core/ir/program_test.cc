@@ -44,6 +44,13 @@ TEST(RatesTest, IsTheHighestOfTheOperands) {
                                Rate::kPerStep}));
 }
 
+void Integrate(Program& program, const std::vector<ValueId>& slopes,
+               const std::vector<double>& tolerances) {
+  Integration& integration = program.integration.emplace();
+  integration.slopes = slopes;
+  integration.options.absolute_errors = tolerances;
+}
+
 TEST(VerifyProgramTest, NamesTheInvariantThatIsBroken) {
   EXPECT_TRUE(VerifyProgram(Valid()).ok());
   struct Case {
@@ -66,6 +73,21 @@ TEST(VerifyProgramTest, NamesTheInvariantThatIsBroken) {
            {[](Program& p) { p.initial.clear(); }, "initial"},
            {[](Program& p) { p.next = {4}; }, "out of range"},
            {[](Program& p) { p.observed = {-1}; }, "out of range"},
+           {[](Program& p) { p.values[2].op = Op::kSolved; },
+            "for an integration that there is not"},
+           {[](Program& p) {
+              Integrate(p, {2}, {1});
+              p.values[2].op = Op::kSolved;
+            },
+            "is a slope made after integration"},
+           {[](Program& p) {
+              Integrate(p, {2}, {1});
+              p.values[2].op = Op::kInner;
+            },
+            "is taken from within an integration"},
+           {[](Program& p) { Integrate(p, {}, {1}); }, "0 slope values, not 1"},
+           {[](Program& p) { Integrate(p, {2}, {}); },
+            "tolerances for other states"},
        }) {
     Program program = Valid();
     c.damage(program);

@@ -69,8 +69,9 @@ TEST(GuideTest, NamesEveryFunctionUnitAndMethod) {
       continue;
     EXPECT_NE(guide.find(unit), std::string::npos) << unit;
   }
-  for (const char* const method : {"exact", "exponential_euler", "euler", "rk2",
-                                   "rk4", "heun", "milstein"}) {
+  for (const char* const method :
+       {"exact", "exponential_euler", "euler", "rk2", "rk4", "heun", "milstein",
+        "dopri5", "cash_karp54", "fehlberg78", "rosenbrock4", "gsl_rk8pd"}) {
     EXPECT_NE(guide.find(absl::StrCat("`", method, "`")), std::string::npos);
   }
 }

@@ -21,7 +21,7 @@ TEST(ModelTest, ReadsHodgkinHuxley) {
   EXPECT_EQ(model->subexpressions.size(), 6u);
   ASSERT_EQ(model->parameters.size(), 3u);
   EXPECT_EQ(model->parameters[0].name, "g_na");
-  EXPECT_EQ(model->method, "exponential_euler");
+  EXPECT_EQ(model->methods.at(0), "exponential_euler");
   EXPECT_NEAR(model->constants.at("Cm").value, 2e-10, 1e-24);
   ASSERT_EQ(model->initial_values.size(), 1u);
   EXPECT_EQ(model->states[model->initial_values[0].state].name, "v");
@@ -180,7 +180,7 @@ TEST(ModelTest, ChecksMethods) {
   EXPECT_EQ(mistakes("EXPONENTIAL_EULER"), "");
   EXPECT_EQ(mistakes("RK4"), "");
   EXPECT_EQ(mistakes("linear"), "");
-  EXPECT_THAT(mistakes("gsl_rkf45"), HasSubstr("is not available yet"));
+  EXPECT_THAT(mistakes("gsl_rkf45"), HasSubstr("is cash_karp54 here"));
   EXPECT_THAT(mistakes("rk5"), HasSubstr("did you mean `rk"));
   EXPECT_THAT(mistakes("simplectic"), HasSubstr("known: exact, exponential"));
   EXPECT_THAT(mistakes("independent"), HasSubstr("use exact"));
