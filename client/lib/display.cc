@@ -12,6 +12,7 @@
 
 #include "client/lib/client.h"
 #include "worker/core/base/number.h"
+#include "worker/core/objective/metric.h"
 
 namespace somafit {
 
@@ -42,16 +43,28 @@ v1::Variable OutputErrorVariable(const v1::Fit& fit, int output) {
   v1::Variable variable;
   variable.set_name(absl::StrCat(of.name(), "_error"));
   variable.set_display_scale(1);
-  bool squares = true;
-  for (const v1::MetricSpec& metric : fit.spec().metrics()) {
-    if (metric.output() == of.name()) {
-      squares = metric.metric().empty() || metric.metric() == "mse";
-    }
+  std::string metric, problem, hint;
+  for (const v1::MetricSpec& each : fit.spec().metrics()) {
+    if (each.output() == of.name()) metric = each.metric();
   }
-  if (squares && !DisplayUnitText(of).empty()) {
+  const MetricEntry* const entry =
+      ChooseMetric(metric, of.name(), &problem, &hint);
+  if (entry == nullptr) return variable;  // of a newer server
+  // What becomes of a unit shows with any.
+  const Dimension kelvin({0, 0, 0, 0, 1, 0, 0});
+  const Dimension dimension = entry->error_dimension(kelvin);
+  if (dimension == kelvin) {
+    variable = of;
+    variable.set_name(absl::StrCat(of.name(), "_error"));
+  } else if (dimension == kelvin.Power(2)) {
+    if (DisplayUnitText(of).empty()) return variable;
     variable.set_display_unit(absl::StrCat(of.display_unit(), "^2"));
     variable.set_display_scale(DisplayScale(of) * DisplayScale(of));
     variable.set_si_unit(absl::StrCat(of.si_unit(), "^2"));
+  } else if (!dimension.IsNone()) {
+    const std::string unit = dimension == kTimeDimension ? "s" : "Hz";
+    variable.set_display_unit(unit);
+    variable.set_si_unit(unit);
   }
   return variable;
 }

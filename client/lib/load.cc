@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 
+#include "client/lib/spike_file.h"
 #include "client/lib/trace_file.h"
 #include "worker/core/base/number.h"
 #include "worker/core/base/status.h"
@@ -26,6 +27,7 @@ struct Signals {
   std::string field;  // "data.inputs.I"
   Channel channel;
   double scale = 1;
+  bool is_spikes = false;  // `traces` are times, until they are counted
   TraceTable traces;
 };
 
@@ -57,6 +59,7 @@ class Loader {
     for (const v1::TraceFile& file : spec_.data().outputs()) {
       Read(file, false);
     }
+    if (errors_.empty() && dt) CountSpikes(*dt);
     if (errors_.empty()) CompareShapes();
     if (errors_.empty()) CheckWeights();
     if (!errors_.empty()) {
@@ -92,7 +95,15 @@ class Loader {
     }
     const std::filesystem::path path =
         std::filesystem::path(folder_) / file.file();
-    absl::StatusOr<TraceTable> traces = ReadTraceFile(path.string(), layout);
+    const bool is_spikes = !is_input && file.name() == kSpikes;
+    if (is_spikes && layout == TraceLayout::kColumns) {
+      Error(absl::StrCat(signals.field,
+                         ".layout: spikes have one row a trace, not columns"));
+      return;
+    }
+    absl::StatusOr<TraceTable> traces =
+        is_spikes ? ReadSpikeFile(path.string())
+                  : ReadTraceFile(path.string(), layout);
     if (!traces.ok()) {
       Error(absl::StrCat(signals.field, ": ", traces.status().message()));
       return;
@@ -106,7 +117,78 @@ class Loader {
     (is_input ? inputs_ : outputs_).push_back(std::move(signals));
   }
 
+  // Spike times become numbers of spikes in each step.
+  void CountSpikes(double dt) {
+    const Signals* other = nullptr;
+    for (const std::vector<Signals>* list : {&inputs_, &outputs_}) {
+      for (const Signals& each : *list) {
+        if (other == nullptr && !each.is_spikes) other = &each;
+      }
+    }
+    const size_t n_steps = other == nullptr ? 0 : other->traces[0].size();
+    for (Signals& signals : outputs_) {
+      if (!signals.is_spikes) continue;
+      if (n_steps == 0) {
+        Error(absl::StrCat(signals.field,
+                           ": spikes alone do not say how long a trace is; "
+                           "name an input, or another output, too"));
+        return;
+      }
+      if (signals.traces.size() != other->traces.size()) {
+        Error(absl::StrCat(signals.field, " has ", signals.traces.size(),
+                           " traces, but ", other->field, " has ",
+                           other->traces.size(),
+                           "; write nan for a silent one"));
+        return;
+      }
+      const auto last = static_cast<double>(n_steps) - 1;
+      for (size_t i = 0; i < signals.traces.size(); ++i) {
+        std::vector<double> counts(n_steps);
+        for (const double time : signals.traces[i]) {
+          double step = std::nearbyint(time / dt);
+          // Within the last step, and nearer to its end.
+          if (step == last + 1 && time < (last + 1) * dt) step = last;
+          if (step >= 0 && step <= last) {
+            ++counts[static_cast<size_t>(step)];
+            continue;
+          }
+          Error(absl::StrCat(
+              signals.field, ": trace ", i, " (from 0) has a spike at ",
+              ShortestText(time), " second, but lasts from 0 to ",
+              ShortestText(static_cast<double>(n_steps) * dt), " second"));
+          return;
+        }
+        signals.traces[i] = std::move(counts);
+      }
+    }
+  }
+
+  bool ReadUnitOfTimes(const v1::TraceFile& file, Signals* signals) {
+    const Source source{absl::StrCat(signals->field, ".unit"), file.unit()};
+    if (file.unit().empty()) {
+      Error(absl::StrCat(signals->field,
+                         " has no unit; add unit: followed by that of the "
+                         "times in the file, like ms"));
+      return false;
+    }
+    Diagnostics diagnostics;
+    const std::optional<double> unit =
+        EvaluateQuantityOf(source, kTimeDimension, diagnostics);
+    Note(diagnostics);
+    if (unit && !(std::isfinite(*unit) && *unit > 0)) {
+      Error(absl::StrCat(source.field, ": \"", source.text,
+                         "\" is not a unit; write one like ms"));
+      return false;
+    }
+    signals->scale = unit.value_or(1);
+    signals->is_spikes = true;
+    return unit.has_value();
+  }
+
   bool ReadUnit(const v1::TraceFile& file, bool is_input, Signals* signals) {
+    if (!is_input && file.name() == kSpikes) {
+      return ReadUnitOfTimes(file, signals);
+    }
     Source source{absl::StrCat(signals->field, ".unit"), file.unit()};
     if (file.unit().empty() && is_input) {
       Error(absl::StrCat(signals->field,

@@ -25,7 +25,11 @@ absl::StatusOr<Dataset> LoadShapes(const v1::FitSpec& spec,
     each.set_unit("1");
   }
   for (v1::TraceFile& each : *plain.mutable_data()->mutable_outputs()) {
-    each.set_unit("1");
+    if (each.name() == kSpikes) {
+      plain.set_dt(spec.dt());  // times must be known
+    } else {
+      each.set_unit("1");
+    }
   }
   return LoadDataset(plain, folder);
 }

@@ -55,6 +55,10 @@ std::string_view KindText(OptionSpec::Kind kind) {
       return "integer";
     case OptionSpec::Kind::kTime:
       return "time [s]";
+    case OptionSpec::Kind::kRate:
+      return "rate [1/s]";
+    case OptionSpec::Kind::kBoolean:
+      return "true (1) or false (0)";
     case OptionSpec::Kind::kOutput:
       return "in units of the output";
   }

@@ -58,10 +58,7 @@ void CheckOutputs(const std::vector<MetricSpec>& metrics,
 // A normalization with a unit takes the unit out of the error.
 bool TakesUnitOut(const MetricSpec& metric, const MetricEntry& entry) {
   for (const OptionSpec& option : entry.options) {
-    if (option.kind != OptionSpec::Kind::kOutput ||
-        option.name != "normalization") {
-      continue;
-    }
+    if (option.name != "normalization") continue;
     for (const NamedText& given : metric.options) {
       if (given.name != option.name) continue;
       Diagnostics checked_before;
@@ -81,7 +78,7 @@ void CheckAgainstTraces(const MetricSpec& metric, const MetricEntry& entry,
       "metrics.", metric.output, metric.t_weights.empty() ? "" : ".t_weights");
   for (size_t i = 0; i < dataset.traces.size(); ++i) {
     const absl::Status status =
-        ValidateMetricConfig(config, dataset.traces[i].n_steps());
+        ValidateMetric(entry, config, dataset.traces[i].targets[output_index]);
     if (status.ok()) continue;
     diagnostics.FieldError("E_METRIC", field,
                            absl::StrCat("trace ", i, ": ", status.message()));
@@ -107,20 +104,16 @@ std::optional<Dimension> CheckMetric(MetricSpec& metric, size_t output_index,
                                      const Dataset& dataset,
                                      std::optional<double> dt,
                                      Diagnostics& diagnostics) {
-  if (metric.metric.empty()) metric.metric = "mse";
   const std::string field = absl::StrCat("metrics.", metric.output);
-  const MetricEntry* const entry = FindMetric(metric.metric);
+  std::string problem, hint;
+  const MetricEntry* const entry =
+      ChooseMetric(metric.metric, metric.output, &problem, &hint);
   if (entry == nullptr) {
-    std::vector<std::string> names;
-    for (const MetricEntry* known : AllMetrics()) {
-      names.emplace_back(known->name);
-    }
-    diagnostics.FieldError(
-        "E_METRIC", absl::StrCat(field, ".metric"),
-        absl::StrCat("there is no metric ", Quoted(metric.metric)),
-        absl::StrCat("known are: ", absl::StrJoin(names, ", ")));
+    diagnostics.FieldError("E_METRIC", absl::StrCat(field, ".metric"), problem,
+                           hint);
     return std::nullopt;
   }
+  metric.metric = std::string(entry->name);
   const Channel& output = dataset.outputs[output_index];
   Diagnostics of_options;
   MetricConfig config;
@@ -134,7 +127,7 @@ std::optional<Dimension> CheckMetric(MetricSpec& metric, size_t output_index,
   CheckAgainstTraces(metric, *entry, config, output_index, dataset,
                      diagnostics);
   if (TakesUnitOut(metric, *entry)) return kNoDimension;
-  return entry->make(config)->ErrorDimension(output.dimension);
+  return entry->error_dimension(output.dimension);
 }
 
 }  // namespace

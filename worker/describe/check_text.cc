@@ -8,6 +8,7 @@
 #include "worker/core/base/number.h"
 #include "worker/core/ir/method.h"
 #include "worker/core/lang/periodic.h"
+#include "worker/core/objective/metric.h"
 #include "worker/core/units/unit.h"
 #include "worker/describe/text_columns.h"
 
@@ -196,7 +197,8 @@ class CheckPrinter {
       if (metric.output != output || metric.metric.empty()) continue;
       return metric.metric;
     }
-    return "mse";
+    std::string problem, hint;
+    return std::string(ChooseMetric("", output, &problem, &hint)->name);
   }
 
   std::vector<TextRow> Constants() {

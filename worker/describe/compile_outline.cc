@@ -135,7 +135,9 @@ class OutlineCompiler {
         continue;
       }
       Channel channel{output.name, kNoDimension};
-      if (output.unit.empty()) {
+      if (output.name == kSpikes) {
+        // The unit is that of their times.
+      } else if (output.unit.empty()) {
         channel.dimension = DefinedDimension(output.name);
       } else {
         ReadUnit({absl::StrCat(field, ".unit"), output.unit}, channel);
@@ -220,11 +222,8 @@ class OutlineCompiler {
   }
 
   void CheckMetrics(const std::vector<Channel>& outputs) {
-    std::vector<std::string> names, known;
+    std::vector<std::string> names;
     for (const Channel& output : outputs) names.push_back(output.name);
-    for (const MetricEntry* entry : AllMetrics()) {
-      known.emplace_back(entry->name);
-    }
     std::set<std::string> given;
     for (const MetricSpec& metric : outline_.metrics) {
       const std::string field = absl::StrCat("metrics.", Shown(metric.output));
@@ -244,12 +243,12 @@ class OutlineCompiler {
             "keep one of them");
         continue;
       }
-      const std::string name = metric.metric.empty() ? "mse" : metric.metric;
-      const MetricEntry* entry = FindMetric(name);
+      std::string problem, hint;
+      const MetricEntry* const entry =
+          ChooseMetric(metric.metric, metric.output, &problem, &hint);
       if (entry == nullptr) {
-        ReportUnknown("E_METRIC", absl::StrCat(field, ".metric"),
-                      absl::StrCat("there is no metric ", Quoted(name)), name,
-                      known);
+        diagnostics_.FieldError("E_METRIC", absl::StrCat(field, ".metric"),
+                                problem, hint);
         continue;
       }
       if (!dimensions_known_) continue;

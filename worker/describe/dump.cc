@@ -18,12 +18,15 @@ absl::StatusOr<std::string> KernelsText(const Program& program,
                                         KernelText what) {
   if (!program.integration) return DumpKernel(program, kernel, what);
   const SolverParts parts = TakeApart(program);
-  KernelOptions recording = kernel;
-  recording.variant = KernelVariant::kRecord;
+  KernelOptions before = kernel, side = kernel;
+  before.variant = side.variant = KernelVariant::kRecord;
+  // As worker/sim has them.
+  side.isa = Isa::kAvx2;
+  side.width = 4;
   const std::tuple<const char*, const Program*, const KernelOptions*> all[] = {
-      {"before integration", &parts.before, &recording},
-      {"right-hand side", &parts.slopes, &recording},
-      {"Jacobian", &parts.jacobian, &recording},
+      {"before integration", &parts.before, &before},
+      {"right-hand side", &parts.slopes, &side},
+      {"Jacobian", &parts.jacobian, &side},
       {"after integration", &parts.after, &kernel}};
   std::string text;
   for (const auto& [name, part, options] : all) {

@@ -280,7 +280,8 @@ bool IsLong(Op op) {
 
 // Of a register of lanes, roughly. The published Hodgkin-Huxley model has 500.
 size_t VectorInstructions(const Program& program) {
-  size_t instructions = 0;
+  // What is stored takes some too.
+  size_t instructions = program.next.size() + program.observed.size();
   for (const Value& value : program.values) {
     switch (value.op) {
       case Op::kExp:
@@ -326,7 +327,9 @@ int BestWidth(const Program& program, Isa isa, size_t n_points) {
                          static_cast<size_t>(&value - program.values.data());
                      return rates[id] == Rate::kPerStep && IsLong(value.op);
                    });
-  return n_points > 16 && is_short ? 32 : 16;
+  // Fewer points are better spread over threads.
+  constexpr size_t kMany = 128;
+  return n_points >= kMany && is_short ? 32 : 16;
 }
 
 std::string_view IsaName(Isa isa) {

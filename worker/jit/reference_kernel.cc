@@ -21,14 +21,15 @@ class ReferenceKernel final : public Kernel {
              const double* noise) const override {
     const size_t n_draws = noise == nullptr ? 0 : program_.noises.size();
     const std::vector<double> values =
-        Interpreter(program_, width_, Parameters(parameters),
+        Interpreter(program_, schedule_, width_, Parameters(parameters),
                     {noise, n_draws * width_})
             .states();
     std::copy(values.begin(), values.end(), states);
   }
 
   void Run(const KernelCall& call) const override {
-    Interpreter interpreter(program_, width_, Parameters(call.parameters));
+    Interpreter interpreter(program_, schedule_, width_,
+                            Parameters(call.parameters));
     const size_t n_states = program_.states.size() * width_;
     interpreter.set_states({call.states, n_states});
     TraceView view;
@@ -73,6 +74,8 @@ class ReferenceKernel final : public Kernel {
   }
 
   const Program program_;
+  const std::shared_ptr<const Interpreter::Schedule> schedule_ =
+      Interpreter::Prepare(program_);
   const bool record_;
   const size_t width_;
 };

@@ -136,11 +136,13 @@ class Batch {
       if (!diverged) continue;
       constexpr size_t kMaxName = 60;
       const Program& program = experiment_.program;
+      const bool gave_up =
+          program.integration && diverged->state + 1 == program.states.size();
       return absl::StrCat(
-          program.states[diverged->state].substr(0, kMaxName),
-          " is not within +-1e50", program.integration ? ", or " : "",
-          program.integration ? program.integration->solver : "",
-          program.integration ? " found no step that is good enough," : "",
+          gave_up ? program.integration->solver
+                  : program.states[diverged->state].substr(0, kMaxName),
+          gave_up ? " found no step that is good enough"
+                  : " is not within +-1e50",
           " at step ", diverged->step, " of trace ", trace);
     }
     return "";
@@ -184,9 +186,10 @@ class Batch {
     errors = std::move(comparison.sums);
     for (size_t output = 0; output < n_outputs_; ++output) {
       const double sum = (*weights_)[trace][output].sum;
+      const Metric& metric = *experiment_.metrics[output];
       for (size_t lane = 0; lane < width_; ++lane) {
         double& error = errors[output * width_ + lane];
-        error = sum > 0 ? error / sum : kNaN;
+        error = sum > 0 ? metric.FromMeanSquare(error / sum) : kNaN;
       }
     }
     return outcome;
@@ -211,8 +214,9 @@ class Batch {
         },
         Cancelled());
     errors.resize(n_outputs_ * width_);
+    if (outcome.cancelled) return outcome;
     for (size_t output = 0; output < n_outputs_; ++output) {
-      accumulators[output]->Finish({&errors[output * width_], width_});
+      accumulators[output]->Finish({&errors[output * width_], block.n_lanes});
     }
     return outcome;
   }

@@ -1,6 +1,7 @@
 #include "worker/sim/block.h"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 #include "worker/sim/solving_kernel.h"
@@ -22,7 +23,9 @@ absl::StatusOr<std::shared_ptr<const Kernel>> ReferencePart(
 absl::StatusOr<std::shared_ptr<const Kernel>> NativePart(const Program& program,
                                                          KernelVariant variant,
                                                          int width) {
-  if (!FitsNativeCode(program)) return ReferencePart(program, variant, width);
+  if (!FitsNativeCode(program, width)) {
+    return ReferencePart(program, variant, width);
+  }
   KernelOptions options;
   options.variant = variant;
   options.width = width;
@@ -70,20 +73,18 @@ class BlockRun {
     }
     Draw(kInitialStep, kInitialStep + 1);
     kernel_.Start(block_.parameters.data(), states_.data(), noise_.data());
-    Check(0, 0);
+    Check(0, 0, cancelled);
     for (size_t begin = 0; begin < n_steps_ && n_diverged_ < n_lanes_;
          begin += kCheckInterval) {
-      if (cancelled && cancelled()) {
-        outcome_.cancelled = true;
-        break;
-      }
+      if (IsCancelled(cancelled)) break;
       const size_t end = std::min(n_steps_, begin + kCheckInterval);
       before_ = states_;
       call_.begin = static_cast<int64_t>(begin);
       call_.end = static_cast<int64_t>(end);
       Draw(call_.begin, call_.end);
-      kernel_.Run(call_);
-      Check(begin, end);
+      if (!RunChunk(cancelled)) break;
+      Check(begin, end, cancelled);
+      if (outcome_.cancelled) break;
       if (comparison == nullptr) Show(begin, end, rows);
     }
     return std::move(outcome_);
@@ -98,31 +99,61 @@ class BlockRun {
 
   // A variable without an equation may hold any number.
   std::span<const double> Integrated(const std::vector<double>& states) const {
-    return std::span(states).first(
-        (program_.states.size() - program_.n_variables) * width_);
+    return std::span(states).first(program_.n_integrated() * width_);
   }
 
-  void Check(size_t begin, size_t end) {
-    const std::span<const double> checked = Integrated(states_);
-    if (AreInRange(checked)) return;
+  // The first state of a lane that is out of range; -1: none is. A solver that
+  // gave up says so in the last state, whatever code did to the others.
+  int Leaver(const std::vector<double>& states, size_t lane) const {
+    const size_t last = program_.states.size() - 1;
+    if (program_.integration && std::isnan(states[last * width_ + lane])) {
+      return static_cast<int>(last);
+    }
+    return FirstOutOfRange(Integrated(states), width_, lane);
+  }
+
+  bool IsCancelled(const std::function<bool()>& cancelled) {
+    outcome_.cancelled = outcome_.cancelled || (cancelled && cancelled());
+    return outcome_.cancelled;
+  }
+
+  // False if cancelled. Solvers may take seconds for a few steps.
+  bool RunChunk(const std::function<bool()>& cancelled) {
+    const int64_t most = program_.integration ? 4 : call_.end - call_.begin;
+    KernelCall call = call_;
+    for (call.begin = call_.begin; call.begin < call_.end;
+         call.begin = call.end) {
+      if (call.begin > call_.begin && IsCancelled(cancelled)) return false;
+      call.end = std::min(call.begin + most, call_.end);
+      const auto done = static_cast<size_t>(call.begin - call_.begin);
+      call.noise = call_.noise + done * program_.noises.size() * width_;
+      if (call_.record != nullptr) {
+        call.record = call_.record + done * program_.outputs.size() * width_;
+      }
+      kernel_.Run(call);
+    }
+    return true;
+  }
+
+  void Check(size_t begin, size_t end, const std::function<bool()>& cancelled) {
+    if (!program_.integration && AreInRange(Integrated(states_))) return;
     std::vector<bool> left(n_lanes_);
     bool any = false;
     for (size_t lane = 0; lane < n_lanes_; ++lane) {
-      left[lane] =
-          !outcome_.diverged[lane] && IsOutOfRange(checked, width_, lane);
+      left[lane] = !outcome_.diverged[lane] && Leaver(states_, lane) >= 0;
       any |= left[lane];
     }
     if (!any) return;
     left_ = std::move(left);
     if (end > 0) {
-      Trail(begin, end);
+      Trail(begin, end, cancelled);
     } else {
       Note(states_, 0);
     }
   }
 
   // Runs the chunk again, step by step, to see where lanes diverged.
-  void Trail(size_t begin, size_t end) {
+  void Trail(size_t begin, size_t end, const std::function<bool()>& cancelled) {
     std::vector<double> sums(program_.outputs.size() * width_);
     std::vector<double> row(sums.size());
     KernelCall call = call_;
@@ -131,6 +162,7 @@ class BlockRun {
     if (call.record != nullptr) call.record = row.data();
     const size_t n_noises = program_.noises.size();
     for (size_t step = begin; step < end; ++step) {
+      if (program_.integration && IsCancelled(cancelled)) return;
       Note(before_, step);
       call.begin = static_cast<int64_t>(step);
       call.end = call.begin + 1;
@@ -144,7 +176,7 @@ class BlockRun {
   void Note(const std::vector<double>& states, size_t step) {
     for (size_t lane = 0; lane < n_lanes_; ++lane) {
       if (!left_[lane] || outcome_.diverged[lane]) continue;
-      const int state = FirstOutOfRange(Integrated(states), width_, lane);
+      const int state = Leaver(states, lane);
       if (state < 0) continue;
       outcome_.diverged[lane] = {step, static_cast<size_t>(state)};
       ++n_diverged_;

@@ -17,10 +17,6 @@ bool AreInRange(std::span<const double> states) {
   return all;
 }
 
-bool IsOutOfRange(std::span<const double> states, size_t n_lanes, size_t lane) {
-  return FirstOutOfRange(states, n_lanes, lane) >= 0;
-}
-
 int FirstOutOfRange(std::span<const double> states, size_t n_lanes,
                     size_t lane) {
   for (size_t i = lane; i < states.size(); i += n_lanes) {

@@ -19,9 +19,8 @@ struct Divergence {
 
 // Whether all states of all lanes are in range.
 bool AreInRange(std::span<const double> states);
-// Whether lane `lane` of `states[state][lane]` is out of range.
-bool IsOutOfRange(std::span<const double> states, size_t n_lanes, size_t lane);
-// The first state of that lane that is; -1: none is.
+// The first state of lane `lane` of `states[state][lane]` that is out of range;
+// -1: none is.
 int FirstOutOfRange(std::span<const double> states, size_t n_lanes,
                     size_t lane);
 

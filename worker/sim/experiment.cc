@@ -63,17 +63,12 @@ std::unique_ptr<Metric> MakeMetric(const MetricSpec& spec,
                                    const std::string& field, size_t output,
                                    const Dataset& dataset, double dt,
                                    Diagnostics& diagnostics) {
-  const MetricEntry* entry =
-      FindMetric(spec.metric.empty() ? "mse" : spec.metric);
+  std::string problem, hint;
+  const MetricEntry* const entry =
+      ChooseMetric(spec.metric, dataset.outputs[output].name, &problem, &hint);
   if (entry == nullptr) {
-    std::vector<std::string> known;
-    for (const MetricEntry* other : AllMetrics()) {
-      known.emplace_back(other->name);
-    }
-    diagnostics.FieldError(
-        "E_OPTION", absl::StrCat(field, ".metric"),
-        absl::StrCat("unknown metric \"", spec.metric, "\""),
-        absl::StrCat("Known are: ", absl::StrJoin(known, ", "), "."));
+    diagnostics.FieldError("E_OPTION", absl::StrCat(field, ".metric"), problem,
+                           hint);
     return nullptr;
   }
   Diagnostics mistakes;
@@ -87,7 +82,7 @@ std::unique_ptr<Metric> MakeMetric(const MetricSpec& spec,
   if (mistakes.HasErrors()) return nullptr;
   for (size_t i = 0; i < dataset.traces.size(); ++i) {
     const absl::Status status =
-        ValidateMetricConfig(config, dataset.traces[i].n_steps());
+        ValidateMetric(*entry, config, dataset.traces[i].targets[output]);
     if (status.ok()) continue;
     diagnostics.FieldError(
         "E_OPTION", field,

@@ -1,6 +1,7 @@
 #include "worker/sim/rosenbrock_step.h"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 // Its checks would throw where a matrix is nearly singular; here such a step is
@@ -53,6 +54,10 @@ void RosenbrockStep::Take(RightSide& right_side, const double* states,
   const auto jacobian = [&right_side](const Vector& at, Work::Matrix& by_state,
                                       double time, Vector& by_time) {
     right_side.Jacobian(&at[0], time, &by_state.data()[0], &by_time[0]);
+    // Where slopes have no derivative, or an infinite one, the step is one
+    // without: of a lower order, which its error shows.
+    for (double& each : by_state.data()) each = std::isfinite(each) ? each : 0;
+    for (double& each : by_time) each = std::isfinite(each) ? each : 0;
   };
   std::copy_n(states, n_states_, work_->from.begin());
   work_->stepper.do_step(std::make_pair(slopes, jacobian), work_->from, elapsed,

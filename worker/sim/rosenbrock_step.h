@@ -19,6 +19,7 @@ class RosenbrockStep {
 
   // From `states` at `elapsed` to `after`, `step` later [s], with an estimate
   // of the errors in these. Where a matrix is singular they are no numbers.
+  // Derivatives that are not finite count as 0.
   void Take(RightSide& right_side, const double* states, double elapsed,
             double step, double* after, double* errors);
 

@@ -118,20 +118,25 @@ class AdaptiveSolver : public Solver {
     return std::clamp(kSafety * Power(error, exponent_), kLeast, kMost);
   }
 
-  const SolverOptions& options_;
+  const SolverOptions options_;
   const double exponent_;
   Numbers states_, tried_, errors_;
 };
 
 // A Runge-Kutta method of Odeint. `kKeepsSlopes`: its last evaluation is the
-// first of the next step.
-template <typename Stepper, bool kKeepsSlopes>
+// first of the next step. `kMayBeBlind`: its estimate of the error is 0 for
+// slopes that depend on time alone, whatever the error; then two half steps
+// tell.
+template <typename Stepper, bool kKeepsSlopes, bool kMayBeBlind = false>
 class ExplicitSolver final : public AdaptiveSolver {
  public:
   explicit ExplicitSolver(const Integration& integration)
       : AdaptiveSolver(integration, Stepper::error_order_value),
         slopes_(integration.slopes.size()),
-        next_slopes_(slopes_) {}
+        next_slopes_(slopes_),
+        halfway_(slopes_),
+        compared_(slopes_),
+        ignored_(slopes_) {}
 
  private:
   void Begin(RightSide&) override { has_slopes_ = false; }
@@ -150,6 +155,38 @@ class ExplicitSolver final : public AdaptiveSolver {
     } else {
       stepper_.do_step(system, states, slopes_, elapsed, tried, step, errors);
     }
+    if constexpr (kMayBeBlind) {
+      if (MayBeBlind(states, tried, errors)) {
+        CompareHalves(system, states, elapsed, step, tried, errors);
+      }
+    }
+  }
+
+  // Adds to the errors what two steps half as long differ by.
+  template <typename System>
+  void CompareHalves(const System& system, const Numbers& states,
+                     double elapsed, double step, const Numbers& tried,
+                     Numbers& errors) {
+    stepper_.do_step(system, states, slopes_, elapsed, halfway_, step / 2,
+                     ignored_);
+    stepper_.do_step(system, halfway_, elapsed + step / 2, compared_, step / 2,
+                     ignored_);
+    for (size_t i = 0; i < errors.size(); ++i) {
+      errors[i] = std::fabs(errors[i]) + std::fabs(compared_[i] - tried[i]);
+    }
+  }
+
+  // Whether a state moved, and its error looks like none.
+  static bool MayBeBlind(const Numbers& states, const Numbers& tried,
+                         const Numbers& errors) {
+    constexpr double kRounding = 1e-14;
+    for (size_t i = 0; i < tried.size(); ++i) {
+      if (tried[i] != states[i] &&
+          std::fabs(errors[i]) <= kRounding * std::fabs(tried[i])) {
+        return true;
+      }
+    }
+    return false;
   }
 
   void Accept() override {
@@ -162,7 +199,7 @@ class ExplicitSolver final : public AdaptiveSolver {
 
   Stepper stepper_;
   bool has_slopes_ = false;
-  Numbers slopes_, next_slopes_;
+  Numbers slopes_, next_slopes_, halfway_, compared_, ignored_;
 };
 
 // For stiff equations, with the Jacobian.
@@ -200,7 +237,7 @@ std::unique_ptr<Solver> MakeSolver(const Integration& integration) {
   }
   if (name == "fehlberg78") {
     return std::make_unique<
-        ExplicitSolver<odeint::runge_kutta_fehlberg78<Numbers>, false>>(
+        ExplicitSolver<odeint::runge_kutta_fehlberg78<Numbers>, false, true>>(
         integration);
   }
   SOMAFIT_CHECK(name == "rosenbrock4");

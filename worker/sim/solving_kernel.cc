@@ -20,8 +20,8 @@ constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 constexpr int kSideWidth = 4;
 
 struct Kernels {
-  std::shared_ptr<const Kernel> before;  // null: nothing is observed
-  std::shared_ptr<const Kernel> slopes, jacobian, after;
+  std::shared_ptr<const Kernel> before, slopes, after;
+  std::shared_ptr<const Kernel> jacobian;  // null: the solver needs none
 };
 
 // One lane's right-hand side, by kernels.
@@ -109,10 +109,10 @@ class SolvingKernel final : public Kernel {
 
   void Run(const KernelCall& call) const override {
     std::vector<double> parameters = Extended(call.parameters);
-    double* const solved = &parameters[n_parameters_ * width_];
-    std::vector<double> crossings(parts_.before.outputs.size() * width_);
-    CompiledRightSide right_side(parts_, kernels_, call.arrays);
-    const std::unique_ptr<Solver> solver = MakeSolver(integration_);
+    Scratch scratch{std::vector<double>(parts_.before.outputs.size() * width_),
+                    std::vector<double>(n_integrated_),
+                    CompiledRightSide(parts_, kernels_, call.arrays),
+                    MakeSolver(integration_)};
     KernelCall step = call;
     step.parameters = parameters.data();
     for (int64_t k = call.begin; k < call.end; ++k) {
@@ -122,12 +122,11 @@ class SolvingKernel final : public Kernel {
       if (call.noise != nullptr) {
         step.noise = call.noise + row * n_noises_ * width_;
       }
-      if (kernels_.before != nullptr) {
-        step.record = crossings.data();
-        kernels_.before->Run(step);
-      }
+      step.record = scratch.taken.data();
+      kernels_.before->Run(step);
       for (size_t lane = 0; lane < width_; ++lane) {
-        SolveLane(lane, call.states, crossings, *solver, right_side, solved);
+        SolveLane(lane, &call.states[(n_states_ - 1) * width_], scratch,
+                  &parameters[n_parameters_ * width_]);
       }
       step.record = call.record == nullptr
                         ? nullptr
@@ -137,38 +136,49 @@ class SolvingKernel final : public Kernel {
   }
 
  private:
+  struct Scratch {
+    std::vector<double> taken;  // what `before` observes, [output][lane]
+    std::vector<double> states;
+    CompiledRightSide right_side;
+    std::unique_ptr<Solver> solver;
+  };
+
   std::vector<double> Extended(const double* parameters) const {
     std::vector<double> extended((n_parameters_ + n_states_) * width_);
     std::copy_n(parameters, n_parameters_ * width_, extended.begin());
     return extended;
   }
 
-  void SolveLane(size_t lane, const double* states,
-                 const std::vector<double>& crossings, Solver& solver,
-                 CompiledRightSide& right_side, double* solved) const {
+  // `steps` are the solver's own states.
+  void SolveLane(size_t lane, const double* steps, Scratch& scratch,
+                 double* solved) const {
     // Spare lanes repeat the last.
-    if (lane > 0 && IsSame(states, n_states_, lane) &&
-        IsSame(crossings.data(), parts_.before.outputs.size(), lane)) {
+    if (lane > 0 && IsSame(steps, 1, lane) &&
+        IsSame(scratch.taken.data(), parts_.before.outputs.size(), lane)) {
       for (size_t i = 0; i < n_states_; ++i) {
         solved[i * width_ + lane] = solved[i * width_ + lane - 1];
       }
       return;
     }
-    std::vector<double> at(n_integrated_);
-    bool finite = true;
+    std::vector<double>& states = scratch.states;
+    bool goes_on = !std::isnan(steps[lane]);
     for (size_t i = 0; i < n_integrated_; ++i) {
-      at[i] = states[i * width_ + lane];
-      finite = finite && std::isfinite(at[i]);
+      states[i] = scratch.taken[i * width_ + lane];
+      goes_on = goes_on && std::isfinite(states[i]);
     }
-    double step = keeps_step_ ? states[(n_states_ - 1) * width_ + lane] : 0;
-    right_side.Take(crossings.data(), width_, lane);
-    if (!finite || !solver.Integrate(right_side, dt_, at, step)) {
-      std::fill(at.begin(), at.end(), kNaN);
+    double step = keeps_step_ ? steps[lane] : 0;
+    if (goes_on) {
+      scratch.right_side.Take(&scratch.taken[n_integrated_ * width_], width_,
+                              lane);
+      goes_on =
+          scratch.solver->Integrate(scratch.right_side, dt_, states, step);
     }
     for (size_t i = 0; i < n_integrated_; ++i) {
-      solved[i * width_ + lane] = at[i];
+      solved[i * width_ + lane] = goes_on ? states[i] : kNaN;
     }
-    if (keeps_step_) solved[(n_states_ - 1) * width_ + lane] = step;
+    solved[(n_states_ - 1) * width_ + lane] = !goes_on      ? kNaN
+                                              : keeps_step_ ? step
+                                                            : 0;
   }
 
   // Whether a lane has the bits of the one before.
@@ -188,7 +198,7 @@ class SolvingKernel final : public Kernel {
   const Integration integration_;
   const double dt_;
   const size_t n_parameters_, n_states_, n_integrated_, n_outputs_, n_noises_;
-  const bool keeps_step_;  // as the last state
+  const bool keeps_step_;
   const size_t width_;
 };
 
@@ -199,10 +209,8 @@ absl::StatusOr<std::shared_ptr<const Kernel>> MakeSolvingKernel(
     const PartSource& source) {
   SolverParts parts = TakeApart(program);
   Kernels kernels;
-  if (!parts.before.outputs.empty()) {
-    SOMAFIT_ASSIGN_OR_RETURN(
-        kernels.before, source(parts.before, KernelVariant::kRecord, width));
-  }
+  SOMAFIT_ASSIGN_OR_RETURN(kernels.before,
+                           source(parts.before, KernelVariant::kRecord, width));
   SOMAFIT_ASSIGN_OR_RETURN(
       kernels.slopes, source(parts.slopes, KernelVariant::kRecord, kSideWidth));
   if (!parts.jacobian.outputs.empty()) {

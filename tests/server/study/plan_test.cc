@@ -119,7 +119,7 @@ TEST(ResolvePlanTest, ReportsEachMistakeUnderItsField) {
        [](FitSpec& s, Dataset&) { s.parameters[1].bounds = "[2*nS, 1*nS]"; }},
       {"parameters.gl.bounds", "",
        [](FitSpec& s, Dataset&) { s.parameters[1].bounds = "[1*mV, 2*mV]"; }},
-      {"metrics.v.metric", "no metric \"best\"",
+      {"metrics.v.metric", "no metric `best`",
        [](FitSpec& s, Dataset&) {
          s.metrics = {{"v", "best", {}, {}}};
        }},

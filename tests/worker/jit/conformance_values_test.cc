@@ -374,6 +374,12 @@ TEST(ConformanceValuesTest, MethodChoice) {
        "", "exact", "brian"},
       {"3.4g", "dv/dt = (y/(1*nA) - v)/ms : 1\ndy/dt = (1*pA*v - 9*y)/ms : amp",
        "", "exact", "brian"},
+      // A chain of four equal rates, and another: not by order of the states.
+      {"3.4h",
+       "dz2/dt = (z1 - z2)/tau : 1\ndv/dt = (z3 - v)/ms : 1\n"
+       "dz0/dt = -z0/tau : 1\ndz3/dt = (z2 - z3)/tau : 1\n"
+       "dz1/dt = (z0 - z1)/tau : 1",
+       "", "exact", "brian"},
       {"named", "dv/dt = 5*Hz : 1", "exact", "exact", "brian"},
       {"3.4a", "dv/dt = -abs(v)/ms : 1", "exact", ""},
       {"3.4b", "dv/dt = -v/ms*t/second : 1", "exact", ""},

@@ -145,9 +145,6 @@ class ObservingMetric final : public Metric {
   size_t CountedSteps(std::span<const double> target) const override {
     return metric_->CountedSteps(target);
   }
-  Dimension ErrorDimension(const Dimension& output) const override {
-    return metric_->ErrorDimension(output);
-  }
 
  private:
   const std::unique_ptr<Metric> metric_;
@@ -347,7 +344,7 @@ TEST(MakeExperimentTest, SaysWhatIsWrong) {
            {{"tau", "g", "g"}, 1e-3, {"v", "", {}, {}}, "each of the model's"},
            {ok, 2e-3, {"v", "", {}, {}}, "sampled every 0.001"},
            {ok, 1e-3, {"u", "", {}, {}}, "no output \"u\""},
-           {ok, 1e-3, {"v", "rmse", {}, {}}, "unknown metric \"rmse\""},
+           {ok, 1e-3, {"v", "rmsd", {}, {}}, "there is no metric `rmsd`"},
            {ok, 1e-3, {"v", "mse", {{"x", "1"}}, {}}, "unknown option"},
            {ok, 1e-3, {"v", "mse", {{"t_start", "25*ms"}}, {}}, "trace 0"},
            {ok, 1e-3, {"v", "mse", {}, {1, 2}}, "has 2 numbers"},

@@ -57,7 +57,7 @@ struct ParameterSpec {
 
 struct MetricSpec {
   std::string output;
-  std::string metric;  // "" is "mse"
+  std::string metric;  // "" is "mse", of spikes "gamma_factor"
   std::vector<NamedText> options;
   std::vector<double> t_weights;  // empty: none; else one per step
 };

@@ -1,4 +1,3 @@
-#include <set>
 #include <string>
 #include <utility>
 
@@ -11,26 +10,40 @@
 namespace somafit {
 namespace {
 
-constexpr size_t kMostValues = 200'000;  // of the Jacobian's program
+// The work of a step grows with the cube of the states, the Jacobian's program
+// with their square.
+constexpr size_t kMostStates = 64;
+constexpr size_t kMostValues = 20'000;        // of the equations
+constexpr size_t kMostDerivatives = 200'000;  // with them
 
-// Whether a value is made from a random number that is drawn for it, not held
-// over the step.
-bool DrawsNumbers(const ProgramBuilder& builder, ValueId root) {
-  std::vector<ValueId> found = {root};
-  std::set<ValueId> seen;
-  while (!found.empty()) {
-    const ValueId id = found.back();
-    found.pop_back();
-    if (!seen.insert(id).second) continue;
-    const Value& value = builder.value(id);
-    if (value.op == Op::kNoise) return true;
-    if (value.op == Op::kHold || value.op == Op::kUpdated) continue;
-    for (const ValueId operand : {value.a, value.b, value.c}) {
-      if (operand >= 0) found.push_back(operand);
+// Finds slopes that are made from random numbers drawn for them, not held over
+// the step. A value is looked at once, for whichever slope comes first.
+class NoiseFinder {
+ public:
+  explicit NoiseFinder(const ProgramBuilder& builder)
+      : builder_(builder), seen_(builder.size()) {}
+
+  bool Finds(ValueId root) {
+    std::vector<ValueId> found = {root};
+    while (!found.empty()) {
+      const ValueId id = found.back();
+      found.pop_back();
+      if (seen_[static_cast<size_t>(id)]) continue;
+      seen_[static_cast<size_t>(id)] = true;
+      const Value& value = builder_.value(id);
+      if (value.op == Op::kNoise) return true;
+      if (value.op == Op::kHold || value.op == Op::kUpdated) continue;
+      for (const ValueId operand : {value.a, value.b, value.c}) {
+        if (operand >= 0) found.push_back(operand);
+      }
     }
+    return false;
   }
-  return false;
-}
+
+ private:
+  const ProgramBuilder& builder_;
+  std::vector<bool> seen_;
+};
 
 // Adds the slopes' derivatives by all states and by time.
 bool AddJacobian(StepContext& context, const std::vector<ValueId>& states,
@@ -38,11 +51,21 @@ bool AddJacobian(StepContext& context, const std::vector<ValueId>& states,
   ProgramBuilder& builder = context.builder;
   std::vector<ValueId> unknowns = states;
   unknowns.push_back(builder.Elapsed());
+  if (states.size() > kMostStates || builder.size() > kMostValues) {
+    context.Refuse(
+        integration.solver, 0,
+        states.size() > kMostStates
+            ? absl::StrCat("there are ", states.size(), " states, at most ",
+                           kMostStates, " can be solved together")
+            : "the right-hand sides are too long together",
+        "use dopri5 or a method with a fixed step");
+    return false;
+  }
   Derivatives derivatives(builder, unknowns);
   const size_t n = states.size();
   for (size_t i = 0; i < n; ++i) {
     for (size_t j = 0; j <= n; ++j) {
-      if (builder.size() > kMostValues) {
+      if (builder.size() > kMostDerivatives) {
         context.Refuse(integration.solver, i,
                        "the right-hand sides are too long together",
                        "use dopri5");
@@ -71,14 +94,18 @@ std::optional<std::vector<ValueId>> StepWith(StepContext& context,
   }
   const auto sides = context.Later(inner, Stage::kInside);
   if (!sides) return std::nullopt;
+  NoiseFinder noise(builder);
   for (size_t i = 0; i < inner.size(); ++i) {
-    if (!DrawsNumbers(builder, sides->drift[i])) continue;
+    if (!noise.Finds(sides->drift[i])) continue;
     context.Refuse(solver, i, "random numbers are drawn in it",
                    "draw them in a subexpression that is constant over dt");
     return std::nullopt;
   }
-  Integration integration{
-      solver, context.model.solver_options, sides->drift, {}, {}};
+  Integration integration;
+  integration.solver = solver;
+  integration.options = context.model.solver_options;
+  integration.from = context.states;
+  integration.slopes = sides->drift;
   if (needs_jacobian && !AddJacobian(context, inner, integration)) {
     return std::nullopt;
   }

@@ -292,28 +292,32 @@ std::optional<std::vector<ValueId>> Step(StepContext& context) {
   const std::vector<LinearForm> forms = Forms(context);
   if (forms.size() != context.derivatives.size()) return std::nullopt;
   ProgramBuilder& builder = context.builder;
-  if (context.model.methods.empty() &&
-      context.model.method_choice == MethodChoice::kBrian) {
-    const std::string why = WhyNoSymbolicSolution(builder, forms);
-    if (!why.empty()) {
-      Refuse(context, 0, absl::StrCat("Brian 2 would not, since ", why));
-      return std::nullopt;
-    }
+  std::optional<SymbolicSolution> as_brian;
+  if (context.model.method_choice == MethodChoice::kBrian) {
+    as_brian.emplace(builder, forms);
   }
   std::vector<ValueId> next = context.states;
   const size_t most_values = builder.size() + kMostValues;
   for (const std::vector<size_t>& group : Groups(forms)) {
-    if (group.size() == 1) {
-      next[group[0]] =
-          StepAlone(context, next[group[0]], group[0], forms[group[0]]);
-      continue;
-    }
     if (group.size() > kMostCoupled) {
       Refuse(context, group[0],
              absl::StrCat("it is coupled with ", group.size() - 1,
                           " other states, at most ", kMostCoupled - 1,
                           " can be solved together"));
       return std::nullopt;
+    }
+    if (as_brian) {
+      const std::string why = as_brian->WhyNot(group);
+      if (!why.empty()) {
+        Refuse(context, group[0],
+               absl::StrCat("Brian 2 would not, since ", why));
+        return std::nullopt;
+      }
+    }
+    if (group.size() == 1) {
+      next[group[0]] =
+          StepAlone(context, next[group[0]], group[0], forms[group[0]]);
+      continue;
     }
     if (builder.size() > most_values) {
       Refuse(context, group[0], "too many states are coupled in the model");

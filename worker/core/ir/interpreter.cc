@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 #include "worker/core/base/check.h"
 #include "worker/core/base/elementary.h"
@@ -33,7 +34,7 @@ struct Feed {
 };
 
 // A Program with a place for each value.
-struct Schedule {
+struct Places {
   std::vector<Feed> parameters;
   std::vector<std::pair<size_t, double>> constants;  // row, value
   std::vector<Instruction> once;
@@ -70,7 +71,7 @@ class Scheduler {
     FindInitial();
   }
 
-  Schedule Run() {
+  Places Run() {
     schedule_.row_of.resize(program_.values.size());
     for (size_t id = 0; id < program_.values.size(); ++id) {
       Place(static_cast<ValueId>(id));
@@ -170,7 +171,7 @@ class Scheduler {
   std::vector<ValueId> last_use_;
   std::vector<bool> for_initial_;
   std::vector<size_t> free_;
-  Schedule schedule_;
+  Places schedule_;
 };
 
 template <typename F>
@@ -181,12 +182,18 @@ inline void ForLanes(size_t n_lanes, double* __restrict result, F&& f) {
 
 }  // namespace
 
+struct Interpreter::Schedule {
+  Places places;
+};
+
 class Interpreter::Machine {
  public:
-  Machine(const Program& program, size_t n_lanes,
-          std::span<const double> parameters, std::span<const double> noise)
+  Machine(const Program& program, std::shared_ptr<const Schedule> schedule,
+          size_t n_lanes, std::span<const double> parameters,
+          std::span<const double> noise)
       : program_(program),
-        schedule_(Scheduler(program).Run()),
+        kept_(std::move(schedule)),
+        schedule_(kept_->places),
         n_lanes_(n_lanes),
         stride_((n_lanes + kLaneUnit - 1) / kLaneUnit * kLaneUnit),
         rows_(schedule_.n_rows * stride_),
@@ -393,7 +400,8 @@ class Interpreter::Machine {
   }
 
   const Program& program_;
-  const Schedule schedule_;
+  const std::shared_ptr<const Schedule> kept_;
+  const Places& schedule_;
   const size_t n_lanes_;
   const size_t stride_;
   std::vector<double> rows_;     // [row][stride_]
@@ -401,14 +409,26 @@ class Interpreter::Machine {
   std::vector<double> outputs_;  // [output][n_lanes_]
 };
 
+std::shared_ptr<const Interpreter::Schedule> Interpreter::Prepare(
+    const Program& program) {
+  return std::make_shared<Schedule>(Schedule{Scheduler(program).Run()});
+}
+
 Interpreter::Interpreter(const Program& program, size_t n_lanes,
                          std::span<const double> parameters,
+                         std::span<const double> noise)
+    : Interpreter(program, Prepare(program), n_lanes, parameters, noise) {}
+
+Interpreter::Interpreter(const Program& program,
+                         std::shared_ptr<const Schedule> schedule,
+                         size_t n_lanes, std::span<const double> parameters,
                          std::span<const double> noise) {
   SOMAFIT_CHECK(n_lanes > 0);
   SOMAFIT_CHECK(noise.empty() ||
                 noise.size() == program.noises.size() * n_lanes);
   SOMAFIT_CHECK(parameters.size() == program.parameters.size() * n_lanes);
-  machine_ = std::make_unique<Machine>(program, n_lanes, parameters, noise);
+  machine_ = std::make_unique<Machine>(program, std::move(schedule), n_lanes,
+                                       parameters, noise);
 }
 
 Interpreter::~Interpreter() = default;

@@ -35,6 +35,12 @@ class Interpreter {
   Interpreter(const Program& program, size_t n_lanes,
               std::span<const double> parameters,
               std::span<const double> noise = {});
+  // What is the same for all interpreters of `program`, to make one faster.
+  struct Schedule;
+  static std::shared_ptr<const Schedule> Prepare(const Program& program);
+  Interpreter(const Program& program, std::shared_ptr<const Schedule> schedule,
+              size_t n_lanes, std::span<const double> parameters,
+              std::span<const double> noise = {});
   ~Interpreter();
 
   // [state][lane], at the start of the next step.

@@ -111,6 +111,12 @@ class Step {
     }
     std::vector<ValueId> observed;
     for (const std::string& output : outputs) {
+      if (output == kSpikes && model_.threshold.valid()) {
+        // Known after integration.
+        spikes_.push_back(observed.size());
+        observed.push_back(builder_.Constant(0));
+        continue;
+      }
       observed.push_back(at_record.LowerVariable(output));
       all = all && observed.back() >= 0;
     }
@@ -133,18 +139,18 @@ class Step {
     all = phases_.Reset() && all;
     all = phases_.RunCode(Slot::kAfterResets, Slot::kAfterEnd) && all;
     builder_.program().next = now_.states();
+    for (const size_t i : spikes_) {
+      builder_.program().observed[i] = builder_.program().spike;
+    }
     KeepTimestep();
     return all;
   }
 
  private:
-  // What a solver's step was at last is carried to the next time step.
+  // The solver's own state, see Integration.
   void KeepTimestep() {
     Program& program = builder_.program();
-    if (!program.integration ||
-        !program.integration->options.use_last_timestep) {
-      return;
-    }
+    if (!program.integration) return;
     program.states.emplace_back("step of the solver");
     ++program.n_variables;
     program.initial.push_back(builder_.Constant(0));
@@ -158,6 +164,7 @@ class Step {
   Lowering now_;
   Phases phases_;
   std::vector<ValueId> right_sides_;
+  std::vector<size_t> spikes_;  // outputs that are
 };
 
 // The model with one method. Shows its stages once the method is known to
@@ -273,8 +280,8 @@ std::optional<Program> CompileProgram(const Model& model, double dt,
     // The last one of the defaults applies to every model that can be lowered.
     if (program || !chosen || name == methods.back()) mistakes.Append(found);
     if (!program) continue;
-    if (found.HasErrors()) return std::nullopt;
     diagnostics.Append(found);
+    if (found.HasErrors()) return std::nullopt;
     return program;
   }
   diagnostics.Append(mistakes);

@@ -33,9 +33,10 @@ Program InvertInvariantDivisors(Program program);
 // rounding.
 Program InvertExprel(Program program);
 
-// Replaces (x * a) * b, where a and b are known before the first step, x changes
-// from step to step and nothing else uses x * a, by x * (a * b). Up to rounding;
-// not where a * b is a constant that overflows.
+// Replaces (x * a) * b, where a and b are known before the first step, x
+// changes from step to step and nothing else uses x * a, by x * (a * b). Up to
+// rounding, as long as a * b neither overflows nor underflows; constants that
+// do are left.
 Program GatherFactors(Program program);
 
 // Where exponents of a step are affine functions of one variable with constant

@@ -153,6 +153,10 @@ std::string IntegrationText(const Program& program) {
   std::string text = absl::StrCat("solver ", integration.solver, " ",
                                   SolverOptionsText(integration.options), "\n");
   for (size_t i = 0; i < n; ++i) {
+    absl::StrAppend(&text, "from ", program.states[i], " = %",
+                    integration.from[i], "\n");
+  }
+  for (size_t i = 0; i < n; ++i) {
     absl::StrAppend(&text, "slope ", program.states[i], " = %",
                     integration.slopes[i], "\n");
   }
@@ -191,6 +195,11 @@ absl::Status VerifyIntegration(const Program& program) {
   const bool has_jacobian = !integration.jacobian.empty();
   SOMAFIT_RETURN_IF_ERROR(
       VerifyResults(program, "slope", integration.slopes, n));
+  SOMAFIT_RETURN_IF_ERROR(
+      VerifyResults(program, "beginning", integration.from, n));
+  if (program.n_variables == 0) {
+    return absl::InternalError("program has no state for its solver's step");
+  }
   SOMAFIT_RETURN_IF_ERROR(VerifyResults(
       program, "Jacobian", integration.jacobian, has_jacobian ? n * n : 0));
   SOMAFIT_RETURN_IF_ERROR(VerifyResults(
@@ -198,13 +207,14 @@ absl::Status VerifyIntegration(const Program& program) {
   if (integration.options.absolute_errors.size() != n) {
     return absl::InternalError("program has tolerances for other states");
   }
-  for (const auto* ids :
-       {&integration.slopes, &integration.jacobian, &integration.by_time}) {
+  for (const auto* ids : {&integration.from, &integration.slopes,
+                          &integration.jacobian, &integration.by_time}) {
     for (const ValueId id : *ids) {
       if (solved[id]) return Broken(id, "is a slope made after integration");
     }
   }
-  for (const auto* ids : {&program.next, &program.observed}) {
+  for (const auto* ids :
+       {&program.next, &program.observed, &integration.from}) {
     for (const ValueId id : *ids) {
       if (inner[id]) return Broken(id, "is taken from within an integration");
     }
@@ -246,8 +256,8 @@ std::vector<ValueId> StepResults(const Program& program) {
   if (program.spike >= 0) results.push_back(program.spike);
   if (!program.integration) return results;
   const Integration& integration = *program.integration;
-  for (const auto* ids :
-       {&integration.slopes, &integration.jacobian, &integration.by_time}) {
+  for (const auto* ids : {&integration.from, &integration.slopes,
+                          &integration.jacobian, &integration.by_time}) {
     results.insert(results.end(), ids->begin(), ids->end());
   }
   return results;

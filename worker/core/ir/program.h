@@ -95,11 +95,14 @@ enum class Given : uint8_t {
 };
 
 // How a solver with steps of its own gets through each time step: one lane at a
-// time, from the states at its start to kSolved. All that a right-hand side
-// uses beside kInner and kElapsed holds over the step.
+// time, from `from` to kSolved. All that a right-hand side uses beside kInner
+// and kElapsed holds over the step. The last state of the program is the
+// solver's own: the step that was right at last [s], 0 where none is kept, and
+// not a number once it gave up.
 struct Integration {
   std::string solver;  // the method's name
   SolverOptions options;
+  std::vector<ValueId> from;  // per state that is integrated: where it begins
   // Per state that is integrated, of kInner and kElapsed: its derivative.
   std::vector<ValueId> slopes;
   // The derivative of each slope by each of these states, slope by slope; empty

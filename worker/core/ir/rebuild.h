@@ -31,6 +31,7 @@ Program Rebuild(const Program& program, CopyValue&& copy) {
   if (program.spike >= 0) result.spike = renamed[program.spike];
   if (program.integration) {
     result.integration = program.integration;
+    result.integration->from = rename(program.integration->from);
     result.integration->slopes = rename(program.integration->slopes);
     result.integration->jacobian = rename(program.integration->jacobian);
     result.integration->by_time = rename(program.integration->by_time);

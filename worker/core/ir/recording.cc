@@ -126,6 +126,7 @@ std::optional<Program> CompileRecording(const Model& model, double dt,
   program.next = Renamed(fit->next, renamed);
   if (fit->integration) {
     program.integration = fit->integration;
+    program.integration->from = Renamed(fit->integration->from, renamed);
     program.integration->slopes = Renamed(fit->integration->slopes, renamed);
     program.integration->jacobian =
         Renamed(fit->integration->jacobian, renamed);

@@ -9,11 +9,9 @@
 
 namespace somafit {
 
-// What is recorded by this name is 1 in the steps with a spike, else 0.
-inline constexpr char kSpikes[] = "spikes";
-
 // What can be recorded of a model: its states, other variables, subexpressions,
-// parameters and inputs, in this order, and the spikes of one with a threshold.
+// parameters and inputs, in this order, and kSpikes of one with a threshold,
+// which is 1 in the steps with a spike, else 0.
 std::vector<Channel> RecordableVariables(const Model& model);
 
 // A program that steps as the one that CompileProgram makes for `fitted` (the

@@ -81,7 +81,9 @@ class Taker {
   Program Before() const {
     Program header = Header();
     header.outputs.clear();
-    for (const ValueId id : crossings_) {
+    std::vector<ValueId> observed = integration_.from;
+    observed.insert(observed.end(), crossings_.begin(), crossings_.end());
+    for (const ValueId id : observed) {
       header.outputs.push_back(absl::StrCat("%", id));
     }
     ProgramBuilder builder(header);
@@ -97,7 +99,7 @@ class Taker {
       part.next.push_back(state);
       part.initial.push_back(builder.Constant(0));
     }
-    for (const ValueId id : crossings_) part.observed.push_back(renamed[id]);
+    for (const ValueId id : observed) part.observed.push_back(renamed[id]);
     return Checked(builder);
   }
 
@@ -155,6 +157,8 @@ class Taker {
     for (const ValueId operand : {value.a, value.b, value.c}) {
       if (operand >= 0 && renamed[operand] < 0) return -1;
     }
+    // There are no states here to name.
+    if (value.op == Op::kUpdated) return renamed[value.a];
     return builder.Copy(value, renamed, false);
   }
 

@@ -9,12 +9,13 @@ namespace somafit {
 // A program with an integration, taken apart into programs without one. All
 // have the parameters of the whole first, and its inputs, noises and arrays.
 struct SolverParts {
-  // Observes, at the start of a step, what the right-hand side takes from it.
+  // Observes where the states begin, then what the right-hand side takes from
+  // the step.
   Program before;
   // Observe the slopes, and the Jacobian with the slopes by time behind it, as
   // in Integration; no states. The parameters: the integrated states, the time
-  // elapsed, then what `before` observes. `jacobian` observes nothing where the
-  // solver needs none.
+  // elapsed, then what `before` observes behind the states. `jacobian` observes
+  // nothing where the solver needs none.
   Program slopes;
   Program jacobian;
   // All else. Behind the parameters of the whole: per state of the program,

@@ -1,6 +1,7 @@
 #include "worker/core/ir/symbolic_solution.h"
 
 #include <cmath>
+#include <cstdint>
 
 #include <Eigen/Dense>
 
@@ -9,7 +10,7 @@
 namespace somafit {
 namespace {
 
-constexpr int kTrials = 3;
+constexpr uint64_t kTrials = 3;
 // Below this, of the largest number of its kind, a number is rounding.
 constexpr double kRounding = 1e-7;
 
@@ -34,21 +35,59 @@ std::vector<double> Evaluate(const ProgramBuilder& builder, uint64_t trial) {
   return numbers;
 }
 
+// The states of a group in sets whose members all depend on one another: a
+// matrix of these alone has the eigenvalues of the whole.
+std::vector<std::vector<size_t>> Circles(const std::vector<LinearForm>& forms,
+                                         const std::vector<size_t>& group) {
+  const size_t n = group.size();
+  std::vector<std::vector<bool>> reaches(n, std::vector<bool>(n));
+  for (size_t i = 0; i < n; ++i) {
+    for (size_t j = 0; j < n; ++j) {
+      reaches[i][j] =
+          forms[group[i]].factors.count(static_cast<int32_t>(group[j])) > 0;
+    }
+  }
+  for (size_t k = 0; k < n; ++k) {
+    for (size_t i = 0; i < n; ++i) {
+      for (size_t j = 0; j < n; ++j) {
+        if (reaches[i][k] && reaches[k][j]) reaches[i][j] = true;
+      }
+    }
+  }
+  std::vector<std::vector<size_t>> circles;
+  std::vector<bool> done(n);
+  for (size_t i = 0; i < n; ++i) {
+    if (done[i]) continue;
+    circles.emplace_back();
+    for (size_t j = i; j < n; ++j) {
+      if (j != i && !(reaches[i][j] && reaches[j][i])) continue;
+      circles.back().push_back(group[j]);
+      done[j] = true;
+    }
+  }
+  return circles;
+}
+
 Eigen::MatrixXd MatrixOf(const std::vector<LinearForm>& forms,
+                         const std::vector<size_t>& states,
                          const std::vector<double>& numbers) {
-  const auto n = static_cast<Eigen::Index>(forms.size());
+  const auto n = static_cast<Eigen::Index>(states.size());
   Eigen::MatrixXd matrix = Eigen::MatrixXd::Zero(n, n);
   for (Eigen::Index i = 0; i < n; ++i) {
-    for (const auto& [state, factor] : forms[static_cast<size_t>(i)].factors) {
-      matrix(i, state) = numbers[static_cast<size_t>(factor)];
+    const auto& factors = forms[states[static_cast<size_t>(i)]].factors;
+    for (Eigen::Index j = 0; j < n; ++j) {
+      const auto found =
+          factors.find(static_cast<int32_t>(states[static_cast<size_t>(j)]));
+      if (found == factors.end()) continue;
+      matrix(i, j) = numbers[static_cast<size_t>(found->second)];
     }
   }
   return matrix;
 }
 
-// Units of states differ by many orders of magnitude. Scales the states so that
-// what a state takes from the others is as large as what it gives (E. Osborne,
-// J. ACM 7, 1960); eigenvalues and rank stay.
+// Units of states differ by many orders of magnitude. Scales the states, by
+// powers of 2, so that what a state takes from the others is about as large as
+// what it gives (E. Osborne, J. ACM 7, 1960); eigenvalues and rank stay.
 void Balance(Eigen::MatrixXd& matrix) {
   constexpr int kRounds = 20;
   for (int round = 0; round < kRounds; ++round) {
@@ -57,7 +96,8 @@ void Balance(Eigen::MatrixXd& matrix) {
       const double takes = matrix.row(i).cwiseAbs().sum() - own;
       const double gives = matrix.col(i).cwiseAbs().sum() - own;
       if (!(takes > 0) || !(gives > 0)) continue;
-      const double scale = std::sqrt(takes / gives);
+      const double exponent = (std::log2(takes) - std::log2(gives)) / 2;
+      const double scale = std::exp2(std::nearbyint(exponent));
       matrix.row(i) /= scale;
       matrix.col(i) *= scale;
     }
@@ -70,38 +110,45 @@ bool IsSingular(Eigen::MatrixXd matrix) {
     if (!(largest > 0)) return true;
     matrix.row(i) /= largest;
   }
-  for (Eigen::Index j = 0; j < matrix.cols(); ++j) {
-    const double largest = matrix.col(j).cwiseAbs().maxCoeff();
-    if (!(largest > 0)) return true;
-    matrix.col(j) /= largest;
-  }
   Eigen::FullPivLU<Eigen::MatrixXd> decomposition(matrix);
   decomposition.setThreshold(kRounding);
   return !decomposition.isInvertible();
 }
 
 bool Oscillates(const Eigen::MatrixXd& matrix) {
-  const Eigen::VectorXcd eigenvalues =
-      Eigen::EigenSolver<Eigen::MatrixXd>(matrix, false).eigenvalues();
+  if (matrix.rows() == 1) return false;
+  const Eigen::EigenSolver<Eigen::MatrixXd> solver(matrix, false);
+  if (solver.info() != Eigen::Success) return false;
+  const Eigen::VectorXcd eigenvalues = solver.eigenvalues();
   const double largest = eigenvalues.cwiseAbs().maxCoeff();
   return eigenvalues.imag().cwiseAbs().maxCoeff() > kRounding * largest;
 }
 
 }  // namespace
 
-std::string WhyNoSymbolicSolution(const ProgramBuilder& builder,
-                                  const std::vector<LinearForm>& forms) {
-  if (forms.empty()) return "";
-  bool singular = true, oscillates = false;
+SymbolicSolution::SymbolicSolution(const ProgramBuilder& builder,
+                                   const std::vector<LinearForm>& forms)
+    : forms_(forms) {
   for (uint64_t trial = 0; trial < kTrials; ++trial) {
-    Eigen::MatrixXd matrix = MatrixOf(forms, Evaluate(builder, trial));
-    if (!matrix.allFinite()) continue;
-    Balance(matrix);
-    singular = singular && IsSingular(matrix);
-    oscillates = oscillates || Oscillates(matrix);
+    trials_.push_back(Evaluate(builder, trial));
   }
-  if (singular) return "the matrix of the equations has no inverse";
-  if (oscillates) return "the solution oscillates";
+}
+
+std::string SymbolicSolution::WhyNot(const std::vector<size_t>& group) const {
+  for (const std::vector<size_t>& circle : Circles(forms_, group)) {
+    bool singular = true, oscillates = false, any = false;
+    for (const std::vector<double>& numbers : trials_) {
+      Eigen::MatrixXd matrix = MatrixOf(forms_, circle, numbers);
+      if (!matrix.allFinite()) continue;
+      Balance(matrix);
+      if (!matrix.allFinite()) continue;
+      any = true;
+      singular = singular && IsSingular(matrix);
+      oscillates = oscillates || Oscillates(matrix);
+    }
+    if (any && singular) return "the matrix of the equations has no inverse";
+    if (oscillates) return "the solution oscillates";
+  }
   return "";
 }
 

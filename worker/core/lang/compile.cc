@@ -5,6 +5,7 @@
 #include <unordered_set>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 
 #include "worker/core/lang/code.h"
@@ -70,7 +71,9 @@ class ModelCompiler {
     for (PeriodicCode& each : model_.periodic) {
       CheckCode(CodeKind::kPeriodic, symbols_, each.code, diagnostics_);
     }
-    CheckOutputs(outputs_, symbols_, model_.equations, diagnostics_);
+    CheckOutputs(outputs_, symbols_, model_.equations,
+                 !absl::StripAsciiWhitespace(source_.threshold).empty(),
+                 diagnostics_);
     Assemble();
     ReadInitialValues(source_.initial_values, symbols_, model_, diagnostics_);
     NoteUses();

@@ -2,8 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
+#include <map>
 #include <optional>
+#include <set>
 #include <string_view>
 
 #include "absl/strings/ascii.h"
@@ -133,13 +134,22 @@ class OptionReader {
 };
 
 constexpr double kLargestError = 1e6;
-constexpr double kMostSteps = 1e6;
+constexpr double kMostSteps = 1e5;
 
 // "v: 1*uV, w: 1*pA", also as Python prints it.
 void ReadErrorsOfStates(OptionReader& reader,
                         const std::vector<ModelVariable>& states,
                         std::vector<double>& errors, Diagnostics& diagnostics) {
+  constexpr size_t kMostLetters = 100'000;
   absl::string_view list = absl::StripAsciiWhitespace(reader.source().text);
+  if (list.size() > kMostLetters) {
+    reader.Refuse(absl::StrCat("this is longer than ", kMostLetters, " bytes"),
+                  "name fewer variables");
+    return;
+  }
+  std::map<std::string, size_t> places;
+  for (size_t i = 0; i < states.size(); ++i) places.emplace(states[i].name, i);
+  std::set<std::string> given;
   if (absl::StartsWith(list, "{") && absl::EndsWith(list, "}")) {
     list = list.substr(1, list.size() - 2);
   }
@@ -149,10 +159,8 @@ void ReadErrorsOfStates(OptionReader& reader,
         absl::StrSplit(entry, absl::MaxSplits(':', 1));
     std::string name(absl::StripAsciiWhitespace(parts[0]));
     std::erase_if(name, [](char c) { return c == '\'' || c == '"'; });
-    const auto state =
-        std::find_if(states.begin(), states.end(),
-                     [&](const ModelVariable& s) { return s.name == name; });
-    if (parts.size() < 2 || state == states.end()) {
+    const auto place = places.find(name);
+    if (parts.size() < 2 || place == places.end()) {
       reader.Refuse(
           parts.size() < 2
               ? absl::StrCat(Quoted(std::string(entry)), " gives no tolerance")
@@ -160,13 +168,18 @@ void ReadErrorsOfStates(OptionReader& reader,
           "write variable: tolerance, e.g. v: 1*uV");
       return;
     }
+    if (!given.insert(name).second) {
+      reader.Refuse(absl::StrCat(Quoted(name), " is given twice"),
+                    "give it once");
+      return;
+    }
+    const size_t state = place->second;
     const auto error =
         EvaluateQuantityOf({reader.source().field,
                             std::string(absl::StripAsciiWhitespace(parts[1]))},
-                           state->dimension, diagnostics);
+                           states[state].dimension, diagnostics);
     if (!error) return;
-    double& place = errors[static_cast<size_t>(state - states.begin())];
-    place = reader.InRange(*error, 0, kLargestError, place);
+    errors[state] = reader.InRange(*error, 0, kLargestError, errors[state]);
   }
 }
 
@@ -186,7 +199,7 @@ bool ReadSolverOption(const NamedText& option,
     const double steps = reader.Number(0, kMostSteps, 1);
     if (steps != std::floor(steps)) {
       reader.Refuse(absl::StrCat(ShortestText(steps), " is no whole number"),
-                    "give one; 0 means 1000000");
+                    "give one; 0 means 100000");
     }
     options.max_steps = static_cast<int64_t>(steps > 0 ? steps : kMostSteps);
   } else if (option.name == "adaptable_timestep") {
@@ -210,12 +223,15 @@ bool ReadSolverOption(const NamedText& option,
 std::vector<std::string> ReadMethods(const ModelSource& source,
                                      Diagnostics& diagnostics) {
   if (absl::StripAsciiWhitespace(source.method).empty()) return {};
-  const std::vector<std::string> names = NamesIn(source.method);
-  if (names.size() > kMostMethods) {
+  constexpr size_t kMostLetters = 1000;
+  const std::vector<std::string> names = source.method.size() > kMostLetters
+                                             ? std::vector<std::string>()
+                                             : NamesIn(source.method);
+  if (names.empty() || names.size() > kMostMethods) {
     diagnostics.FieldError(
         "E_METHOD", kField,
-        absl::StrCat("there are ", names.size(), " methods, at most ",
-                     kMostMethods, " are tried"));
+        absl::StrCat("the text is too long: at most ", kMostMethods,
+                     " methods are tried, of ", kMostLetters, " bytes"));
     return {};
   }
   std::vector<std::string> methods;
@@ -231,10 +247,19 @@ SolverOptions ReadMethodOptions(const ModelSource& source,
                                 const std::vector<ModelVariable>& states,
                                 Diagnostics& diagnostics) {
   SolverOptions options;
+  const bool chosen = absl::StripAsciiWhitespace(source.method).empty();
+  if (methods.empty() && !chosen) return options;  // that is reported
   const std::vector<std::string> names = NamesIn(source.method);
-  const bool as_gsl = std::any_of(
-      names.begin(), names.end(),
-      [](const std::string& name) { return absl::StartsWith(name, "gsl"); });
+  if (!chosen && methods.size() != names.size()) return options;
+  const auto any = [&names](const auto& is) {
+    return std::any_of(names.begin(), names.end(), is);
+  };
+  // Of several solvers, all must be Brian's to have its defaults.
+  const bool as_gsl =
+      any([](const std::string& name) {
+        return absl::StartsWith(name, "gsl");
+      }) &&
+      !any([](const std::string& name) { return Contains(kSolvers, name); });
   // Far below what a state is in SI units, be it a current of picoamperes: what
   // counts is the relative error.
   double absolute_error = 1e-15;
@@ -259,7 +284,16 @@ SolverOptions ReadMethodOptions(const ModelSource& source,
                         [](const NamedText& option) {
                           return option.name != "absolute_error_per_variable";
                         });
+  std::set<std::string> given;
   for (const NamedText& option : ordered) {
+    if (!given.insert(option.name).second) {
+      diagnostics.FieldError(
+          "E_OPTION",
+          absl::StrCat("model.method_options.", ShownName(option.name)),
+          absl::StrCat("the option ", Quoted(option.name), " is given twice"),
+          "give it once");
+      continue;
+    }
     // Of Brian's symbolic solver; there is nothing to simplify here.
     if (has("exact") && option.name == "simplify") continue;
     if (solves && ReadSolverOption(option, states, options, diagnostics)) {
@@ -279,7 +313,12 @@ SolverOptions ReadMethodOptions(const ModelSource& source,
 
 MethodChoice ReadMethodChoice(const ModelSource& source,
                               Diagnostics& diagnostics) {
-  if (source.method_choice == "brian") return MethodChoice::kBrian;
+  if (source.method_choice == "brian") {
+    // Nothing is chosen where methods are named.
+    return absl::StripAsciiWhitespace(source.method).empty()
+               ? MethodChoice::kBrian
+               : MethodChoice::kBest;
+  }
   if (!source.method_choice.empty() && source.method_choice != "best") {
     diagnostics.FieldError(
         "E_OPTION", "model.method_choice",

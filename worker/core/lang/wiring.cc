@@ -52,6 +52,28 @@ bool CheckInput(const Channel& input, const std::vector<std::string>& outputs,
   return true;
 }
 
+void CheckSpikes(const Channel& output, const SymbolTable& symbols,
+                 bool has_threshold, const std::string& field,
+                 Diagnostics& diagnostics) {
+  if (symbols.variables.count(output.name) > 0) {
+    diagnostics.FieldError("E_INPUT", field,
+                           "the output `spikes` means the model's spikes, but "
+                           "the model has a variable of that name",
+                           "rename the variable");
+  } else if (!has_threshold) {
+    diagnostics.FieldError("E_INPUT", field,
+                           "the output `spikes` needs spikes, but the model "
+                           "has no threshold",
+                           "give a threshold such as v > -50*mV");
+  } else if (!output.dimension.IsNone()) {
+    diagnostics.FieldError(
+        "E_DIM", field,
+        absl::StrCat("numbers of spikes have no unit, the output has ",
+                     ReadableDimension(output.dimension)),
+        "give the number of spikes in each step");
+  }
+}
+
 }  // namespace
 
 void WireInputs(const std::vector<Channel>& inputs,
@@ -84,10 +106,14 @@ void WireInputs(const std::vector<Channel>& inputs,
 
 void CheckOutputs(const std::vector<Channel>& outputs,
                   const SymbolTable& symbols, const Source& equations,
-                  Diagnostics& diagnostics) {
+                  bool has_threshold, Diagnostics& diagnostics) {
   for (const Channel& output : outputs) {
     const std::string field =
         absl::StrCat("dataset.outputs.", ShownName(output.name));
+    if (output.name == kSpikes) {
+      CheckSpikes(output, symbols, has_threshold, field, diagnostics);
+      continue;
+    }
     const auto found = symbols.variables.find(output.name);
     if (found == symbols.variables.end() ||
         found->second.meaning.kind == Meaning::Kind::kInput) {

@@ -23,6 +23,6 @@ void WireInputs(const std::vector<Channel>& inputs,
 // Reports outputs that are no variable of the model, or of another dimension.
 void CheckOutputs(const std::vector<Channel>& outputs,
                   const SymbolTable& symbols, const Source& equations,
-                  Diagnostics& diagnostics);
+                  bool has_threshold, Diagnostics& diagnostics);
 
 }  // namespace somafit

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
@@ -20,7 +21,8 @@ class MetricAccumulator {
   virtual ~MetricAccumulator() = default;
   // `simulated` has one value a lane.
   virtual void Observe(size_t step, std::span<const double> simulated) = 0;
-  // The error of each lane, in the output's own units (raw, not normalized).
+  // The errors of the first lanes, as many as there is room for, in the
+  // output's own units (raw, not normalized).
   virtual void Finish(std::span<double> errors) const = 0;
 };
 
@@ -45,12 +47,18 @@ class Metric {
       std::span<const double> /*target*/) const {
     return {};
   }
+  // The error where SquareWeights are given: that form, or a function of it.
+  virtual double FromMeanSquare(double mean_square) const {
+    return mean_square;
+  }
+  // Why it cannot compare with a target of `n_steps` steps, or OK.
+  virtual absl::Status CheckTarget(std::span<const double> /*target*/) const {
+    return absl::OkStatus();
+  }
   // Raw error -> what is summed into the total error.
   virtual double Normalize(double error) const = 0;
   // How many steps of `target` take part; 0 means the trace says nothing.
   virtual size_t CountedSteps(std::span<const double> target) const = 0;
-  // Dimension of the raw error for an output of dimension `output`.
-  virtual Dimension ErrorDimension(const Dimension& output) const = 0;
 };
 
 // Whether `config` fits a target of `n_steps` samples. InvalidArgument: weights
@@ -58,15 +66,45 @@ class Metric {
 // or not finite, all of them 0, a t_start beyond the last sample.
 absl::Status ValidateMetricConfig(const MetricConfig& config, size_t n_steps);
 
+// What a metric compares. Of spikes, each step of a series has their number.
+enum class MetricFamily : uint8_t { kTrace, kSpikes };
+
 // What the catalogue knows of a metric.
 struct MetricEntry {
   std::string_view name, summary;
+  MetricFamily family;
+  // Of the raw error for an output of this dimension: one of those below.
+  Dimension (*error_dimension)(const Dimension& output);
   std::vector<OptionSpec> options;
   std::unique_ptr<Metric> (*make)(const MetricConfig& config);
 };
 
+inline Dimension OutputDimension(const Dimension& output) { return output; }
+inline Dimension SquaredDimension(const Dimension& output) {
+  return output.Power(2);
+}
+inline Dimension PlainNumber(const Dimension&) { return kNoDimension; }
+inline Dimension TimeDimension(const Dimension&) { return kTimeDimension; }
+inline Dimension RateDimension(const Dimension&) {
+  return kNoDimension / kTimeDimension;
+}
+
 // All metrics, in the order in which they are shown.
 const std::vector<const MetricEntry*>& AllMetrics();
 const MetricEntry* FindMetric(std::string_view name);  // nullptr: unknown
+// Whether a metric can be made of `config` for `target`: ValidateMetricConfig,
+// weights of spikes, Metric::CheckTarget.
+absl::Status ValidateMetric(const MetricEntry& entry,
+                            const MetricConfig& config,
+                            std::span<const double> target);
+
+// What an output of this name is compared as.
+MetricFamily FamilyOf(std::string_view output);
+// The metric of an output: by its name, or of "" the default, mse, and of
+// spikes gamma_factor. nullptr where there is none: `problem` then says so, or
+// that it compares other things than this output, and `hint` what there is.
+const MetricEntry* ChooseMetric(std::string_view metric,
+                                std::string_view output, std::string* problem,
+                                std::string* hint);
 
 }  // namespace somafit

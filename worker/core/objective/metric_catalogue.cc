@@ -2,16 +2,31 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 
 #include "worker/core/base/number.h"
+#include "worker/core/data/dataset.h"
 #include "worker/core/objective/metric.h"
 
 namespace somafit {
 
-extern const MetricEntry kMse;
+// mse.cc, absolute_difference.cc, similarity.cc
+extern const MetricEntry kMse, kRmse, kMae, kHuber, kCorrelation, kCosine;
+// trace_features.cc
+extern const MetricEntry kMax, kMin, kMean, kMedian, kStd, kKurtosis, kQuantile;
+// gamma_factor.cc, spike_distances.cc
+extern const MetricEntry kGammaFactor, kVanRossum, kVictorPurpura;
+// spike_features.cc
+extern const MetricEntry kSpikeCount, kSpikeRate, kSpikeLatency, kIsiMean,
+    kIsiCv;
 
 const std::vector<const MetricEntry*>& AllMetrics() {
-  static const auto* const metrics = new std::vector<const MetricEntry*>{&kMse};
+  static const auto* const metrics = new std::vector<const MetricEntry*>{
+      &kMse,           &kRmse,       &kMae,       &kHuber,        &kCorrelation,
+      &kCosine,        &kMax,        &kMin,       &kMean,         &kMedian,
+      &kStd,           &kKurtosis,   &kQuantile,  &kGammaFactor,  &kVanRossum,
+      &kVictorPurpura, &kSpikeCount, &kSpikeRate, &kSpikeLatency, &kIsiMean,
+      &kIsiCv};
   return *metrics;
 }
 
@@ -19,6 +34,35 @@ const MetricEntry* FindMetric(std::string_view name) {
   for (const MetricEntry* entry : AllMetrics()) {
     if (entry->name == name) return entry;
   }
+  return nullptr;
+}
+
+MetricFamily FamilyOf(std::string_view output) {
+  return output == kSpikes ? MetricFamily::kSpikes : MetricFamily::kTrace;
+}
+
+const MetricEntry* ChooseMetric(std::string_view metric,
+                                std::string_view output, std::string* problem,
+                                std::string* hint) {
+  const MetricFamily family = FamilyOf(output);
+  const bool spikes = family == MetricFamily::kSpikes;
+  if (metric.empty()) return spikes ? &kGammaFactor : &kMse;
+  const MetricEntry* const entry = FindMetric(metric);
+  if (entry != nullptr && entry->family == family) return entry;
+  const std::string name(metric);
+  *problem =
+      entry == nullptr
+          ? absl::StrCat("there is no metric ", Quoted(name))
+          : absl::StrCat("the metric ", Quoted(name), " compares ",
+                         spikes ? "traces, not spikes" : "spikes, not traces");
+  std::vector<std::string> names;
+  for (const MetricEntry* known : AllMetrics()) {
+    if (known->family == family) names.emplace_back(known->name);
+  }
+  const std::string nearest = entry == nullptr ? NearestWord(name, names) : "";
+  *hint = nearest.empty()
+              ? absl::StrCat("known are: ", absl::StrJoin(names, ", "))
+              : absl::StrCat("did you mean `", nearest, "`?");
   return nullptr;
 }
 
@@ -61,6 +105,17 @@ absl::Status ValidateMetricConfig(const MetricConfig& config, size_t n_steps) {
                      " second; choose an earlier one"));
   }
   return absl::OkStatus();
+}
+
+absl::Status ValidateMetric(const MetricEntry& entry,
+                            const MetricConfig& config,
+                            std::span<const double> target) {
+  if (entry.family == MetricFamily::kSpikes && !config.t_weights.empty()) {
+    return absl::InvalidArgumentError(
+        "t_weights weigh the steps of traces; for spikes give a t_start");
+  }
+  const absl::Status status = ValidateMetricConfig(config, target.size());
+  return status.ok() ? entry.make(config)->CheckTarget(target) : status;
 }
 
 }  // namespace somafit

@@ -5,6 +5,7 @@
 #include <optional>
 #include <set>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 
@@ -15,12 +16,35 @@
 namespace somafit {
 namespace {
 
+std::optional<double> ReadTruth(const Source& source,
+                                Diagnostics& diagnostics) {
+  const std::string word = absl::AsciiStrToLower(
+      std::string(absl::StripAsciiWhitespace(source.text)));
+  if (word == "true") return 1;
+  if (word == "false") return 0;
+  diagnostics.Error(
+      "E_OPTION", source, {0, source.text.size()},
+      absl::StrCat(Quoted(source.text), " is neither true nor false"),
+      "Write one of them.");
+  return std::nullopt;
+}
+
 std::optional<double> ReadValue(const Source& source, const OptionSpec& spec,
                                 const Dimension& output,
                                 Diagnostics& diagnostics) {
+  if (spec.or_number) {
+    Diagnostics ignored;
+    const auto quantity = EvaluateQuantity(source, {}, ignored);
+    if (quantity && quantity->dimension.IsNone()) return quantity->value;
+  }
   switch (spec.kind) {
     case OptionSpec::Kind::kTime:
       return EvaluateQuantityOf(source, kTimeDimension, diagnostics);
+    case OptionSpec::Kind::kRate:
+      return EvaluateQuantityOf(source, kNoDimension / kTimeDimension,
+                                diagnostics);
+    case OptionSpec::Kind::kBoolean:
+      return ReadTruth(source, diagnostics);
     case OptionSpec::Kind::kNumber:
     case OptionSpec::Kind::kInteger:
       return EvaluateQuantityOf(source, kNoDimension, diagnostics);
@@ -114,6 +138,14 @@ OptionValues ReadOptions(const std::vector<NamedText>& given,
       continue;
     }
     values[name] = *value;
+  }
+  for (const OptionSpec& spec : known) {
+    const std::string name(spec.name);
+    if (!spec.required || seen.count(name) > 0) continue;
+    diagnostics.FieldError(
+        "E_OPTION", absl::StrCat(field, ".", name),
+        absl::StrCat(name, " is missing"),
+        absl::StrCat("Give the ", std::string(spec.summary), "."));
   }
   return values;
 }

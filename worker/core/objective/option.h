@@ -16,12 +16,19 @@ namespace somafit {
 struct OptionSpec {
   std::string_view name;
   std::string_view summary;
-  enum class Kind { kNumber, kInteger, kTime, kOutput } kind = Kind::kNumber;
-  // kTime: seconds. kOutput: a quantity of the output's dimension, or a plain
-  // number.
+  enum class Kind {
+    kNumber,
+    kInteger,
+    kTime,     // seconds
+    kRate,     // 1/second
+    kBoolean,  // 1 or 0; text: true or false
+    kOutput,   // a quantity of the output's dimension, or a plain number
+  } kind = Kind::kNumber;
   double default_value = 0;
   double minimum = -std::numeric_limits<double>::infinity();
   double maximum = std::numeric_limits<double>::infinity();
+  bool required = false;   // there is no default
+  bool or_number = false;  // a plain number, in SI, will do too
 };
 
 // Option values by name, every option present.

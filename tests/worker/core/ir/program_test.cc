@@ -47,7 +47,11 @@ TEST(RatesTest, IsTheHighestOfTheOperands) {
 void Integrate(Program& program, const std::vector<ValueId>& slopes,
                const std::vector<double>& tolerances) {
   Integration& integration = program.integration.emplace();
-  integration.slopes = slopes;
+  integration.from = integration.slopes = slopes;
+  program.states.emplace_back("step of the solver");
+  program.n_variables = 1;
+  program.initial.push_back(0);
+  program.next.push_back(0);
   integration.options.absolute_errors = tolerances;
 }
 

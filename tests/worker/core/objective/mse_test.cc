@@ -83,8 +83,7 @@ TEST(MseTest, CountsSteps) {
 
 TEST(MseTest, HasTheSquaredDimension) {
   const Dimension volt({2, 1, -3, -1, 0, 0, 0});
-  EXPECT_EQ(FindMetric("mse")->make(Config())->ErrorDimension(volt),
-            volt * volt);
+  EXPECT_EQ(FindMetric("mse")->error_dimension(volt), volt * volt);
 }
 
 TEST(MseTest, KeepsLanesApart) {
