@@ -47,7 +47,7 @@ TimedArraySpec ReadArray(const Words& heading, const Words& lines) {
 
 constexpr std::string_view kHeadings[] = {
     "%method",     "%constants", "%initial", "%threshold", "%reset",
-    "%refractory", "%periodic",  "%array",   "%options"};
+    "%refractory", "%periodic",  "%array",   "%options",   "%choice"};
 
 bool IsHeading(const Words& words) {
   return std::find(std::begin(kHeadings), std::end(kHeadings),
@@ -76,6 +76,8 @@ void ReadPart(const Words& heading, const Words& lines, ModelSource& source) {
     source.periodic.push_back({text, Word(heading, 1), Word(heading, 2)});
   } else if (name == "%array") {
     source.timed_arrays.push_back(ReadArray(heading, lines));
+  } else if (name == "%choice") {
+    source.method_choice = text;
   } else {
     source.method_options = ReadPairs(lines);
   }

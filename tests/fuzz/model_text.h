@@ -30,6 +30,8 @@ namespace somafit {
 //   1e-9 2e-9 3e-9 4e-9
 //   %options
 //   name = text
+//   %choice
+//   brian
 //
 // Any text is some model.
 ModelSource ReadModelText(std::string_view text);

@@ -165,7 +165,7 @@ void ReadErrorsOfStates(OptionReader& reader,
           parts.size() < 2
               ? absl::StrCat(Quoted(std::string(entry)), " gives no tolerance")
               : absl::StrCat(Quoted(name), " has no differential equation"),
-          "write variable: tolerance, e.g. v: 1*uV");
+          "write variable: tolerance, e.g. v: 1*uvolt");
       return;
     }
     if (!given.insert(name).second) {

@@ -31,6 +31,7 @@ double Error(const MetricConfig& config, const std::vector<double>& simulated,
   return error;
 }
 
+// Language, F03.
 TEST(MseTest, AveragesOverTheStepsThatCount) {
   const std::vector<double> y = {0, 1, 1};
   const std::vector<double> d = {0, 1, 2};
