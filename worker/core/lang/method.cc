@@ -136,7 +136,7 @@ class OptionReader {
 constexpr double kLargestError = 1e6;
 constexpr double kMostSteps = 1e5;
 
-// "v: 1*uV, w: 1*pA", also as Python prints it.
+// "v: 1*uvolt, w: 1*pA", also as Python prints it.
 void ReadErrorsOfStates(OptionReader& reader,
                         const std::vector<ModelVariable>& states,
                         std::vector<double>& errors, Diagnostics& diagnostics) {

@@ -108,7 +108,8 @@ OptionValues ReadOptions(const std::vector<NamedText>& given,
     values[std::string(spec.name)] = spec.default_value;
   }
   std::set<std::string> seen;
-  for (const auto& [name, text] : given) {
+  for (const NamedText& option : given) {
+    const std::string &name = option.name, &text = option.text;
     const Source source{absl::StrCat(field, ".", name), text};
     const auto spec =
         std::find_if(known.begin(), known.end(),
