@@ -1,6 +1,7 @@
 #include "client/cli/arguments.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <filesystem>
 #include <iostream>
@@ -8,6 +9,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 
 #include "client/lib/yaml_spec.h"
 #include "worker/core/base/status.h"
@@ -84,9 +86,9 @@ absl::StatusOr<v1::FitSpec> ReadSpec(const SpecOptions& options) {
 
 void AddSampleOptions(CLI::App* command, SampleOptions* options) {
   command->add_option("--format", options->format, "How to print")
-      ->type_name("table|csv|json")
+      ->type_name("table|csv|json|npz")
       ->capture_default_str()
-      ->check(CLI::IsMember({"table", "csv", "json"}));
+      ->check(CLI::IsMember({"table", "csv", "json", "npz"}));
   command->add_flag("--no-units", options->no_units,
                     "Plain SI numbers (csv always has these)");
   command
@@ -94,6 +96,61 @@ void AddSampleOptions(CLI::App* command, SampleOptions* options) {
                    "Write to a file, which appears when it is complete")
       ->type_name("FILE");
 }
+
+namespace {
+
+// "total_error=0..1e-5", either end may be left out.
+absl::StatusOr<v1::ColumnRange> ReadRange(const std::string& text) {
+  const std::vector<std::string> parts =
+      absl::StrSplit(text, absl::MaxSplits('=', 1));
+  const std::vector<std::string> ends =
+      parts.size() == 2 ? absl::StrSplit(parts[1], absl::MaxSplits("..", 1))
+                        : std::vector<std::string>();
+  v1::ColumnRange range;
+  range.set_column(parts[0]);
+  bool readable = ends.size() == 2 && !parts[0].empty();
+  double value = 0;
+  for (size_t i = 0; readable && i < 2; ++i) {
+    if (ends[i].empty()) continue;
+    readable = absl::SimpleAtod(ends[i], &value) && std::isfinite(value);
+    if (i == 0) {
+      range.set_minimum(value);
+    } else {
+      range.set_maximum(value);
+    }
+  }
+  if (readable) return range;
+  return absl::InvalidArgumentError(absl::StrCat(
+      "--where \"", text, "\" is no range; write COLUMN=LOW..HIGH ",
+      "in SI, like total_error=0..1e-5 or round=10.."));
+}
+
+absl::StatusOr<v1::ListSamplesRequest> RequestOf(const SampleOptions& options,
+                                                 const std::string& fit,
+                                                 std::optional<int32_t> stage) {
+  v1::ListSamplesRequest request;
+  request.set_name(fit);
+  if (stage) request.set_stage(*stage);
+  request.set_order_by(options.order_by);
+  request.set_trace_errors(options.trace_errors);
+  for (const std::string& text : options.ranges) {
+    SOMAFIT_ASSIGN_OR_RETURN(*request.add_ranges(), ReadRange(text));
+  }
+  for (const std::string& text : options.status) {
+    v1::SampleStatus status;
+    if (!v1::SampleStatus_Parse(
+            absl::StrCat("SAMPLE_STATUS_", absl::AsciiStrToUpper(text)),
+            &status)) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "--status \"", text,
+          "\" is none of ok, nonfinite, failed, drawn, cancelled"));
+    }
+    request.add_status(status);
+  }
+  return request;
+}
+
+}  // namespace
 
 absl::Status CheckOutput(const std::string& path) {
   return path.empty() ? absl::OkStatus() : NewFile::Check(path);
@@ -104,7 +161,14 @@ absl::Status WriteSamples(FitClient* client, const v1::Fit& fit,
                           const SampleOptions& options) {
   const SampleFormat format = options.format == "csv"    ? SampleFormat::kCsv
                               : options.format == "json" ? SampleFormat::kJson
+                              : options.format == "npz"  ? SampleFormat::kNpz
                                                          : SampleFormat::kTable;
+  if (format == SampleFormat::kNpz && options.output.empty()) {
+    return absl::InvalidArgumentError(
+        "--format npz is no text; give a file with --output");
+  }
+  SOMAFIT_ASSIGN_OR_RETURN(v1::ListSamplesRequest request,
+                           RequestOf(options, fit.name(), stage));
   std::optional<NewFile> file;
   absl::Status printed;
   SampleWriter::Sink sink = [&](absl::string_view text) {
@@ -115,12 +179,15 @@ absl::Status WriteSamples(FitClient* client, const v1::Fit& fit,
     file.emplace(std::move(created));
     sink = [&](absl::string_view text) { file->Write(text); };
   }
-  SampleWriter writer(format, !options.no_units, fit, std::move(sink));
-  // An empty stage that may yet get samples is not a mistake.
-  const bool may_be_empty = !stage || *stage == fit.stage();
+  SampleWriter writer(format, !options.no_units, fit, std::move(sink),
+                      options.trace_errors);
+  // An empty stage that may yet get samples is not a mistake, nor is a filter
+  // that nothing passes.
+  const bool may_be_empty = !stage || *stage == fit.stage() ||
+                            !options.ranges.empty() || !options.status.empty();
   bool begun = false;
   SOMAFIT_RETURN_IF_ERROR(client->ForEachSampleBlock(
-      fit.name(), stage, [&](const v1::SampleBlock& block) {
+      std::move(request), options.limit, [&](const v1::SampleBlock& block) {
         if (!begun && block.sample_size() == 0 && !may_be_empty) {
           return absl::OkStatus();
         }

@@ -23,6 +23,7 @@ void AddWatch(CLI::App& app, Action* action);
 void AddResults(CLI::App& app, Action* action);
 void AddEvaluate(CLI::App& app, Action* action);
 void AddGenerate(CLI::App& app, Action* action);
+void AddContinue(CLI::App& app, Action* action);
 void AddManage(CLI::App& app, Action* action);
 void AddDescribe(CLI::App& app, Action* action);
 void AddRun(CLI::App& app, Action* action);
@@ -53,6 +54,12 @@ struct SampleOptions {
   std::string format;
   bool no_units = false;
   std::string output;
+  // Of `results` alone.
+  std::string order_by;
+  int64_t limit = -1;  // all
+  std::vector<std::string> ranges;
+  std::vector<std::string> status;
+  bool trace_errors = false;
 };
 void AddSampleOptions(CLI::App* command, SampleOptions* options);
 // Whether the file that they name can be written: ask before what takes long.

@@ -26,6 +26,8 @@ struct GenerateOptions {
   std::string points;
   bool best = false;
   std::vector<std::string> outputs;
+  std::vector<std::string> initial_values;
+  std::optional<int64_t> iteration;
   std::string file;
 };
 
@@ -46,6 +48,18 @@ absl::StatusOr<v1::GenerateTracesRequest> RequestOf(
       request.add_outputs(std::string(name));
     }
   }
+  for (const std::string& assignment : options.initial_values) {
+    const size_t equals = assignment.find('=');
+    if (equals == std::string::npos || equals == 0) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("--initial \"", assignment,
+                       "\" is no assignment; write NAME=VALUE, like v=-70*mV"));
+    }
+    v1::NamedText* value = request.add_initial_values();
+    value->set_name(assignment.substr(0, equals));
+    value->set_text(assignment.substr(equals + 1));
+  }
+  if (options.iteration) request.set_iteration(*options.iteration);
   if (options.points.empty()) {
     request.set_best(true);
     return request;
@@ -185,6 +199,17 @@ void AddGenerate(CLI::App& app, Action* action) {
       ->allow_extra_args(false)
       ->type_name("NAME,NAME,...");
   command
+      ->add_option("--initial", options->initial_values,
+                   "An initial value in place of the model's (repeatable)")
+      ->take_all()
+      ->allow_extra_args(false)
+      ->type_name("NAME=VALUE");
+  command
+      ->add_option("--iteration", options->iteration,
+                   "What the model calls `iteration`; default: 1e9, after all "
+                   "rounds")
+      ->type_name("N");
+  command
       ->add_option("-o", options->file,
                    "Write to a file, which appears when it is complete; "
                    "default: CSV to stdout")
@@ -201,6 +226,7 @@ npy: float64 [points, traces, variables, steps]; NaN behind shorter traces.
 
 Examples:
   somafit generate hodgkin_huxley-1 --output v,m -o best.csv
+  somafit generate hodgkin_huxley-1 --output v --initial v=-70*mV
   somafit generate hodgkin_huxley-1 --params points.csv --output v -o v.npy)");
   command->callback([=] { *action = [=] { return Generate(*options); }; });
 }

@@ -50,6 +50,7 @@ int Main(int argc, char** argv) {
   AddResults(app, &action);
   AddEvaluate(app, &action);
   AddGenerate(app, &action);
+  AddContinue(app, &action);
   AddManage(app, &action);
   AddDescribe(app, &action);
   AddRun(app, &action);

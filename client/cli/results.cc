@@ -16,9 +16,19 @@ struct ResultsOptions {
   std::string name;
   std::string stage;
   SampleOptions samples;
+  int64_t best = 0;
 };
 
-absl::StatusOr<int> Results(const ResultsOptions& options) {
+absl::StatusOr<int> Results(ResultsOptions options) {
+  if (options.best > 0) {
+    if (!options.samples.order_by.empty() || options.samples.limit >= 0) {
+      return absl::InvalidArgumentError(
+          "--best orders and limits by itself; leave out --order-by and "
+          "--limit");
+    }
+    options.samples.order_by = "total_error";
+    options.samples.limit = options.best;
+  }
   SOMAFIT_ASSIGN_OR_RETURN(const std::string name,
                            FitResourceName(options.name));
   std::optional<int32_t> stage;
@@ -53,13 +63,46 @@ void AddResults(CLI::App& app, Action* action) {
                    "A stage's number, or \"all\"; default: the one that "
                    "optimizes")
       ->type_name("N|all");
+  command
+      ->add_option("--best", options->best,
+                   "Only the samples with the least total error, those first")
+      ->type_name("N")
+      ->check(CLI::Range(int64_t{1}, int64_t{1} << 40));
+  command
+      ->add_option("--order-by", options->samples.order_by,
+                   "A column; \"COLUMN desc\" begins with the largest. Samples "
+                   "without a number there are left out")
+      ->type_name("COLUMN");
+  command
+      ->add_option("--where", options->samples.ranges,
+                   "Only samples within a range, in SI (repeatable)")
+      ->type_name("COLUMN=LOW..HIGH")
+      ->take_all()
+      ->allow_extra_args(false);
+  command
+      ->add_option("--status", options->samples.status,
+                   "Only samples that are ok, nonfinite, failed, drawn or "
+                   "cancelled (repeatable)")
+      ->type_name("STATUS")
+      ->take_all()
+      ->allow_extra_args(false);
+  command->add_option("--limit", options->samples.limit, "So many at most")
+      ->type_name("N")
+      ->check(CLI::Range(int64_t{1}, int64_t{1} << 40));
+  command->add_flag("--trace-errors", options->samples.trace_errors,
+                    "With the error of each trace");
   AddServerOptions(command, &options->server);
   command->footer(R"(
-csv: sample,stage,round,status,<parameters>,total_error,<output>_error, in SI;
-an empty field is a number that is not there.
+csv: sample,stage,round,status,<parameters>,total_error,<output>_error, in SI,
+then <output>_error_normalized where a metric has a normalization, and penalty
+where the fit has one; an empty field is a number that is not there. npz: the
+same columns as NumPy arrays, the status by its number (2 is ok).
 
 Examples:
   somafit results hodgkin_huxley-1
+  somafit results hodgkin_huxley-1 --best 10
+  somafit results hodgkin_huxley-1 --where round=5.. --where gl=0..1e-8
+  somafit results hodgkin_huxley-1 --format npz -o samples.npz
   somafit results hodgkin_huxley-1 --format csv -o samples.csv)");
   command->callback([=] { *action = [=] { return Results(*options); }; });
 }

@@ -110,6 +110,12 @@ absl::StatusOr<v1::Fit> FitClient::PauseFit(const std::string& name) {
 absl::StatusOr<v1::Fit> FitClient::ResumeFit(const std::string& name) {
   return Change<v1::ResumeFitRequest>(name, &Stub::ResumeFit);
 }
+absl::StatusOr<v1::Fit> FitClient::ContinueFit(v1::ContinueFitRequest request) {
+  request.set_request_id(RandomHex128());
+  v1::Fit fit;
+  SOMAFIT_RETURN_IF_ERROR(connection_.Call(&Stub::ContinueFit, request, &fit));
+  return fit;
+}
 absl::StatusOr<v1::Fit> FitClient::CancelFit(const std::string& name) {
   return Change<v1::CancelFitRequest>(name, &Stub::CancelFit);
 }
@@ -199,14 +205,23 @@ absl::Status FitClient::ForEachSampleBlock(
     const std::function<absl::Status(const v1::SampleBlock&)>& take) {
   v1::ListSamplesRequest request;
   request.set_name(name);
-  request.set_page_size(kSamplesPerPage);
   if (stage) request.set_stage(*stage);
+  return ForEachSampleBlock(std::move(request), -1, take);
+}
+
+absl::Status FitClient::ForEachSampleBlock(
+    v1::ListSamplesRequest request, int64_t limit,
+    const std::function<absl::Status(const v1::SampleBlock&)>& take) {
   while (true) {
+    const int64_t size =
+        limit < 0 ? kSamplesPerPage : std::min<int64_t>(limit, kSamplesPerPage);
+    request.set_page_size(static_cast<int32_t>(std::max<int64_t>(size, 1)));
     v1::ListSamplesResponse page;
     SOMAFIT_RETURN_IF_ERROR(
         connection_.Call(&Stub::ListSamples, request, &page));
     SOMAFIT_RETURN_IF_ERROR(take(page.samples()));
-    if (page.next_page_token().empty()) return absl::OkStatus();
+    if (limit >= 0) limit -= page.samples().sample_size();
+    if (page.next_page_token().empty() || limit == 0) return absl::OkStatus();
     request.set_page_token(page.next_page_token());
   }
 }

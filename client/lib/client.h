@@ -36,6 +36,8 @@ class FitClient {
   absl::StatusOr<v1::Fit> GetFit(const std::string& name);
   absl::StatusOr<v1::Fit> PauseFit(const std::string& name);
   absl::StatusOr<v1::Fit> ResumeFit(const std::string& name);
+  // `request` needs no request_id.
+  absl::StatusOr<v1::Fit> ContinueFit(v1::ContinueFitRequest request);
   absl::StatusOr<v1::Fit> CancelFit(const std::string& name);
   absl::Status DeleteFit(const std::string& name);
   absl::StatusOr<v1::Fit> AckRound(const std::string& name, int32_t stage,
@@ -52,6 +54,10 @@ class FitClient {
   absl::Status ForEachFit(const std::function<void(const v1::Fit&)>& take);
   absl::Status ForEachWorker(
       const std::function<void(const v1::WorkerStatus&)>& take);
+  // Of at most `limit` samples (-1: all).
+  absl::Status ForEachSampleBlock(
+      v1::ListSamplesRequest request, int64_t limit,
+      const std::function<absl::Status(const v1::SampleBlock&)>& take);
   absl::Status ForEachSampleBlock(
       const std::string& name, std::optional<int32_t> stage,
       const std::function<absl::Status(const v1::SampleBlock&)>& take);

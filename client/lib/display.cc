@@ -48,7 +48,8 @@ v1::Variable OutputErrorVariable(const v1::Fit& fit, int output) {
     if (each.output() == of.name()) metric = each.metric();
   }
   const MetricEntry* const entry =
-      ChooseMetric(metric, of.name(), &problem, &hint);
+      metric.empty() ? ChooseMetric("", {of.name()}, &problem, &hint)
+                     : FindMetric(metric);
   if (entry == nullptr) return variable;  // of a newer server
   // What becomes of a unit shows with any.
   const Dimension kelvin({0, 0, 0, 0, 1, 0, 0});

@@ -62,6 +62,7 @@ v1::ExperimentOutline OutlineOf(const v1::FitSpec& spec,
   outline.set_dt(spec.dt());
   *outline.mutable_parameters() = spec.parameters();
   *outline.mutable_metrics() = spec.metrics();
+  outline.set_penalty(spec.penalty());
   if (!spec.dataset().empty()) {
     outline.set_recordings_problem(
         "they are a stored dataset, which only its coordinator can read");

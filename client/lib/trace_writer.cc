@@ -10,6 +10,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 
+#include "client/lib/npz.h"
 #include "worker/core/base/number.h"
 
 namespace somafit {
@@ -25,23 +26,6 @@ static_assert(std::endian::native == std::endian::little);
 std::string ColumnName(const std::string& variable) {
   const bool taken = variable == "point" || variable == "trace";
   return taken ? absl::StrCat(variable, "_") : variable;
-}
-
-// What precedes the numbers of an npy file, format version 1.0.
-std::string NpyHeader(int64_t points, size_t traces, int outputs,
-                      size_t steps) {
-  std::string header =
-      absl::StrCat("{'descr': '<f8', 'fortran_order': False, 'shape': (",
-                   points, ", ", traces, ", ", outputs, ", ", steps, "), }");
-  // The whole of it is a multiple of 64 long, and ends with a line feed.
-  constexpr size_t kBefore = 10;
-  const size_t length = (kBefore + header.size() + 1 + 63) / 64 * 64;
-  header.resize(length - kBefore - 1, ' ');
-  header += '\n';
-  std::string text("\x93NUMPY\x01\x00", 8);
-  text += static_cast<char>(header.size() & 0xff);
-  text += static_cast<char>(header.size() >> 8);
-  return text + header;
 }
 
 }  // namespace
@@ -93,8 +77,9 @@ bool TraceWriter::padded() const {
 
 void TraceWriter::Begin() {
   if (format_ == TraceFormat::kNpy) {
-    return sink_(NpyHeader(header_.points(), shape_.n_traces(),
-                           header_.outputs_size(), most_steps_));
+    return sink_(NpyHeader(
+        "<f8", absl::StrCat(header_.points(), ", ", shape_.n_traces(), ", ",
+                            header_.outputs_size(), ", ", most_steps_)));
   }
   for (size_t step = 0; step < most_steps_; ++step) {
     times_.push_back(ShortestText(static_cast<double>(step) * header_.dt()));

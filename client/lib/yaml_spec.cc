@@ -80,6 +80,10 @@ class Converter {
     if (field.is_repeated() && is_message) {
       ConvertList(node, path, field, message);
     } else if (field.is_repeated()) {
+      // One text is a list of one.
+      const bool one = node.kind == Kind::kScalar &&
+                       field.cpp_type() == FieldDescriptor::CPPTYPE_STRING;
+      if (one) return ConvertScalar(node, path, field, message);
       if (node.kind != Kind::kSequence) {
         Error(node.mark, absl::StrCat(Quoted(path),
                                       " must be a list, like "

@@ -16,6 +16,7 @@ namespace somafit {
 // plain form:
 //  * a list of messages may be a mapping: each key is the element's first
 //    field; its value is the second field, or a mapping of the others;
+//  * one text is a list of texts with one element;
 //  * a list where one text is expected is put back together: "[a, b]";
 //  * any plain value is a text where a text is expected;
 //  * an empty value is one that is not given.

@@ -68,6 +68,7 @@ v1::SampleResult ToProto(int64_t sample, const Evaluation& evaluation) {
   message.mutable_trace_error()->Add(evaluation.trace_errors.begin(),
                                      evaluation.trace_errors.end());
   message.set_reason(evaluation.reason);
+  if (evaluation.penalty) message.set_penalty(*evaluation.penalty);
   return message;
 }
 
@@ -94,6 +95,7 @@ absl::StatusOr<Evaluation> FromProto(const v1::SampleResult& message,
         message.reason().size(), " characters; at most ", kMaxReason));
   }
   result.reason = message.reason();
+  if (message.has_penalty()) result.penalty = message.penalty();
   const double nan = std::numeric_limits<double>::quiet_NaN();
   if (result.status == SampleStatus::kFailed &&
       message.output_error().empty() &&

@@ -116,13 +116,14 @@ absl::StatusOr<ExperimentOutline> DecodeOutline(const std::string& json) {
   outline.outputs = ChannelsFromProto(message.outputs());
   outline.dt = message.dt();
   for (const v1::ParameterSpec& parameter : message.parameters()) {
-    outline.parameters.push_back({parameter.name(), parameter.bounds()});
+    outline.parameters.push_back(FromProto(parameter));
   }
   for (const v1::MetricSpec& metric : message.metrics()) {
     outline.metrics.push_back(FromProto(metric));
   }
   outline.trace_steps.assign(message.trace_steps().begin(),
                              message.trace_steps().end());
+  outline.penalty = message.penalty();
   outline.recordings_problem = message.recordings_problem();
   return outline;
 }

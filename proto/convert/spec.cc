@@ -137,15 +137,20 @@ void CheckModel(const v1::Model& model, Violations& violations) {
   }
 }
 
-void CheckMetrics(const v1::FitSpec& message, Violations& violations) {
-  if (!violations.CheckCount("metrics", message.metrics_size(), kMaxList)) {
-    return;
-  }
-  for (int i = 0; i < message.metrics_size(); ++i) {
-    const v1::MetricSpec& metric = message.metrics(i);
+template <typename List>
+void CheckMetrics(const List& metrics, Violations& violations) {
+  if (!violations.CheckCount("metrics", metrics.size(), kMaxList)) return;
+  for (int i = 0; i < metrics.size(); ++i) {
+    const v1::MetricSpec& metric = metrics[i];
     const std::string field = absl::StrCat("metrics[", i, "]");
     violations.CheckText(field + ".output", metric.output());
     violations.CheckText(field + ".metric", metric.metric());
+    if (violations.CheckCount(field + ".outputs", metric.outputs_size(),
+                              kMaxList)) {
+      for (const std::string& output : metric.outputs()) {
+        violations.CheckText(field + ".outputs", output);
+      }
+    }
     violations.CheckNamed(field + ".options", metric.options());
     for (int k = 0; k < metric.t_weights_size(); ++k) {
       const double weight = metric.t_weights(k);
@@ -168,11 +173,43 @@ void CheckSeconds(const std::string& field, double seconds,
   }
 }
 
-void CheckCounts(const v1::FitSpec& message, Violations& violations) {
+template <typename List>
+void CheckParameters(const List& parameters, Violations& violations) {
+  if (!violations.CheckCount("parameters", parameters.size(), kMaxList)) return;
+  for (int i = 0; i < parameters.size(); ++i) {
+    const v1::ParameterSpec& parameter = parameters[i];
+    const std::string field = absl::StrCat("parameters[", i, "]");
+    violations.CheckText(field + ".name", parameter.name());
+    violations.CheckText(field + ".bounds", parameter.bounds());
+    violations.CheckText(field + ".scale", parameter.scale());
+    violations.CheckText(field + ".fixed", parameter.fixed());
+    if (!violations.CheckCount(field + ".start", parameter.start_size(),
+                               kMaxList)) {
+      continue;
+    }
+    for (const std::string& start : parameter.start()) {
+      violations.CheckText(field + ".start", start);
+    }
+  }
+}
+
+// What FitSpec and ContinueFitRequest have in common.
+template <typename Message>
+void CheckCounts(const Message& message, Violations& violations) {
   if (message.n_samples() < 0) {
     violations.Add("n_samples", absl::StrCat("is ", message.n_samples(),
                                              "; give at least 1"));
   }
+  violations.CheckText("penalty", message.penalty());
+  constexpr int64_t kMostIteration = 1'000'000'000'000;
+  if (message.start_iteration() < -kMostIteration ||
+      message.start_iteration() > kMostIteration) {
+    violations.Add(
+        "start_iteration",
+        absl::StrCat("is ", message.start_iteration(), "; give -1e12 to 1e12"));
+  }
+  violations.CheckText("optimizer.name", message.optimizer().name());
+  violations.CheckNamed("optimizer.options", message.optimizer().options());
   const v1::StopSpec& stop = message.stop();
   if (stop.has_rounds() && stop.rounds() < 0) {
     violations.Add("stop.rounds",
@@ -192,6 +229,9 @@ void CheckCounts(const v1::FitSpec& message, Violations& violations) {
                    absl::StrCat("is \"", then.substr(0, 100),
                                 "\"; use \"pause\" or \"continue\""));
   }
+}
+
+void CheckExecution(const v1::FitSpec& message, Violations& violations) {
   CheckSeconds("execution.task_timeout_seconds",
                message.execution().task_timeout_seconds(), violations);
   const int attempts = message.execution().max_attempts();
@@ -224,18 +264,10 @@ absl::Status Check(const v1::FitSpec& message) {
                                 "64 lower-case hexadecimal digits"));
   }
   violations.CheckText("dt", message.dt());
-  if (violations.CheckCount("parameters", message.parameters_size(),
-                            kMaxList)) {
-    for (int i = 0; i < message.parameters_size(); ++i) {
-      const std::string field = absl::StrCat("parameters[", i, "]");
-      violations.CheckText(field + ".name", message.parameters(i).name());
-      violations.CheckText(field + ".bounds", message.parameters(i).bounds());
-    }
-  }
-  CheckMetrics(message, violations);
-  violations.CheckText("optimizer.name", message.optimizer().name());
-  violations.CheckNamed("optimizer.options", message.optimizer().options());
+  CheckParameters(message.parameters(), violations);
+  CheckMetrics(message.metrics(), violations);
   CheckCounts(message, violations);
+  CheckExecution(message, violations);
   return violations.ToStatus();
 }
 
@@ -296,11 +328,11 @@ v1::Model ToProto(const ModelSource& source) {
 }
 
 MetricSpec FromProto(const v1::MetricSpec& message) {
-  return {
-      .output = message.output(),
-      .metric = message.metric(),
-      .options = NamedFromProto(message.options()),
-      .t_weights = {message.t_weights().begin(), message.t_weights().end()}};
+  return {.output = message.output(),
+          .metric = message.metric(),
+          .options = NamedFromProto(message.options()),
+          .t_weights = {message.t_weights().begin(), message.t_weights().end()},
+          .outputs = {message.outputs().begin(), message.outputs().end()}};
 }
 
 v1::MetricSpec ToProto(const MetricSpec& metric) {
@@ -310,7 +342,81 @@ v1::MetricSpec ToProto(const MetricSpec& metric) {
   NamedToProto(metric.options, message.mutable_options());
   message.mutable_t_weights()->Add(metric.t_weights.begin(),
                                    metric.t_weights.end());
+  message.mutable_outputs()->Add(metric.outputs.begin(), metric.outputs.end());
   return message;
+}
+
+ParameterSpec FromProto(const v1::ParameterSpec& message) {
+  return {.name = message.name(),
+          .bounds = message.bounds(),
+          .scale = message.scale(),
+          .start = {message.start().begin(), message.start().end()},
+          .fixed = message.fixed()};
+}
+
+v1::ParameterSpec ToProto(const ParameterSpec& parameter) {
+  v1::ParameterSpec message;
+  message.set_name(parameter.name);
+  message.set_bounds(parameter.bounds);
+  message.set_scale(parameter.scale);
+  message.mutable_start()->Add(parameter.start.begin(), parameter.start.end());
+  message.set_fixed(parameter.fixed);
+  return message;
+}
+
+namespace {
+
+OptimizerSpec FromProto(const v1::OptimizerSpec& message) {
+  return {message.name(), NamedFromProto(message.options())};
+}
+
+StopSpec FromProto(const v1::StopSpec& message) {
+  StopSpec stop;
+  if (message.has_rounds()) stop.rounds = message.rounds();
+  if (message.has_evaluations()) stop.evaluations = message.evaluations();
+  stop.target = message.target();
+  stop.time = message.time();
+  return stop;
+}
+
+GateSpec FromProto(const v1::GateSpec& message) {
+  GateSpec gate;
+  gate.enabled = message.enabled();
+  if (message.timeout_seconds() != 0) {
+    gate.timeout_s = message.timeout_seconds();
+  }
+  if (message.on_timeout() == "continue") gate.then = GateTimeout::kContinue;
+  return gate;
+}
+
+}  // namespace
+
+absl::StatusOr<FitSpec> ContinuedSpec(const FitSpec& fit,
+                                      const v1::ContinueFitRequest& message) {
+  Violations violations;
+  CheckParameters(message.parameters(), violations);
+  CheckMetrics(message.metrics(), violations);
+  CheckCounts(message, violations);
+  if (absl::Status status = violations.ToStatus(); !status.ok()) return status;
+  FitSpec spec = fit;
+  if (!message.parameters().empty()) {
+    spec.parameters.clear();
+    for (const v1::ParameterSpec& parameter : message.parameters()) {
+      spec.parameters.push_back(FromProto(parameter));
+    }
+  }
+  if (!message.metrics().empty()) {
+    spec.metrics.clear();
+    for (const v1::MetricSpec& metric : message.metrics()) {
+      spec.metrics.push_back(FromProto(metric));
+    }
+  }
+  if (message.has_optimizer()) spec.optimizer = FromProto(message.optimizer());
+  if (message.n_samples() != 0) spec.n_samples = message.n_samples();
+  spec.stop = FromProto(message.stop());
+  if (message.has_penalty()) spec.penalty = message.penalty();
+  if (message.has_gate()) spec.gate = FromProto(message.gate());
+  return spec;
 }
 
 absl::StatusOr<FitSpec> FromProto(const v1::FitSpec& message) {
@@ -323,27 +429,18 @@ absl::StatusOr<FitSpec> FromProto(const v1::FitSpec& message) {
       std::string(absl::StripPrefix(message.dataset(), kDatasetPrefix));
   spec.dt = message.dt();
   for (const v1::ParameterSpec& parameter : message.parameters()) {
-    spec.parameters.push_back({parameter.name(), parameter.bounds()});
+    spec.parameters.push_back(FromProto(parameter));
   }
   for (const v1::MetricSpec& metric : message.metrics()) {
     spec.metrics.push_back(FromProto(metric));
   }
-  spec.optimizer = {message.optimizer().name(),
-                    NamedFromProto(message.optimizer().options())};
+  spec.optimizer = FromProto(message.optimizer());
   if (message.n_samples() != 0) spec.n_samples = message.n_samples();
-  const v1::StopSpec& stop = message.stop();
-  if (stop.has_rounds()) spec.stop.rounds = stop.rounds();
-  if (stop.has_evaluations()) spec.stop.evaluations = stop.evaluations();
-  spec.stop.target = stop.target();
-  spec.stop.time = stop.time();
+  spec.stop = FromProto(message.stop());
   spec.seed = message.seed();
-  spec.gate.enabled = message.gate().enabled();
-  if (message.gate().timeout_seconds() != 0) {
-    spec.gate.timeout_s = message.gate().timeout_seconds();
-  }
-  if (message.gate().on_timeout() == "continue") {
-    spec.gate.then = GateTimeout::kContinue;
-  }
+  spec.gate = FromProto(message.gate());
+  spec.penalty = message.penalty();
+  spec.start_iteration = message.start_iteration();
   if (message.execution().task_timeout_seconds() != 0) {
     spec.execution.task_timeout_s = message.execution().task_timeout_seconds();
   }
@@ -361,9 +458,7 @@ v1::FitSpec ToProto(const FitSpec& spec) {
   message.set_dataset(absl::StrCat(kDatasetPrefix, spec.dataset));
   message.set_dt(spec.dt);
   for (const ParameterSpec& parameter : spec.parameters) {
-    v1::ParameterSpec* entry = message.add_parameters();
-    entry->set_name(parameter.name);
-    entry->set_bounds(parameter.bounds);
+    *message.add_parameters() = ToProto(parameter);
   }
   for (const MetricSpec& metric : spec.metrics) {
     *message.add_metrics() = ToProto(metric);
@@ -386,6 +481,8 @@ v1::FitSpec ToProto(const FitSpec& spec) {
   message.mutable_execution()->set_task_timeout_seconds(
       spec.execution.task_timeout_s);
   message.mutable_execution()->set_max_attempts(spec.execution.max_attempts);
+  message.set_penalty(spec.penalty);
+  message.set_start_iteration(spec.start_iteration);
   return message;
 }
 

@@ -337,58 +337,6 @@ grpc::ServerWriteReactor<v1::FitEvent>* FitHandler::WatchFit(
                             request->after_seq());
 }
 
-FitHandler::Unary* FitHandler::ListSamples(
-    Context* context, const v1::ListSamplesRequest* request,
-    v1::ListSamplesResponse* response) {
-  const auto begin = [&](const CallPtr& call) -> absl::Status {
-    SOMAFIT_ASSIGN_OR_RETURN(std::string name, FitNameOf(request->name()));
-    SOMAFIT_ASSIGN_OR_RETURN(const int size,
-                             PageSizeOf(request->page_size(), 1000, 10'000));
-    std::optional<int32_t> stage;
-    if (request->has_stage()) stage = request->stage();
-    if (stage && *stage < 0) {
-      return BadField("stage",
-                      absl::StrCat("is ", *stage, "; stages count from 0"));
-    }
-    std::string query = absl::StrCat("ListSamples ", name, " ",
-                                     stage ? absl::StrCat(*stage) : "all");
-    SOMAFIT_ASSIGN_OR_RETURN(const int64_t after,
-                             ReadPageToken(request->page_token(), query, -1));
-    const auto read = [this, call, response, size, stage, after,
-                       query = std::move(query)](const FitRecord& fit) {
-      const size_t fitting = kMaxListBytes / SampleBytes(fit.parameters.size(),
-                                                         fit.outputs.size());
-      const int64_t limit =
-          std::min<int64_t>(size, std::max<int64_t>(fitting, 1));
-      auto rows = parts_.store.ReadSamples(fit, stage, after, limit + 1);
-      if (rows.ok()) {
-        const bool more = std::ssize(*rows) > limit;
-        if (more) rows->pop_back();
-        for (const SampleRow& row : *rows) {
-          AddSample(row, response->mutable_samples());
-        }
-        if (more) {
-          response->set_next_page_token(
-              MakePageToken(query, rows->back().sample));
-        }
-      }
-      call->Finish(rows.status());
-    };
-    auto found = std::make_shared<absl::StatusOr<FitRecord>>(
-        absl::InternalError("not looked up"));
-    parts_.strand.Decide(
-        [&](Coordinator& coordinator, Now now, Effects&) {
-          *found = coordinator.GetFit(name, now);
-        },
-        [this, call, found, read] {
-          if (!found->ok()) return call->Finish(found->status());
-          parts_.slow.Post([found, read] { read(**found); });
-        });
-    return absl::OkStatus();
-  };
-  return BeginCall(parts_, "ListSamples", context, "", begin);
-}
-
 FitHandler::Unary* FitHandler::ListWorkers(
     Context* context, const v1::ListWorkersRequest* request,
     v1::ListWorkersResponse* response) {

@@ -31,6 +31,8 @@ class FitHandler final : public v1::FitService::CallbackService {
   Unary* DeleteFit(Context*, const v1::DeleteFitRequest*,
                    v1::DeleteFitResponse*) override;
   Unary* AckRound(Context*, const v1::AckRoundRequest*, v1::Fit*) override;
+  Unary* ContinueFit(Context*, const v1::ContinueFitRequest*,
+                     v1::Fit*) override;
   Unary* EvaluatePoints(Context*, const v1::EvaluatePointsRequest*,
                         v1::EvaluatePointsResponse*) override;
   grpc::ServerWriteReactor<v1::GenerateTracesResponse>* GenerateTraces(

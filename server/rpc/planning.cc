@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <map>
 #include <optional>
 
@@ -12,12 +13,15 @@
 #include "worker/core/base/number.h"
 #include "worker/core/base/status.h"
 #include "worker/core/ir/recording.h"
+#include "worker/core/objective/terms.h"
 
 namespace somafit {
 namespace {
 
 // A message has at most 16 MiB; the rest is for what surrounds the numbers.
 constexpr size_t kMaxRoundBytes = size_t{15} << 20;
+// In place of the column of a parameter that has a value of its own.
+constexpr size_t kFixed = std::numeric_limits<size_t>::max();
 
 }  // namespace
 
@@ -76,6 +80,10 @@ absl::StatusOr<std::vector<std::vector<double>>> PointsOf(
   for (const Parameter& parameter : plan.space.parameters()) {
     names.push_back(parameter.name);
     const auto found = columns.find(parameter.name);
+    if (found == columns.end() && parameter.fixed()) {
+      order.push_back(kFixed);
+      continue;
+    }
     if (found == columns.end()) {
       return BadField("parameters",
                       absl::StrCat("\"", parameter.name,
@@ -95,17 +103,24 @@ absl::StatusOr<std::vector<std::vector<double>>> PointsOf(
                          : absl::StrCat("; did you mean \"", near, "\"?")));
   }
   const auto given = static_cast<size_t>(given_points.size());
-  if (given == 0 || given % n != 0) {
+  const size_t n_columns = columns.size();
+  if (given == 0 || n_columns == 0 || given % n_columns != 0) {
     return BadField(
         "points",
-        absl::StrCat("has ", given, " numbers; give a positive multiple of ", n,
-                     ", one row a point"),
+        absl::StrCat("has ", given, " numbers; give a positive multiple of ",
+                     n_columns, ", one row a point"),
         "SHAPE_MISMATCH");
   }
-  std::vector<std::vector<double>> points(given / n, std::vector<double>(n));
+  std::vector<std::vector<double>> points(given / n_columns,
+                                          std::vector<double>(n));
   for (size_t i = 0; i < points.size(); ++i) {
     for (size_t k = 0; k < n; ++k) {
-      const double value = given_points[static_cast<int>(i * n + order[k])];
+      if (order[k] == kFixed) {
+        points[i][k] = plan.space.parameters()[k].lower;
+        continue;
+      }
+      const double value =
+          given_points[static_cast<int>(i * n_columns + order[k])];
       if (!std::isfinite(value)) {
         return BadField("points",
                         absl::StrCat("point ", i, " has ", names[k], " = ",
@@ -124,13 +139,16 @@ absl::StatusOr<PlannedRecording> RecordingOf(
   SOMAFIT_ASSIGN_OR_RETURN(const auto dataset,
                            datasets.Decoded(plan.spec.dataset));
   Diagnostics diagnostics;
-  const std::optional<Model> model = CompileModel(
-      plan.spec.model, dataset->inputs, dataset->outputs, diagnostics);
+  const std::vector<ErrorExpression> expressions =
+      ErrorExpressions(plan.metrics, diagnostics);
+  const std::vector<Channel> observed =
+      Observed(*dataset, expressions, diagnostics);
+  const std::optional<Model> model =
+      CompileModel(WithErrorExpressions(plan.spec.model, expressions),
+                   dataset->inputs, observed, diagnostics);
   if (model) {
     std::vector<std::string> fitted;
-    for (const Channel& output : dataset->outputs) {
-      fitted.push_back(output.name);
-    }
+    for (const Channel& output : observed) fitted.push_back(output.name);
     CompileRecording(*model, plan.dt, fitted, names, diagnostics);
   }
   SOMAFIT_RETURN_IF_ERROR(ToStatusWithDetails(diagnostics));

@@ -24,7 +24,7 @@ absl::Status CheckMessageSizes(const FitPlan& plan, int64_t n_samples,
                                const std::string& field);
 
 // A request's points, [points x parameters], in the order of the plan's
-// parameters.
+// parameters. Fixed ones may be left out.
 absl::StatusOr<std::vector<std::vector<double>>> PointsOf(
     const google::protobuf::RepeatedPtrField<std::string>& parameters,
     const google::protobuf::RepeatedField<double>& points, const FitPlan& plan);

@@ -6,17 +6,20 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 
+#include "proto/convert/digest.h"
 #include "proto/convert/status.h"
 #include "server/rpc/arguments.h"
 #include "server/rpc/parts.h"
 #include "server/rpc/planning.h"
 #include "server/rpc/view.h"
 #include "worker/core/base/status.h"
+#include "worker/core/objective/terms.h"
 
 namespace somafit {
 namespace {
 
 constexpr size_t kMaxName = 255;
+constexpr int kMaxInitialValues = 1000;
 
 absl::Status CheckOutputs(const v1::GenerateTracesRequest& request) {
   const auto n = static_cast<size_t>(request.outputs_size());
@@ -121,9 +124,43 @@ void TraceStream::Open() {
       });
 }
 
+absl::StatusOr<FitPlan> TraceStream::PlanOfRequest(const FitRecord& fit) const {
+  if (request_->initial_values().empty()) {
+    return PlanOf(fit.spec, fit.model_hash, parts_.datasets);
+  }
+  FitSpec spec = fit.spec;
+  std::vector<NamedText>& values = spec.model.initial_values;
+  std::set<std::string> seen;
+  if (request_->initial_values_size() > kMaxInitialValues) {
+    return BadField(
+        "initial_values",
+        absl::StrCat("has ", request_->initial_values_size(),
+                     " entries; at most ", kMaxInitialValues, " are allowed"));
+  }
+  for (const v1::NamedText& given : request_->initial_values()) {
+    for (const Parameter& parameter : fit.parameters) {
+      if (parameter.name != given.name()) continue;
+      return BadField("initial_values",
+                      absl::StrCat("\"", parameter.name,
+                                   "\" is a parameter of the fit; give it with "
+                                   "the points"));
+    }
+    if (!seen.insert(given.name()).second) {
+      return BadField(
+          "initial_values",
+          absl::StrCat("\"", absl::CHexEscape(given.name().substr(0, 60)),
+                       "\" is given twice; give each once"));
+    }
+    std::erase_if(
+        values, [&](const NamedText& old) { return old.name == given.name(); });
+    values.push_back({given.name(), given.text()});
+  }
+  return PlanOf(spec, Sha256Hex(EncodeModelSource(spec.model)),
+                parts_.datasets);
+}
+
 absl::Status TraceStream::Request(const FitRecord& fit) {
-  SOMAFIT_ASSIGN_OR_RETURN(const FitPlan plan,
-                           PlanOf(fit.spec, fit.model_hash, parts_.datasets));
+  SOMAFIT_ASSIGN_OR_RETURN(FitPlan plan, PlanOfRequest(fit));
   const std::vector<std::string> outputs(request_->outputs().begin(),
                                          request_->outputs().end());
   SOMAFIT_ASSIGN_OR_RETURN(const PlannedRecording recording,
@@ -156,6 +193,9 @@ absl::Status TraceStream::Request(const FitRecord& fit) {
     task.parameters.push_back(parameter.name);
   }
   task.recorded = outputs;
+  task.metrics = ExpressionTerms(plan.metrics);
+  task.iteration =
+      request_->has_iteration() ? request_->iteration() : kAfterAllRounds;
   order.shape = shape_ = recording.shape;
   n_points_ = std::ssize(task.points);
   for (const Channel& variable : recording.variables) {
@@ -175,6 +215,10 @@ absl::Status TraceStream::Request(const FitRecord& fit) {
           status = Gone("fits/" + fit.name);
         }
         if (!status.ok()) return;
+        if (plan.model_hash != fit.model_hash) {
+          effects.writes.push_back(
+              ModelRecord{plan.model_hash, std::move(plan.spec.model)});
+        }
         const auto id =
             coordinator.RequestTraces(fit.name, std::move(order), effects);
         status = id.status();

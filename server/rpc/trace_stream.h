@@ -35,6 +35,8 @@ class TraceStream final : public PumpedStream<v1::GenerateTracesResponse> {
   std::shared_ptr<TraceStream> Self();
   void Open();
   // Makes the request to the coordinator; blocks.
+  // Of the fit's model, with the initial values that the request has.
+  absl::StatusOr<FitPlan> PlanOfRequest(const FitRecord& fit) const;
   absl::Status Request(const FitRecord& fit);
   void Step() override;
   void Closed() override;

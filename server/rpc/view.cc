@@ -61,6 +61,8 @@ std::string_view KindText(OptionSpec::Kind kind) {
       return "true (1) or false (0)";
     case OptionSpec::Kind::kOutput:
       return "in units of the output";
+    case OptionSpec::Kind::kText:
+      return "text";
   }
   return "";
 }
@@ -141,7 +143,7 @@ v1::Fit ToShortProto(const FitRecord& fit) {
   return message;
 }
 
-void AddSample(const SampleRow& row, v1::SampleBlock* block) {
+void AddSample(const SampleRow& row, bool has_penalty, v1::SampleBlock* block) {
   block->add_sample(row.sample);
   block->add_stage(row.stage);
   block->add_round(row.round);
@@ -153,14 +155,17 @@ void AddSample(const SampleRow& row, v1::SampleBlock* block) {
                                      row.output_errors.end());
   block->mutable_output_error_normalized()->Add(
       row.output_errors_normalized.begin(), row.output_errors_normalized.end());
+  if (has_penalty) block->add_penalty(row.penalty);
+  block->mutable_trace_error()->Add(row.trace_errors.begin(),
+                                    row.trace_errors.end());
 }
 
-size_t SampleBytes(size_t n_parameters, size_t n_outputs) {
-  return 8 * (n_parameters + 2 * n_outputs + 1) + 32;
+size_t SampleBytes(size_t n_parameters, size_t n_outputs, size_t n_traces) {
+  return 8 * (n_parameters + (2 + n_traces) * n_outputs + 2) + 32;
 }
 
 v1::FitEvent ToProto(const EventRecord& event,
-                     const std::vector<SampleRow>& samples) {
+                     const std::vector<SampleRow>& samples, bool has_penalty) {
   v1::FitEvent message;
   message.set_seq(event.seq);
   message.set_time_us(event.time_us);
@@ -172,7 +177,9 @@ v1::FitEvent ToProto(const EventRecord& event,
   v1::RoundEvent* round = message.mutable_round();
   round->set_stage(event.stage);
   round->set_round(event.round);
-  for (const SampleRow& row : samples) AddSample(row, round->mutable_samples());
+  for (const SampleRow& row : samples) {
+    AddSample(row, has_penalty, round->mutable_samples());
+  }
   round->set_best_sample(event.best_sample);
   round->mutable_best_parameters()->Add(event.best_parameters.begin(),
                                         event.best_parameters.end());
@@ -206,6 +213,7 @@ v1::Task ToProto(const Task& task) {
   for (const MetricSpec& metric : task.metrics) {
     *experiment->add_metrics() = ToProto(metric);
   }
+  experiment->set_penalty(task.penalty);
   for (const std::string& name : task.recorded) message.add_recorded(name);
   return message;
 }

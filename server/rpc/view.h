@@ -19,13 +19,14 @@ v1::Fit ToProto(const FitRecord& fit);
 // As in ListFits: without the model, the weights and the parameters' values.
 v1::Fit ToShortProto(const FitRecord& fit);
 
-void AddSample(const SampleRow& row, v1::SampleBlock* block);
-// What a sample adds to a message, in bytes, at most.
-size_t SampleBytes(size_t n_parameters, size_t n_outputs);
+void AddSample(const SampleRow& row, bool has_penalty, v1::SampleBlock* block);
+// What a sample adds to a message, in bytes, at most; `n_traces` is 0 where
+// errors of traces are not sent.
+size_t SampleBytes(size_t n_parameters, size_t n_outputs, size_t n_traces = 0);
 
 // `samples`: of the event's round; empty for others.
 v1::FitEvent ToProto(const EventRecord& event,
-                     const std::vector<SampleRow>& samples);
+                     const std::vector<SampleRow>& samples, bool has_penalty);
 
 v1::Task ToProto(const Task& task);
 // As it is shown, with units.

@@ -107,7 +107,7 @@ absl::Status WatchStream::Send(const EventRecord& event) {
     SOMAFIT_RETURN_IF_ERROR(rows.status());
     samples = *std::move(rows);
   }
-  message_ = ToProto(event, samples);
+  message_ = ToProto(event, samples, !fit_.spec.penalty.empty());
   sent_seq_ = event.seq;
   ++next_in_page_;
   StartWrite(&message_);

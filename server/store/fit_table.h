@@ -1,8 +1,13 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <vector>
+
+#include "absl/status/statusor.h"
+
+#include "server/study/store.h"
 
 namespace somafit {
 
@@ -11,7 +16,7 @@ namespace somafit {
 //
 //   sample INTEGER PRIMARY KEY, stage, round, status TEXT, one REAL column per
 //   parameter [SI], total_error, <output>_error, <output>_error_normalized,
-//   trace_errors BLOB, worker, microseconds, numerics_version, reason,
+//   penalty, trace_errors BLOB, worker, microseconds, numerics_version, reason,
 //   unit_point BLOB
 //
 // Columns are named as worker/core/data/column_names.h says.
@@ -20,6 +25,7 @@ struct FitTable {
   std::vector<std::string> parameter_columns;
   std::vector<std::string> error_columns;  // per output
   std::vector<std::string> normalized_columns;
+  std::string penalty_column;  // "": a table of an older release has none
 };
 
 FitTable NameFitTable(const std::string& fit,
@@ -27,12 +33,18 @@ FitTable NameFitTable(const std::string& fit,
                       const std::vector<std::string>& outputs);
 
 std::string CreateTableSql(const FitTable& table);
+// Over what the best samples are found by.
+std::string CreateIndexSql(const FitTable& table, int64_t fit);
 // Binds sample, stage, round, parameters..., unit_point.
 std::string InsertDrawnSql(const FitTable& table);
-// Binds status, total_error, errors..., normalized..., trace_errors, worker,
-// microseconds, numerics_version, reason, sample. Changes drawn rows only.
+// Binds status, total_error, errors..., normalized..., penalty (if there is the
+// column), trace_errors, worker, microseconds, numerics_version, reason,
+// sample. Changes drawn rows only.
 std::string RecordResultSql(const FitTable& table);
-// Columns as SampleRow has them, of samples in (?1, ?2], at most ?3.
-std::string SelectSamplesSql(const FitTable& table, bool of_one_stage);
+// Columns as SampleRow has them, of samples in (?1, ?2], at most ?3; ?4 is the
+// stage, ?5 and what follows are the ends of the query's ranges that are given.
+// InvalidArgument for a column that the table does not have.
+absl::StatusOr<std::string> SelectSamplesSql(const FitTable& table,
+                                             const SampleQuery& query);
 
 }  // namespace somafit

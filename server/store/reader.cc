@@ -1,5 +1,6 @@
 #include "server/store/reader.h"
 
+#include <algorithm>
 #include <limits>
 #include <utility>
 
@@ -32,7 +33,7 @@ class Snapshot {
   sqlite3* db_;
 };
 
-std::vector<double> ReadReals(Statement& statement, size_t n) {
+std::vector<double> ReadReals(SqlStatement& statement, size_t n) {
   std::vector<double> values(n);
   for (double& value : values) value = statement.ReadReal();
   return values;
@@ -45,7 +46,7 @@ constexpr char kFitColumns[] =
     "create_time_us, elapsed_s, last_seq, numerics_version FROM fits "
     "ORDER BY id";
 
-absl::StatusOr<FitRecord> ReadFitRow(Statement& row) {
+absl::StatusOr<FitRecord> ReadFitRow(SqlStatement& row) {
   FitRecord fit;
   fit.id = row.ReadInteger();
   fit.name = row.ReadText();
@@ -79,10 +80,11 @@ absl::StatusOr<FitRecord> ReadFitRow(Statement& row) {
 
 absl::Status ReadVariables(sqlite3* db, FitRecord& fit) {
   SOMAFIT_ASSIGN_OR_RETURN(
-      Statement rows,
-      Statement::Prepare(db,
-                         "SELECT kind, name, dimension, lower, upper "
-                         "FROM variables WHERE fit=? ORDER BY kind, position"));
+      SqlStatement rows,
+      SqlStatement::Prepare(
+          db,
+          "SELECT kind, name, dimension, lower, upper "
+          "FROM variables WHERE fit=? ORDER BY kind, position"));
   rows.Bind(fit.id);
   while (true) {
     SOMAFIT_ASSIGN_OR_RETURN(const bool more, rows.Step());
@@ -95,7 +97,7 @@ absl::Status ReadVariables(sqlite3* db, FitRecord& fit) {
       const double lower = rows.ReadReal();
       const double upper = rows.ReadReal();
       fit.parameters.push_back({std::move(name), dimension, lower, upper});
-    } else {
+    } else if (kind == "output") {
       fit.outputs.push_back({std::move(name), dimension});
     }
   }
@@ -103,10 +105,10 @@ absl::Status ReadVariables(sqlite3* db, FitRecord& fit) {
 
 absl::Status ReadStages(sqlite3* db, bool ended, StoredFit& stored) {
   SOMAFIT_ASSIGN_OR_RETURN(
-      Statement rows,
-      Statement::Prepare(db,
-                         "SELECT stage, kind, rounds, snapshot FROM stages "
-                         "WHERE fit=? ORDER BY stage"));
+      SqlStatement rows,
+      SqlStatement::Prepare(db,
+                            "SELECT stage, kind, rounds, snapshot FROM stages "
+                            "WHERE fit=? ORDER BY stage"));
   rows.Bind(stored.fit.id);
   while (true) {
     SOMAFIT_ASSIGN_OR_RETURN(const bool more, rows.Step());
@@ -131,7 +133,7 @@ absl::Status ReadRoundSamples(sqlite3* db, const FitTable& table,
   }
   absl::StrAppend(&sql, " FROM ", QuotedIdentifier(table.name),
                   " WHERE sample>=? AND sample<? ORDER BY sample");
-  SOMAFIT_ASSIGN_OR_RETURN(Statement rows, Statement::Prepare(db, sql));
+  SOMAFIT_ASSIGN_OR_RETURN(SqlStatement rows, SqlStatement::Prepare(db, sql));
   rows.Bind(round.first_sample).Bind(round.first_sample + n_samples);
   bool gap = false;
   while (true) {
@@ -169,8 +171,8 @@ absl::Status ReadOpenRounds(sqlite3* db, StoredFit& stored) {
   SOMAFIT_ASSIGN_OR_RETURN(const FitTable table,
                            ReadFitTable(db, stored.fit.id));
   SOMAFIT_ASSIGN_OR_RETURN(
-      Statement rows,
-      Statement::Prepare(
+      SqlStatement rows,
+      SqlStatement::Prepare(
           db,
           "SELECT round, first_sample, n_samples FROM rounds WHERE fit=? AND "
           "stage=? AND round>=? AND ended=0 ORDER BY round LIMIT 1"));
@@ -197,8 +199,8 @@ absl::Status ReadOpenRounds(sqlite3* db, StoredFit& stored) {
 absl::StatusOr<FitTable> ReadFitTable(sqlite3* db, int64_t fit) {
   FitTable table;
   SOMAFIT_ASSIGN_OR_RETURN(
-      Statement name,
-      Statement::Prepare(db, "SELECT name FROM fits WHERE id=?"));
+      SqlStatement name,
+      SqlStatement::Prepare(db, "SELECT name FROM fits WHERE id=?"));
   name.Bind(fit);
   SOMAFIT_ASSIGN_OR_RETURN(const bool found, name.Step());
   if (!found) {
@@ -207,8 +209,8 @@ absl::StatusOr<FitTable> ReadFitTable(sqlite3* db, int64_t fit) {
   }
   table.name = "fit_" + name.ReadText();
   SOMAFIT_ASSIGN_OR_RETURN(
-      Statement rows,
-      Statement::Prepare(
+      SqlStatement rows,
+      SqlStatement::Prepare(
           db,
           "SELECT kind, value_column, normalized_column FROM variables "
           "WHERE fit=? ORDER BY kind, position"));
@@ -220,6 +222,8 @@ absl::StatusOr<FitTable> ReadFitTable(sqlite3* db, int64_t fit) {
     std::string column = rows.ReadText();
     if (kind == "parameter") {
       table.parameter_columns.push_back(std::move(column));
+    } else if (kind == "penalty") {
+      table.penalty_column = std::move(column);
     } else {
       table.error_columns.push_back(std::move(column));
       table.normalized_columns.push_back(rows.ReadText());
@@ -229,7 +233,8 @@ absl::StatusOr<FitTable> ReadFitTable(sqlite3* db, int64_t fit) {
 
 absl::StatusOr<std::vector<StoredFit>> ReadFits(sqlite3* db) {
   SOMAFIT_ASSIGN_OR_RETURN(const Snapshot snapshot, Snapshot::Begin(db));
-  SOMAFIT_ASSIGN_OR_RETURN(Statement rows, Statement::Prepare(db, kFitColumns));
+  SOMAFIT_ASSIGN_OR_RETURN(SqlStatement rows,
+                           SqlStatement::Prepare(db, kFitColumns));
   std::vector<StoredFit> fits;
   while (true) {
     SOMAFIT_ASSIGN_OR_RETURN(const bool more, rows.Step());
@@ -246,17 +251,17 @@ absl::StatusOr<std::vector<StoredFit>> ReadFits(sqlite3* db) {
 
 absl::StatusOr<int64_t> ReadNextFitId(sqlite3* db) {
   SOMAFIT_ASSIGN_OR_RETURN(
-      Statement statement,
-      Statement::Prepare(db,
-                         "SELECT seq FROM sqlite_sequence WHERE name='fits'"));
+      SqlStatement statement,
+      SqlStatement::Prepare(
+          db, "SELECT seq FROM sqlite_sequence WHERE name='fits'"));
   SOMAFIT_ASSIGN_OR_RETURN(const bool found, statement.Step());
   return found ? statement.ReadInteger() + 1 : 1;
 }
 
 absl::StatusOr<ModelSource> ReadModel(sqlite3* db, const std::string& hash) {
   SOMAFIT_ASSIGN_OR_RETURN(
-      Statement statement,
-      Statement::Prepare(db, "SELECT source FROM models WHERE hash=?"));
+      SqlStatement statement,
+      SqlStatement::Prepare(db, "SELECT source FROM models WHERE hash=?"));
   statement.BindText(hash);
   SOMAFIT_ASSIGN_OR_RETURN(const bool found, statement.Step());
   if (!found) {
@@ -269,10 +274,10 @@ absl::StatusOr<ModelSource> ReadModel(sqlite3* db, const std::string& hash) {
 absl::StatusOr<std::optional<RequestRecord>> ReadRequest(
     sqlite3* db, const std::string& request_id) {
   SOMAFIT_ASSIGN_OR_RETURN(
-      Statement statement,
-      Statement::Prepare(db,
-                         "SELECT method, body_hash, response, time_us "
-                         "FROM requests WHERE request_id=?"));
+      SqlStatement statement,
+      SqlStatement::Prepare(db,
+                            "SELECT method, body_hash, response, time_us "
+                            "FROM requests WHERE request_id=?"));
   statement.BindText(request_id);
   SOMAFIT_ASSIGN_OR_RETURN(const bool found, statement.Step());
   if (!found) return std::nullopt;
@@ -289,8 +294,8 @@ absl::StatusOr<std::vector<EventRecord>> ReadFitEvents(sqlite3* db, int64_t fit,
                                                        int64_t after_seq,
                                                        int limit) {
   SOMAFIT_ASSIGN_OR_RETURN(
-      Statement rows,
-      Statement::Prepare(
+      SqlStatement rows,
+      SqlStatement::Prepare(
           db,
           "SELECT seq, time_us, kind, state, reason, stage, round, "
           "first_sample, n_samples, best_sample, best_parameters, best_error, "
@@ -326,37 +331,88 @@ absl::StatusOr<std::vector<EventRecord>> ReadFitEvents(sqlite3* db, int64_t fit,
   }
 }
 
-absl::StatusOr<std::vector<SampleRow>> ReadFitSamples(
-    sqlite3* db, int64_t fit, std::optional<int32_t> stage,
-    int64_t after_sample, int64_t limit) {
-  SOMAFIT_ASSIGN_OR_RETURN(const Snapshot snapshot, Snapshot::Begin(db));
-  SOMAFIT_ASSIGN_OR_RETURN(const FitTable table, ReadFitTable(db, fit));
+absl::StatusOr<std::string> ReadSnapshot(sqlite3* db, int64_t fit,
+                                         int32_t stage) {
+  SOMAFIT_ASSIGN_OR_RETURN(
+      SqlStatement statement,
+      SqlStatement::Prepare(
+          db, "SELECT snapshot FROM stages WHERE fit=? AND stage=?"));
+  statement.Bind(fit).Bind(stage);
+  SOMAFIT_ASSIGN_OR_RETURN(const bool found, statement.Step());
+  if (!found) {
+    return absl::NotFoundError(
+        absl::StrCat("fit number ", fit, " has no stage ", stage));
+  }
+  return statement.ReadBlob();
+}
+
+namespace {
+
+struct SampleBounds {
+  int64_t after = -1;
   int64_t last = std::numeric_limits<int64_t>::max();
-  if (stage) {
-    // Its first and last round bound the scan.
-    for (const bool first : {true, false}) {
-      SOMAFIT_ASSIGN_OR_RETURN(
-          Statement bound,
-          Statement::Prepare(
-              db, absl::StrCat("SELECT first_sample, n_samples FROM rounds "
-                               "WHERE fit=? AND stage=? ORDER BY round ",
-                               first ? "" : "DESC ", "LIMIT 1")));
-      bound.Bind(fit).Bind(*stage);
-      SOMAFIT_ASSIGN_OR_RETURN(const bool found, bound.Step());
-      if (!found) return std::vector<SampleRow>();
-      const int64_t first_sample = bound.ReadInteger();
-      if (first) {
-        after_sample = std::max(after_sample, first_sample - 1);
-      } else {
-        last = first_sample + bound.ReadInteger() - 1;
-      }
+};
+
+// What bounds a scan by samples' numbers: where the page before ended, and the
+// stage's first and last round. nullopt: the stage has none.
+absl::StatusOr<std::optional<SampleBounds>> BoundsOf(sqlite3* db, int64_t fit,
+                                                     const SampleQuery& query) {
+  SampleBounds bounds;
+  if (query.after_sample && query.order_by.empty()) {
+    if (query.descending) {
+      bounds.last = *query.after_sample - 1;
+    } else {
+      bounds.after = *query.after_sample;
     }
   }
-  SOMAFIT_ASSIGN_OR_RETURN(
-      Statement rows,
-      Statement::Prepare(db, SelectSamplesSql(table, stage.has_value())));
-  rows.Bind(after_sample).Bind(last).Bind(std::max<int64_t>(limit, 0));
-  if (stage) rows.Bind(*stage);
+  if (!query.stage) return bounds;
+  for (const bool first : {true, false}) {
+    SOMAFIT_ASSIGN_OR_RETURN(
+        SqlStatement bound,
+        SqlStatement::Prepare(
+            db, absl::StrCat("SELECT first_sample, n_samples FROM rounds "
+                             "WHERE fit=? AND stage=? ORDER BY round ",
+                             first ? "" : "DESC ", "LIMIT 1")));
+    bound.Bind(fit).Bind(*query.stage);
+    SOMAFIT_ASSIGN_OR_RETURN(const bool found, bound.Step());
+    if (!found) return std::nullopt;
+    const int64_t first_sample = bound.ReadInteger();
+    if (first) {
+      bounds.after = std::max(bounds.after, first_sample - 1);
+    } else {
+      bounds.last =
+          std::min(bounds.last, first_sample + bound.ReadInteger() - 1);
+    }
+  }
+  return bounds;
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<SampleRow>> ReadFitSamples(
+    sqlite3* db, int64_t fit, const SampleQuery& query) {
+  SOMAFIT_ASSIGN_OR_RETURN(const Snapshot snapshot, Snapshot::Begin(db));
+  SOMAFIT_ASSIGN_OR_RETURN(const FitTable table, ReadFitTable(db, fit));
+  SOMAFIT_ASSIGN_OR_RETURN(const std::string sql,
+                           SelectSamplesSql(table, query));
+  SOMAFIT_ASSIGN_OR_RETURN(const auto bounds, BoundsOf(db, fit, query));
+  if (!bounds) return std::vector<SampleRow>();
+  SOMAFIT_ASSIGN_OR_RETURN(SqlStatement rows, SqlStatement::Prepare(db, sql));
+  rows.Bind(bounds->after)
+      .Bind(bounds->last)
+      .Bind(std::max<int64_t>(query.limit, 0));
+  if (query.stage) {
+    rows.Bind(*query.stage);
+  } else if (std::any_of(query.ranges.begin(), query.ranges.end(),
+                         [](const ColumnRange& range) {
+                           return range.minimum || range.maximum;
+                         })) {
+    rows.BindNull();  // ?4
+  }
+  for (const ColumnRange& range : query.ranges) {
+    if (range.minimum) rows.BindReal(*range.minimum);
+    if (range.maximum) rows.BindReal(*range.maximum);
+  }
   std::vector<SampleRow> samples;
   while (true) {
     SOMAFIT_ASSIGN_OR_RETURN(const bool more, rows.Step());
@@ -372,6 +428,11 @@ absl::StatusOr<std::vector<SampleRow>> ReadFitSamples(
     sample.output_errors = ReadReals(rows, table.error_columns.size());
     sample.output_errors_normalized =
         ReadReals(rows, table.normalized_columns.size());
+    sample.penalty = rows.ReadReal();
+    if (query.trace_errors) {
+      SOMAFIT_ASSIGN_OR_RETURN(sample.trace_errors,
+                               DecodeDoubles(rows.ReadBlob()));
+    }
     samples.push_back(std::move(sample));
   }
 }
@@ -379,8 +440,8 @@ absl::StatusOr<std::vector<SampleRow>> ReadFitSamples(
 absl::StatusOr<StoredDataset> ReadDataset(sqlite3* db,
                                           const std::string& hash) {
   SOMAFIT_ASSIGN_OR_RETURN(
-      Statement statement,
-      Statement::Prepare(
+      SqlStatement statement,
+      SqlStatement::Prepare(
           db, "SELECT bytes IS NULL, bytes FROM datasets WHERE hash=?"));
   statement.BindText(hash);
   SOMAFIT_ASSIGN_OR_RETURN(const bool found, statement.Step());

@@ -25,9 +25,10 @@ absl::StatusOr<std::optional<RequestRecord>> ReadRequest(
 absl::StatusOr<std::vector<EventRecord>> ReadFitEvents(sqlite3* db, int64_t fit,
                                                        int64_t after_seq,
                                                        int limit);
-absl::StatusOr<std::vector<SampleRow>> ReadFitSamples(
-    sqlite3* db, int64_t fit, std::optional<int32_t> stage,
-    int64_t after_sample, int64_t limit);
+absl::StatusOr<std::vector<SampleRow>> ReadFitSamples(sqlite3* db, int64_t fit,
+                                                      const SampleQuery& query);
+absl::StatusOr<std::string> ReadSnapshot(sqlite3* db, int64_t fit,
+                                         int32_t stage);
 
 // Where a dataset lies; `bytes` is nullopt for a file beside the database.
 // NotFound if there is none.

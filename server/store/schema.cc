@@ -47,7 +47,7 @@ CREATE TABLE fits(
 ) STRICT;
 CREATE TABLE variables(           -- columns of a fit's table of samples
   fit INTEGER NOT NULL,
-  kind TEXT NOT NULL,             -- parameter, output
+  kind TEXT NOT NULL,             -- parameter, output, penalty
   position INTEGER NOT NULL,
   name TEXT NOT NULL,
   dimension TEXT NOT NULL,
@@ -97,11 +97,18 @@ CREATE TABLE requests(
 CREATE INDEX requests_by_time ON requests(time_us);
 )sql";
 
+// What a stage was asked to do. Since this version a fit's table has a column
+// "penalty", which a row of `variables` of this kind names, and an index over
+// (stage, total_error).
+constexpr char kVersion2[] = R"sql(
+ALTER TABLE stages ADD COLUMN spec TEXT;  -- JSON of FitSpec; NULL: not known
+)sql";
+
 }  // namespace
 
 const std::vector<Migration>& AllMigrations() {
   static const auto* const migrations =
-      new std::vector<Migration>{{1, kVersion1}};
+      new std::vector<Migration>{{1, kVersion1}, {2, kVersion2}};
   return *migrations;
 }
 
@@ -109,8 +116,8 @@ int SchemaVersion() { return AllMigrations().back().version; }
 
 absl::Status Migrate(sqlite3* db, const std::string& path,
                      const std::vector<Migration>& migrations) {
-  SOMAFIT_ASSIGN_OR_RETURN(Statement statement,
-                           Statement::Prepare(db, "PRAGMA user_version"));
+  SOMAFIT_ASSIGN_OR_RETURN(SqlStatement statement,
+                           SqlStatement::Prepare(db, "PRAGMA user_version"));
   SOMAFIT_RETURN_IF_ERROR(statement.Step().status());
   const int64_t found = statement.ReadInteger();
   statement.Reset();

@@ -36,8 +36,8 @@ constexpr int kMostLogPages = (48 << 20) / kPageBytes;
 
 absl::StatusOr<std::string> JournalMode(sqlite3* db, const char* mode) {
   SOMAFIT_ASSIGN_OR_RETURN(
-      Statement statement,
-      Statement::Prepare(db, absl::StrCat("PRAGMA journal_mode=", mode)));
+      SqlStatement statement,
+      SqlStatement::Prepare(db, absl::StrCat("PRAGMA journal_mode=", mode)));
   SOMAFIT_RETURN_IF_ERROR(statement.Step().status());
   return statement.ReadText();
 }
@@ -333,11 +333,15 @@ absl::StatusOr<std::vector<EventRecord>> SqliteStore::ReadEvents(
 }
 
 absl::StatusOr<std::vector<SampleRow>> SqliteStore::ReadSamples(
-    const FitRecord& fit, std::optional<int32_t> stage, int64_t after_sample,
-    int64_t limit) {
-  return Read<absl::StatusOr<std::vector<SampleRow>>>([&](sqlite3* db) {
-    return ReadFitSamples(db, fit.id, stage, after_sample, limit);
-  });
+    const FitRecord& fit, const SampleQuery& query) {
+  return Read<absl::StatusOr<std::vector<SampleRow>>>(
+      [&](sqlite3* db) { return ReadFitSamples(db, fit.id, query); });
+}
+
+absl::StatusOr<std::string> SqliteStore::LoadSnapshot(int64_t fit,
+                                                      int32_t stage) {
+  return Read<absl::StatusOr<std::string>>(
+      [&](sqlite3* db) { return ReadSnapshot(db, fit, stage); });
 }
 
 }  // namespace somafit

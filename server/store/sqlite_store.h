@@ -64,9 +64,10 @@ class SqliteStore final : public Store {
   absl::StatusOr<std::vector<EventRecord>> ReadEvents(int64_t fit,
                                                       int64_t after_seq,
                                                       int limit) override;
+  using Store::ReadSamples;
   absl::StatusOr<std::vector<SampleRow>> ReadSamples(
-      const FitRecord& fit, std::optional<int32_t> stage, int64_t after_sample,
-      int64_t limit) override;
+      const FitRecord& fit, const SampleQuery& query) override;
+  absl::StatusOr<std::string> LoadSnapshot(int64_t fit, int32_t stage) override;
 
  private:
   struct Entry {

@@ -9,29 +9,29 @@
 
 namespace somafit {
 
-absl::StatusOr<Statement> Statement::Prepare(sqlite3* db,
-                                             const std::string& sql) {
+absl::StatusOr<SqlStatement> SqlStatement::Prepare(sqlite3* db,
+                                                   const std::string& sql) {
   sqlite3_stmt* raw = nullptr;
   const int rc =
       sqlite3_prepare_v3(db, sql.c_str(), static_cast<int>(sql.size() + 1),
                          SQLITE_PREPARE_PERSISTENT, &raw, nullptr);
-  Statement statement(raw);
+  SqlStatement statement(raw);
   if (rc != SQLITE_OK) return DatabaseError(db, sql.substr(0, 200));
   return statement;
 }
 
-Statement& Statement::Bind(int64_t value) {
+SqlStatement& SqlStatement::Bind(int64_t value) {
   bind_error_ |= sqlite3_bind_int64(statement_.get(), ++parameter_, value);
   return *this;
 }
 
-Statement& Statement::BindReal(double value) {
+SqlStatement& SqlStatement::BindReal(double value) {
   if (!std::isfinite(value)) return BindNull();
   bind_error_ |= sqlite3_bind_double(statement_.get(), ++parameter_, value);
   return *this;
 }
 
-Statement& Statement::BindText(std::string_view text) {
+SqlStatement& SqlStatement::BindText(std::string_view text) {
   // A null pointer would bind NULL.
   bind_error_ |= sqlite3_bind_text64(
       statement_.get(), ++parameter_, text.data() ? text.data() : "",
@@ -39,33 +39,33 @@ Statement& Statement::BindText(std::string_view text) {
   return *this;
 }
 
-Statement& Statement::BindBlob(std::string_view bytes) {
+SqlStatement& SqlStatement::BindBlob(std::string_view bytes) {
   bind_error_ |= sqlite3_bind_blob64(statement_.get(), ++parameter_,
                                      bytes.data() ? bytes.data() : "",
                                      bytes.size(), SQLITE_TRANSIENT);
   return *this;
 }
 
-Statement& Statement::BindKeptText(std::string_view text) {
+SqlStatement& SqlStatement::BindKeptText(std::string_view text) {
   bind_error_ |= sqlite3_bind_text64(statement_.get(), ++parameter_,
                                      text.data() ? text.data() : "",
                                      text.size(), SQLITE_STATIC, SQLITE_UTF8);
   return *this;
 }
 
-Statement& Statement::BindKept(std::string_view bytes) {
+SqlStatement& SqlStatement::BindKept(std::string_view bytes) {
   bind_error_ |= sqlite3_bind_blob64(statement_.get(), ++parameter_,
                                      bytes.data() ? bytes.data() : "",
                                      bytes.size(), SQLITE_STATIC);
   return *this;
 }
 
-Statement& Statement::BindNull() {
+SqlStatement& SqlStatement::BindNull() {
   bind_error_ |= sqlite3_bind_null(statement_.get(), ++parameter_);
   return *this;
 }
 
-absl::StatusOr<bool> Statement::Step() {
+absl::StatusOr<bool> SqlStatement::Step() {
   sqlite3* const db = sqlite3_db_handle(statement_.get());
   column_ = 0;
   if (bind_error_ != SQLITE_OK) {
@@ -83,24 +83,24 @@ absl::StatusOr<bool> Statement::Step() {
   }
 }
 
-absl::Status Statement::Run() {
+absl::Status SqlStatement::Run() {
   const absl::Status status = Step().status();
   Reset();
   return status;
 }
 
-void Statement::Reset() {
+void SqlStatement::Reset() {
   sqlite3_reset(statement_.get());
   parameter_ = 0;
   column_ = 0;
   bind_error_ = SQLITE_OK;
 }
 
-int64_t Statement::ReadInteger() {
+int64_t SqlStatement::ReadInteger() {
   return sqlite3_column_int64(statement_.get(), column_++);
 }
 
-double Statement::ReadReal() {
+double SqlStatement::ReadReal() {
   const int column = column_++;
   if (sqlite3_column_type(statement_.get(), column) == SQLITE_NULL) {
     return std::numeric_limits<double>::quiet_NaN();
@@ -108,7 +108,7 @@ double Statement::ReadReal() {
   return sqlite3_column_double(statement_.get(), column);
 }
 
-std::string Statement::ReadText() {
+std::string SqlStatement::ReadText() {
   const int column = column_++;
   const unsigned char* const text =
       sqlite3_column_text(statement_.get(), column);
@@ -118,7 +118,7 @@ std::string Statement::ReadText() {
                                        static_cast<size_t>(size));
 }
 
-std::string Statement::ReadBlob() {
+std::string SqlStatement::ReadBlob() {
   const int column = column_++;
   const void* const bytes = sqlite3_column_blob(statement_.get(), column);
   const int size = sqlite3_column_bytes(statement_.get(), column);
@@ -127,7 +127,7 @@ std::string Statement::ReadBlob() {
                                         static_cast<size_t>(size));
 }
 
-std::optional<int64_t> Statement::ReadOptionalInteger() {
+std::optional<int64_t> SqlStatement::ReadOptionalInteger() {
   if (sqlite3_column_type(statement_.get(), column_) == SQLITE_NULL) {
     ++column_;
     return std::nullopt;

@@ -14,20 +14,21 @@ namespace somafit {
 
 // A prepared statement. Parameters are bound and columns read in order: the
 // first Bind after Reset binds ?1, the first Read after Step reads column 0.
-class Statement {
+class SqlStatement {
  public:
-  static absl::StatusOr<Statement> Prepare(sqlite3* db, const std::string& sql);
+  static absl::StatusOr<SqlStatement> Prepare(sqlite3* db,
+                                              const std::string& sql);
 
   // Text and bytes are copied.
-  Statement& Bind(int64_t value);
-  Statement& Bind(int32_t value) { return Bind(int64_t{value}); }
-  Statement& BindReal(double value);  // NaN and infinities: NULL
-  Statement& BindText(std::string_view text);
-  Statement& BindBlob(std::string_view bytes);
+  SqlStatement& Bind(int64_t value);
+  SqlStatement& Bind(int32_t value) { return Bind(int64_t{value}); }
+  SqlStatement& BindReal(double value);  // NaN and infinities: NULL
+  SqlStatement& BindText(std::string_view text);
+  SqlStatement& BindBlob(std::string_view bytes);
   // The same without a copy: the bytes must stay until Run or Reset.
-  Statement& BindKeptText(std::string_view text);
-  Statement& BindKept(std::string_view bytes);
-  Statement& BindNull();
+  SqlStatement& BindKeptText(std::string_view text);
+  SqlStatement& BindKept(std::string_view bytes);
+  SqlStatement& BindNull();
 
   // Whether there is a row.
   absl::StatusOr<bool> Step();
@@ -47,7 +48,7 @@ class Statement {
       sqlite3_finalize(statement);
     }
   };
-  explicit Statement(sqlite3_stmt* statement) : statement_(statement) {}
+  explicit SqlStatement(sqlite3_stmt* statement) : statement_(statement) {}
 
   std::unique_ptr<sqlite3_stmt, Finalize> statement_;
   int parameter_ = 0;

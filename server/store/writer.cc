@@ -19,11 +19,12 @@ constexpr int64_t kRequestLifetimeUs = int64_t{7} * 24 * 3600 * 1'000'000;
 
 }  // namespace
 
-absl::StatusOr<Statement*> Writer::Prepared(const char* sql) {
-  std::unique_ptr<Statement>& statement = prepared_[sql];
+absl::StatusOr<SqlStatement*> Writer::Prepared(const char* sql) {
+  std::unique_ptr<SqlStatement>& statement = prepared_[sql];
   if (statement == nullptr) {
-    SOMAFIT_ASSIGN_OR_RETURN(Statement made, Statement::Prepare(db_, sql));
-    statement = std::make_unique<Statement>(std::move(made));
+    SOMAFIT_ASSIGN_OR_RETURN(SqlStatement made,
+                             SqlStatement::Prepare(db_, sql));
+    statement = std::make_unique<SqlStatement>(std::move(made));
   }
   statement->Reset();
   return statement.get();
@@ -34,13 +35,13 @@ absl::StatusOr<Writer::FitStatements*> Writer::StatementsOf(int64_t fit) {
   if (found != fits_.end()) return found->second.get();
   if (fits_.size() >= kMostFitStatements) fits_.clear();
   SOMAFIT_ASSIGN_OR_RETURN(const FitTable table, ReadFitTable(db_, fit));
-  SOMAFIT_ASSIGN_OR_RETURN(Statement insert,
-                           Statement::Prepare(db_, InsertDrawnSql(table)));
-  SOMAFIT_ASSIGN_OR_RETURN(Statement record,
-                           Statement::Prepare(db_, RecordResultSql(table)));
-  auto made = std::make_unique<FitStatements>(
-      FitStatements{table.parameter_columns.size(), std::move(insert),
-                    std::move(record), table.name});
+  SOMAFIT_ASSIGN_OR_RETURN(SqlStatement insert,
+                           SqlStatement::Prepare(db_, InsertDrawnSql(table)));
+  SOMAFIT_ASSIGN_OR_RETURN(SqlStatement record,
+                           SqlStatement::Prepare(db_, RecordResultSql(table)));
+  auto made = std::make_unique<FitStatements>(FitStatements{
+      table.parameter_columns.size(), std::move(insert), std::move(record),
+      table.name, !table.penalty_column.empty()});
   return (fits_[fit] = std::move(made)).get();
 }
 
@@ -54,7 +55,7 @@ absl::Status Writer::Apply(const WriteSet& writes) {
 
 absl::Status Writer::Apply(const DatasetRow& dataset) {
   SOMAFIT_ASSIGN_OR_RETURN(
-      Statement* const insert,
+      SqlStatement* const insert,
       Prepared("INSERT INTO datasets(hash, size, bytes) VALUES (?, ?, ?) "
                "ON CONFLICT DO NOTHING"));
   insert->BindText(dataset.hash).Bind(dataset.size);
@@ -69,7 +70,7 @@ absl::Status Writer::Apply(const DatasetRow& dataset) {
 absl::Status Writer::Apply(const ModelRecord& model) {
   SOMAFIT_ASSIGN_OR_RETURN(const std::string source, EncodeModel(model.source));
   SOMAFIT_ASSIGN_OR_RETURN(
-      Statement* const insert,
+      SqlStatement* const insert,
       Prepared("INSERT INTO models(hash, source) VALUES (?, ?) "
                "ON CONFLICT DO NOTHING"));
   return insert->BindText(model.hash).BindText(source).Run();
@@ -79,7 +80,7 @@ absl::Status Writer::Apply(const NewFit& created) {
   const FitRecord& fit = created.fit;
   SOMAFIT_ASSIGN_OR_RETURN(const std::string spec, EncodeSpec(fit.spec));
   SOMAFIT_ASSIGN_OR_RETURN(
-      Statement* const insert,
+      SqlStatement* const insert,
       Prepared("INSERT INTO fits(id, name, spec, model, error_dimension, "
                "n_traces, create_time_us, numerics_version, state, reason, "
                "resume_reason, stage, n_stages, rounds, next_sample, "
@@ -101,7 +102,7 @@ absl::Status Writer::Apply(const NewFit& created) {
   for (const Channel& o : fit.outputs) outputs.push_back(o.name);
   const FitTable table = NameFitTable(fit.name, parameters, outputs);
   SOMAFIT_ASSIGN_OR_RETURN(
-      Statement* const variable,
+      SqlStatement* const variable,
       Prepared("INSERT INTO variables(fit, kind, position, name, dimension, "
                "lower, upper, value_column, normalized_column) "
                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"));
@@ -131,14 +132,25 @@ absl::Status Writer::Apply(const NewFit& created) {
                                 .BindText(table.normalized_columns[i])
                                 .Run());
   }
+  SOMAFIT_RETURN_IF_ERROR(variable->Bind(fit.id)
+                              .BindText("penalty")
+                              .Bind(int64_t{0})
+                              .BindText("penalty")
+                              .BindText(EncodeDimension(fit.error_dimension))
+                              .BindNull()
+                              .BindNull()
+                              .BindText(table.penalty_column)
+                              .BindNull()
+                              .Run());
   SOMAFIT_RETURN_IF_ERROR(Execute(db_, CreateTableSql(table)));
+  SOMAFIT_RETURN_IF_ERROR(Execute(db_, CreateIndexSql(table, fit.id)));
   return Apply(UpdatedFit{fit});
 }
 
 absl::Status Writer::Apply(const UpdatedFit& updated) {
   const FitRecord& fit = updated.fit;
   SOMAFIT_ASSIGN_OR_RETURN(
-      Statement* const update,
+      SqlStatement* const update,
       Prepared("UPDATE fits SET state=?, reason=?, resume_state=?, "
                "resume_reason=?, stage=?, n_stages=?, rounds=?, next_sample=?, "
                "samples_done=?, samples_failed=?, best_sample=?, "
@@ -170,13 +182,37 @@ absl::Status Writer::Apply(const UpdatedFit& updated) {
       .Run();
 }
 
+absl::Status Writer::Apply(const ChangedFit& changed) {
+  const FitRecord& fit = changed.fit;
+  SOMAFIT_ASSIGN_OR_RETURN(const std::string spec, EncodeSpec(fit.spec));
+  SOMAFIT_ASSIGN_OR_RETURN(
+      SqlStatement* const update,
+      Prepared("UPDATE fits SET spec=?, error_dimension=? WHERE id=?"));
+  SOMAFIT_RETURN_IF_ERROR(update->BindText(spec)
+                              .BindText(EncodeDimension(fit.error_dimension))
+                              .Bind(fit.id)
+                              .Run());
+  SOMAFIT_ASSIGN_OR_RETURN(
+      SqlStatement* const bounds,
+      Prepared("UPDATE variables SET lower=?, upper=? WHERE fit=? AND "
+               "kind='parameter' AND position=?"));
+  for (size_t i = 0; i < fit.parameters.size(); ++i) {
+    SOMAFIT_RETURN_IF_ERROR(bounds->BindReal(fit.parameters[i].lower)
+                                .BindReal(fit.parameters[i].upper)
+                                .Bind(fit.id)
+                                .Bind(static_cast<int64_t>(i))
+                                .Run());
+  }
+  return absl::OkStatus();
+}
+
 absl::Status Writer::Apply(const DeletedFit& deleted) {
   fits_.erase(deleted.fit);
   for (const char* sql :
        {"DELETE FROM variables WHERE fit=?", "DELETE FROM stages WHERE fit=?",
         "DELETE FROM rounds WHERE fit=?", "DELETE FROM events WHERE fit=?",
         "DELETE FROM fits WHERE id=?"}) {
-    SOMAFIT_ASSIGN_OR_RETURN(Statement* const statement, Prepared(sql));
+    SOMAFIT_ASSIGN_OR_RETURN(SqlStatement* const statement, Prepared(sql));
     SOMAFIT_RETURN_IF_ERROR(statement->Bind(deleted.fit).Run());
   }
   return Execute(db_, "DROP TABLE " + QuotedIdentifier("fit_" + deleted.name));
@@ -184,18 +220,24 @@ absl::Status Writer::Apply(const DeletedFit& deleted) {
 
 absl::Status Writer::Apply(const StageRecord& stage) {
   SOMAFIT_ASSIGN_OR_RETURN(
-      Statement* const insert,
-      Prepared("INSERT INTO stages(fit, stage, kind, rounds, snapshot) "
-               "VALUES (?, ?, ?, ?, ?) ON CONFLICT(fit, stage) DO UPDATE SET "
-               "rounds=excluded.rounds, snapshot=excluded.snapshot"));
-  SOMAFIT_RETURN_IF_ERROR(insert->Bind(stage.fit)
-                              .Bind(stage.stage)
-                              .BindText(StageKindName(stage.kind))
-                              .Bind(stage.rounds)
-                              .BindBlob(stage.snapshot)
-                              .Run());
+      SqlStatement* const insert,
+      Prepared("INSERT INTO stages(fit, stage, kind, rounds, snapshot, spec) "
+               "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT(fit, stage) DO UPDATE "
+               "SET rounds=excluded.rounds, snapshot=excluded.snapshot"));
+  insert->Bind(stage.fit)
+      .Bind(stage.stage)
+      .BindText(StageKindName(stage.kind))
+      .Bind(stage.rounds)
+      .BindBlob(stage.snapshot);
+  if (stage.spec) {
+    SOMAFIT_ASSIGN_OR_RETURN(const std::string spec, EncodeSpec(*stage.spec));
+    insert->BindText(spec);
+  } else {
+    insert->BindNull();
+  }
+  SOMAFIT_RETURN_IF_ERROR(insert->Run());
   SOMAFIT_ASSIGN_OR_RETURN(
-      Statement* const end,
+      SqlStatement* const end,
       Prepared("UPDATE rounds SET ended=1 WHERE fit=? AND stage=? AND "
                "round=?"));
   return end->Bind(stage.fit).Bind(stage.stage).Bind(stage.rounds - 1).Run();
@@ -203,7 +245,7 @@ absl::Status Writer::Apply(const StageRecord& stage) {
 
 absl::Status Writer::Apply(const RoundRecord& round) {
   SOMAFIT_ASSIGN_OR_RETURN(
-      Statement* const insert,
+      SqlStatement* const insert,
       Prepared("INSERT INTO rounds(fit, stage, round, first_sample, n_samples, "
                "ended) VALUES (?, ?, ?, ?, ?, 0)"));
   const auto n_points = static_cast<int64_t>(round.points.size());
@@ -229,7 +271,7 @@ absl::Status Writer::InsertDrawn(const Drawn& drawn) {
                                               " has ", drawn.points[i].size(),
                                               " values"));
     }
-    Statement& row = fit->insert_drawn;
+    SqlStatement& row = fit->insert_drawn;
     row.Bind(drawn.first_sample + static_cast<int64_t>(i))
         .Bind(drawn.stage)
         .Bind(drawn.round);
@@ -251,12 +293,19 @@ absl::Status Writer::Apply(const ResultsRecord& results) {
       results.microseconds / static_cast<int64_t>(results.samples.size());
   for (const RecordedSample& sample : results.samples) {
     const Evaluation& evaluation = sample.evaluation;
-    Statement& row = fit->record_result;
+    SqlStatement& row = fit->record_result;
     row.BindKeptText(SampleStatusName(evaluation.status))
         .BindReal(evaluation.total_error);
     for (const double error : evaluation.output_errors) row.BindReal(error);
     for (const double error : evaluation.output_errors_normalized) {
       row.BindReal(error);
+    }
+    if (fit->has_penalty) {
+      if (evaluation.penalty) {
+        row.BindReal(*evaluation.penalty);
+      } else {
+        row.BindNull();
+      }
     }
     row.BindKept(BytesOf(evaluation.trace_errors))
         .BindKeptText(results.worker)
@@ -276,13 +325,13 @@ absl::Status Writer::Apply(const CancelledSamples& cancelled) {
   SOMAFIT_ASSIGN_OR_RETURN(FitStatements* const fit,
                            StatementsOf(cancelled.fit));
   SOMAFIT_ASSIGN_OR_RETURN(
-      Statement cancel,
-      Statement::Prepare(
+      SqlStatement cancel,
+      SqlStatement::Prepare(
           db_, absl::StrCat("UPDATE ", QuotedIdentifier(fit->table),
                             " SET status='cancelled' WHERE sample>=? AND "
                             "sample<? AND status='drawn'")));
   SOMAFIT_ASSIGN_OR_RETURN(
-      Statement* const open,
+      SqlStatement* const open,
       Prepared("SELECT first_sample, n_samples FROM rounds "
                "WHERE fit=? AND ended=0"));
   open->Bind(cancelled.fit);
@@ -295,7 +344,7 @@ absl::Status Writer::Apply(const CancelledSamples& cancelled) {
   }
   open->Reset();
   SOMAFIT_ASSIGN_OR_RETURN(
-      Statement* const end,
+      SqlStatement* const end,
       Prepared("UPDATE rounds SET ended=1 WHERE fit=? AND ended=0"));
   return end->Bind(cancelled.fit).Run();
 }
@@ -303,7 +352,7 @@ absl::Status Writer::Apply(const CancelledSamples& cancelled) {
 absl::Status Writer::Apply(const EventRecord& event) {
   if (event.kind == EventRecord::Kind::kState) {
     SOMAFIT_ASSIGN_OR_RETURN(
-        Statement* const insert,
+        SqlStatement* const insert,
         Prepared("INSERT INTO events(fit, seq, time_us, kind, state, reason) "
                  "VALUES (?, ?, ?, 'state', ?, ?)"));
     return insert->Bind(event.fit)
@@ -314,7 +363,7 @@ absl::Status Writer::Apply(const EventRecord& event) {
         .Run();
   }
   SOMAFIT_ASSIGN_OR_RETURN(
-      Statement* const insert,
+      SqlStatement* const insert,
       Prepared("INSERT INTO events(fit, seq, time_us, kind, stage, round, "
                "first_sample, n_samples, best_sample, best_parameters, "
                "best_error, gated) "
@@ -335,7 +384,7 @@ absl::Status Writer::Apply(const EventRecord& event) {
 
 absl::Status Writer::Apply(const RequestRecord& request) {
   SOMAFIT_ASSIGN_OR_RETURN(
-      Statement* const insert,
+      SqlStatement* const insert,
       Prepared("INSERT INTO requests(request_id, method, body_hash, response, "
                "time_us) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"));
   SOMAFIT_RETURN_IF_ERROR(insert->BindText(request.request_id)
@@ -344,7 +393,7 @@ absl::Status Writer::Apply(const RequestRecord& request) {
                               .BindBlob(request.response)
                               .Bind(request.time_us)
                               .Run());
-  SOMAFIT_ASSIGN_OR_RETURN(Statement* const expire,
+  SOMAFIT_ASSIGN_OR_RETURN(SqlStatement* const expire,
                            Prepared("DELETE FROM requests WHERE time_us<?"));
   return expire->Bind(request.time_us - kRequestLifetimeUs).Run();
 }

@@ -37,17 +37,19 @@ class Writer {
  private:
   struct FitStatements {
     size_t n_parameters = 0;
-    Statement insert_drawn;
-    Statement record_result;
+    SqlStatement insert_drawn;
+    SqlStatement record_result;
     std::string table;
+    bool has_penalty = false;
   };
 
-  absl::StatusOr<Statement*> Prepared(const char* sql);
+  absl::StatusOr<SqlStatement*> Prepared(const char* sql);
   absl::StatusOr<FitStatements*> StatementsOf(int64_t fit);
 
   absl::Status Apply(const ModelRecord& model);
   absl::Status Apply(const NewFit& created);
   absl::Status Apply(const UpdatedFit& updated);
+  absl::Status Apply(const ChangedFit& changed);
   absl::Status Apply(const DeletedFit& deleted);
   absl::Status Apply(const StageRecord& stage);
   absl::Status Apply(const RoundRecord& round);
@@ -61,7 +63,7 @@ class Writer {
   absl::Status Apply(const RequestRecord& request);
 
   sqlite3* const db_;
-  std::unordered_map<const char*, std::unique_ptr<Statement>> prepared_;
+  std::unordered_map<const char*, std::unique_ptr<SqlStatement>> prepared_;
   std::map<int64_t, std::unique_ptr<FitStatements>> fits_;
 };
 

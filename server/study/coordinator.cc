@@ -223,6 +223,13 @@ absl::StatusOr<Coordinator::EvaluationStage> Coordinator::EvaluatePoints(
   return EvaluationStage{round.record().stage, round.first(), round.size()};
 }
 
+absl::StatusOr<FitRecord> Coordinator::ContinueFit(const std::string& name,
+                                                   Continuation continuation,
+                                                   Now now, Effects& effects) {
+  SOMAFIT_ASSIGN_OR_RETURN(FitRun* const fit, FindFit(name));
+  return After(fit->Continue(std::move(continuation), now, effects), *fit, now);
+}
+
 absl::StatusOr<Coordinator::ResultShape> Coordinator::ShapeOf(
     const std::string& fit) const {
   SOMAFIT_ASSIGN_OR_RETURN(const FitRun* found, FindFit(fit));

@@ -102,6 +102,15 @@ class Coordinator {
       const std::string& name, FitPlan plan,
       std::vector<std::vector<double>> points, Now now, Effects& effects);
 
+  // Goes on with a fit that has ended: more rounds of its stage, from the
+  // optimizer's snapshot, or with `restart` a stage of its own.
+  // FailedPrecondition while it has not ended, or where it ended within a round
+  // (restart it); Aborted if it has changed since the plan was made;
+  // InvalidArgument if its samples need other columns.
+  absl::StatusOr<FitRecord> ContinueFit(const std::string& name,
+                                        Continuation continuation, Now now,
+                                        Effects& effects);
+
   // --- traces ---
   // Has the points of `order` simulated; nothing is written. Returns the name
   // of the request, which is to be ended. Fit, title and attempts of the order

@@ -52,11 +52,26 @@ void FitRun::AskFor(int64_t count, RoundRecord& round) const {
   SOMAFIT_CHECK(static_cast<int64_t>(round.unit_points.size()) == count);
   round.points.clear();
   round.points.reserve(round.unit_points.size());
+  if (round.round == 0) {
+    for (const StartValue& start : plan_->starts) {
+      if (start.sample >= count) continue;
+      const size_t parameter = plan_->space.free()[start.coordinate];
+      round.unit_points[start.sample][start.coordinate] =
+          plan_->space.ToUnit(parameter, start.si);
+    }
+  }
   for (const std::vector<double>& unit : round.unit_points) {
-    SOMAFIT_CHECK(unit.size() == plan_->space.size());
     round.points.push_back(plan_->space.ToSi(unit));
     // SQLite stores -0.0 as 0.0: no number may depend on the sign of zero.
     for (double& value : round.points.back()) value += 0.0;
+  }
+  if (round.round == 0) {
+    // As they were given, to the bit.
+    for (const StartValue& start : plan_->starts) {
+      if (start.sample >= count) continue;
+      round.points[start.sample][plan_->space.free()[start.coordinate]] =
+          start.si + 0.0;
+    }
   }
 }
 

@@ -52,7 +52,8 @@ FitRun::FitRun(int64_t id, std::string name, FitPlan plan, ModelSource model,
                                        .stage = 0,
                                        .kind = StageKind::kOptimize,
                                        .rounds = 0,
-                                       .snapshot = ""});
+                                       .snapshot = "",
+                                       .spec = record_.spec});
   SetState(FitState::kRunning, "", now, effects);
   if (const auto reason = StopReason(now)) {
     SetState(FitState::kSucceeded, *reason, now, effects);
@@ -349,6 +350,7 @@ int64_t FitRun::Record(const std::string& worker, int64_t microseconds,
     evaluation.total_error += 0.0;
     DropSignOfZero(evaluation.output_errors);
     DropSignOfZero(evaluation.output_errors_normalized);
+    if (evaluation.penalty) *evaluation.penalty += 0.0;
     round->Record(sample.sample, evaluation.status, evaluation.total_error);
     ++record_.samples_done;
     if (evaluation.status == SampleStatus::kFailed) ++record_.samples_failed;

@@ -19,13 +19,25 @@
 
 namespace somafit {
 
+// How a fit goes on that has ended.
+struct Continuation {
+  FitPlan plan;  // its stop rules count from now
+  bool restart = false;
+  std::string snapshot;  // of the stage's optimizer; unless `restart`
+  // The fit as it was when the plan was made.
+  int64_t fit = 0;
+  int32_t stage = 0;
+  int64_t rounds = 0;
+};
+
 // One fit: its state machine, its optimizer and its open rounds. Decides, as
 // the coordinator's part for one fit; what must be written, callbacks wanted
 // and work that turned up go into Effects.
 //
 //   RUNNING -> GATED -> RUNNING, RUNNING or GATED -> PAUSED -> RUNNING,
 //   any of these -> SUCCEEDED | CANCELLED | FAILED,
-//   any but RUNNING and GATED -> RUNNING (an evaluation stage) -> back.
+//   any but RUNNING and GATED -> RUNNING (an evaluation stage) -> back,
+//   SUCCEEDED -> RUNNING (continued), any that ended -> RUNNING (restarted).
 class FitRun {
  public:
   // A new fit, its first round drawn.
@@ -56,6 +68,7 @@ class FitRun {
                    Effects& effects);
   absl::Status Evaluate(FitPlan plan, std::vector<std::vector<double>> points,
                         Now now, Effects& effects);
+  absl::Status Continue(Continuation continuation, Now now, Effects& effects);
 
   // --- workers ---
   // Whether samples of the current round may be handed out at all.

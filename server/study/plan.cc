@@ -14,6 +14,7 @@
 #include "worker/core/ir/lower.h"
 #include "worker/core/lang/model.h"
 #include "worker/core/lang/quantity.h"
+#include "worker/core/objective/terms.h"
 
 namespace somafit {
 namespace {
@@ -79,77 +80,6 @@ std::optional<double> CheckTimeStep(const FitSpec& spec, const Dataset& dataset,
     return std::nullopt;
   }
   return dt;
-}
-
-std::vector<Parameter> CheckBounds(const FitSpec& spec, const Model& model,
-                                   Diagnostics& diagnostics) {
-  std::vector<std::string> names;
-  for (const ModelVariable& parameter : model.parameters) {
-    names.push_back(parameter.name);
-  }
-  std::set<std::string> given;
-  for (const ParameterSpec& parameter : spec.parameters) {
-    const std::string field =
-        absl::StrCat("parameters.", parameter.name.substr(0, 80), ".bounds");
-    if (std::find(names.begin(), names.end(), parameter.name) == names.end()) {
-      const std::string nearest = NearestWord(parameter.name, names);
-      diagnostics.FieldError(
-          "E_BOUNDS", field,
-          absl::StrCat("the model has no parameter ", Quoted(parameter.name)),
-          nearest.empty()
-              ? absl::StrCat("its parameters are: ", absl::StrJoin(names, ", "))
-              : absl::StrCat("did you mean \"", nearest, "\"?"));
-    } else if (!given.insert(parameter.name).second) {
-      diagnostics.FieldError(
-          "E_BOUNDS", field,
-          absl::StrCat("parameter \"", parameter.name, "\" is bounded twice"),
-          "keep one of the two");
-    }
-  }
-  if (names.empty()) {
-    diagnostics.FieldError(
-        "E_BOUNDS", "parameters", "the model has no parameters to fit",
-        "declare one in the equations, e.g. \"gl : siemens (constant)\"");
-  }
-  if (names.size() > kMaxParameters) {
-    diagnostics.FieldError(
-        "E_LIMIT", "parameters",
-        absl::StrCat("the model has ", names.size(), " parameters; at most ",
-                     kMaxParameters, " can be fitted"));
-    return {};
-  }
-  std::vector<Parameter> parameters;
-  for (const ModelVariable& variable : model.parameters) {
-    const auto spec_of = std::find_if(
-        spec.parameters.begin(), spec.parameters.end(),
-        [&](const ParameterSpec& p) { return p.name == variable.name; });
-    const std::string field =
-        absl::StrCat("parameters.", variable.name, ".bounds");
-    if (spec_of == spec.parameters.end()) {
-      diagnostics.FieldError(
-          "E_BOUNDS", field,
-          absl::StrCat("parameter \"", variable.name, "\" has no bounds"),
-          absl::StrCat("say where it may lie, e.g. \"[0, 1] * ",
-                       UnitExpression(variable.dimension),
-                       "\" written as \"[0*",
-                       UnitExpression(variable.dimension), ", 1*",
-                       UnitExpression(variable.dimension), "]\""));
-      continue;
-    }
-    const auto bounds = EvaluateBounds({field, spec_of->bounds},
-                                       variable.dimension, diagnostics);
-    if (!bounds) continue;
-    if (!std::isfinite(bounds->second - bounds->first)) {
-      diagnostics.FieldError(
-          "E_BOUNDS", field,
-          absl::StrCat("the bounds of \"", variable.name,
-                       "\" are too far apart to compute with"));
-      continue;
-    }
-    parameters.push_back(
-        {variable.name, variable.dimension, bounds->first, bounds->second});
-  }
-  return parameters;
 }
 
 // What has no model or dimension in it.
@@ -297,7 +227,6 @@ std::optional<FitPlan> ResolvePlan(const FitSpec& spec,
   FitPlan plan;
   plan.spec = spec;
   plan.model_hash = model_hash;
-  plan.outputs = dataset.outputs;
   plan.n_traces = dataset.traces.size();
   CheckNames(plan.spec, found);
   if (dataset.outputs.empty() || dataset.traces.empty()) {
@@ -306,26 +235,36 @@ std::optional<FitPlan> ResolvePlan(const FitSpec& spec,
                      "upload recordings of at least one variable");
   }
   const std::optional<double> dt = CheckTimeStep(spec, dataset, found);
+  // Errors in the model language are further variables of the model.
+  const std::vector<ErrorExpression> expressions =
+      ErrorExpressions(spec.metrics, found);
+  const std::vector<Channel> observed = Observed(dataset, expressions, found);
   const std::optional<Model> model =
-      CompileModel(spec.model, dataset.inputs, dataset.outputs, found);
+      CompileModel(WithErrorExpressions(spec.model, expressions),
+                   dataset.inputs, observed, found);
   if (model) {
-    plan.space = ParameterSpace(CheckBounds(spec, *model, found));
-    if (dt) {
-      std::vector<std::string> outputs;
-      for (const Channel& output : dataset.outputs) {
-        outputs.push_back(output.name);
-      }
-      const bool compiled =
-          CompileProgram(*model, *dt, outputs, found).has_value();
-      if (!compiled && !found.HasErrors()) {
-        found.FieldError("E_INTERNAL", "model",
-                         "the model was refused without a reason");
-      }
+    ParameterPlan parameters = CheckParameters(spec, *model, found);
+    plan.space = std::move(parameters.space);
+    plan.starts = std::move(parameters.starts);
+  }
+  const std::optional<ErrorPlan> error =
+      CheckMetrics(plan.spec.metrics, dataset, dt, found);
+  std::optional<Dimension> error_dimension;
+  if (error) error_dimension = error->dimension;
+  if (model && dt) {
+    std::vector<std::string> outputs;
+    for (const Channel& output : observed) outputs.push_back(output.name);
+    const bool compiled =
+        CompileProgram(*model, *dt, outputs, found).has_value();
+    if (!compiled && !found.HasErrors()) {
+      found.FieldError("E_INTERNAL", "model",
+                       "the model was refused without a reason");
+    }
+    if (compiled) {
+      CheckPenalty(spec, *model, *dt, outputs, error_dimension, found);
     }
   }
-  const std::optional<Dimension> error_dimension =
-      CheckMetrics(plan.spec.metrics, dataset, dt, found);
-  CheckCounts(plan.spec, dataset.outputs.size(), found);
+  CheckCounts(plan.spec, plan.spec.metrics.size(), found);
   CheckOptimizer(plan.spec.optimizer, found);
   plan.stop = CheckStop(spec.stop, error_dimension, found);
   diagnostics.Append(found);
@@ -338,6 +277,7 @@ std::optional<FitPlan> ResolvePlan(const FitSpec& spec,
   }
   plan.dt = *dt;
   plan.metrics = plan.spec.metrics;
+  plan.outputs = error->terms;
   plan.error_dimension = *error_dimension;
   return plan;
 }
@@ -347,7 +287,7 @@ std::unique_ptr<Optimizer> MakeOptimizer(const FitPlan& plan) {
   SOMAFIT_CHECK(entry != nullptr);
   Diagnostics checked_before;
   OptimizerConfig config;
-  config.dimensions = plan.space.size();
+  config.dimensions = plan.space.free().size();
   config.options =
       ReadOptions(plan.spec.optimizer.options, entry->options,
                   "optimizer.options", kNoDimension, checked_before);

@@ -23,13 +23,16 @@ struct StopRules {
 
 // A checked FitSpec: all text evaluated, all defaults filled in.
 struct FitPlan {
-  FitSpec spec;                  // with defaults; the name may still be empty
-  std::string model_hash;        // SHA-256
-  ParameterSpace space;          // in the order of the model's definitions
-  std::vector<Channel> outputs;  // of the dataset
+  FitSpec spec;            // with defaults; the name may still be empty
+  std::string model_hash;  // SHA-256
+  ParameterSpace space;    // in the order of the model's definitions
+  std::vector<StartValue> starts;
+  // The terms of the total error: of each output of the dataset, in its order,
+  // then those that compare several or have no target.
+  std::vector<Channel> outputs;
   size_t n_traces = 0;
   double dt = 0;                    // [s]
-  std::vector<MetricSpec> metrics;  // one per output, in its order
+  std::vector<MetricSpec> metrics;  // one per term
   Dimension error_dimension;        // of the total error
   StopRules stop;
 };

@@ -1,173 +1,110 @@
 #include "server/study/plan_check.h"
 
 #include <algorithm>
-#include <string>
 
-#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 
-#include "worker/core/base/number.h"
+#include "worker/core/ir/recording.h"
+#include "worker/core/lang/parameters.h"
 #include "worker/core/lang/quantity.h"
-#include "worker/core/objective/metric.h"
+#include "worker/core/objective/terms.h"
 
 namespace somafit {
-namespace {
 
-std::string Quoted(std::string_view text) {
-  return absl::StrCat("\"", absl::CHexEscape(std::string(text.substr(0, 80))),
-                      "\"");
-}
-
-const Channel* FindOutput(const Dataset& dataset, const std::string& name) {
-  for (const Channel& output : dataset.outputs) {
-    if (output.name == name) return &output;
-  }
-  return nullptr;
-}
-
-void CheckOutputs(const std::vector<MetricSpec>& metrics,
-                  const Dataset& dataset, Diagnostics& diagnostics) {
-  std::vector<std::string> outputs;
-  for (const Channel& output : dataset.outputs) outputs.push_back(output.name);
-  for (size_t i = 0; i < metrics.size(); ++i) {
-    const std::string& output = metrics[i].output;
-    const std::string field =
-        absl::StrCat("metrics.", output.substr(0, 80), ".output");
-    if (FindOutput(dataset, output) == nullptr) {
-      const std::string nearest = NearestWord(output, outputs);
-      diagnostics.FieldError(
-          "E_METRIC", field,
-          absl::StrCat("the dataset has no output ", Quoted(output)),
-          nearest.empty()
-              ? absl::StrCat("its outputs are: ", absl::StrJoin(outputs, ", "))
-              : absl::StrCat("did you mean \"", nearest, "\"?"));
-      continue;
-    }
-    for (size_t k = 0; k < i; ++k) {
-      if (metrics[k].output != output) continue;
-      diagnostics.FieldError(
-          "E_METRIC", field,
-          absl::StrCat("output \"", output, "\" has two metrics"),
-          "keep one of them");
-      break;
-    }
-  }
-}
-
-// A normalization with a unit takes the unit out of the error.
-bool TakesUnitOut(const MetricSpec& metric, const MetricEntry& entry) {
-  for (const OptionSpec& option : entry.options) {
-    if (option.name != "normalization") continue;
-    for (const NamedText& given : metric.options) {
-      if (given.name != option.name) continue;
-      Diagnostics checked_before;
-      const std::optional<Quantity> value =
-          EvaluateQuantity({"", given.text}, {}, checked_before);
-      return value && !value->dimension.IsNone();
-    }
-  }
-  return false;
-}
-
-// Each distinct mistake once, whatever the number of traces.
-void CheckAgainstTraces(const MetricSpec& metric, const MetricEntry& entry,
-                        const MetricConfig& config, size_t output_index,
-                        const Dataset& dataset, Diagnostics& diagnostics) {
-  const std::string field = absl::StrCat(
-      "metrics.", metric.output, metric.t_weights.empty() ? "" : ".t_weights");
-  for (size_t i = 0; i < dataset.traces.size(); ++i) {
-    const absl::Status status =
-        ValidateMetric(entry, config, dataset.traces[i].targets[output_index]);
-    if (status.ok()) continue;
-    diagnostics.FieldError("E_METRIC", field,
-                           absl::StrCat("trace ", i, ": ", status.message()));
-    return;
-  }
-  const auto made = entry.make(config);
-  const bool any_counts = std::any_of(
-      dataset.traces.begin(), dataset.traces.end(), [&](const Trace& trace) {
-        return made->CountedSteps(trace.targets[output_index]) > 0;
-      });
-  if (!any_counts) {
-    diagnostics.FieldError(
-        "E_METRIC", field,
-        absl::StrCat("no point of output \"", metric.output,
-                     "\" takes part in the error of any trace"),
-        "let the comparison start earlier, or give targets that are not all "
-        "missing");
-  }
-}
-
-// The dimension of the normalized error of one output.
-std::optional<Dimension> CheckMetric(MetricSpec& metric, size_t output_index,
-                                     const Dataset& dataset,
-                                     std::optional<double> dt,
-                                     Diagnostics& diagnostics) {
-  const std::string field = absl::StrCat("metrics.", metric.output);
-  std::string problem, hint;
-  const MetricEntry* const entry =
-      ChooseMetric(metric.metric, metric.output, &problem, &hint);
-  if (entry == nullptr) {
-    diagnostics.FieldError("E_METRIC", absl::StrCat(field, ".metric"), problem,
-                           hint);
-    return std::nullopt;
-  }
-  metric.metric = std::string(entry->name);
-  const Channel& output = dataset.outputs[output_index];
-  Diagnostics of_options;
-  MetricConfig config;
-  config.options = ReadOptions(metric.options, entry->options, field,
-                               output.dimension, of_options);
-  config.t_weights = metric.t_weights;
-  config.dt = dt.value_or(0);
-  const bool readable = !of_options.HasErrors();
-  diagnostics.Append(of_options);
-  if (!readable || !dt) return std::nullopt;
-  CheckAgainstTraces(metric, *entry, config, output_index, dataset,
-                     diagnostics);
-  if (TakesUnitOut(metric, *entry)) return kNoDimension;
-  return entry->error_dimension(output.dimension);
-}
-
-}  // namespace
-
-std::optional<Dimension> CheckMetrics(std::vector<MetricSpec>& metrics,
+std::optional<ErrorPlan> CheckMetrics(std::vector<MetricSpec>& metrics,
                                       const Dataset& dataset,
                                       std::optional<double> dt,
                                       Diagnostics& diagnostics) {
-  CheckOutputs(metrics, dataset, diagnostics);
-  std::vector<MetricSpec> per_output;
-  std::optional<Dimension> total;
-  std::string first;
-  for (size_t o = 0; o < dataset.outputs.size(); ++o) {
-    const std::string& name = dataset.outputs[o].name;
-    const auto given =
-        std::find_if(metrics.begin(), metrics.end(),
-                     [&](const MetricSpec& m) { return m.output == name; });
-    MetricSpec metric = given == metrics.end() ? MetricSpec{.output = name,
-                                                            .metric = "",
-                                                            .options = {},
-                                                            .t_weights = {}}
-                                               : *given;
-    const std::optional<Dimension> dimension =
-        CheckMetric(metric, o, dataset, dt, diagnostics);
-    per_output.push_back(std::move(metric));
-    if (!dimension) continue;
-    if (!total) {
-      total = dimension;
-      first = name;
-    } else if (!(*total == *dimension)) {
-      diagnostics.FieldError(
-          "E_DIM", absl::StrCat("metrics.", name),
-          absl::StrCat("the total error would add ", UnitExpression(*total),
-                       " of \"", first, "\" and ", UnitExpression(*dimension),
-                       " of \"", name, "\""),
-          "give each output a normalization in its own unit");
-    }
+  Diagnostics found;
+  const std::vector<Term> terms = MakeTerms(metrics, dataset, dt, found);
+  ErrorPlan plan;
+  for (const Term& term : terms) {
+    plan.terms.push_back({term.name, term.output_dimension});
+    if (&term == &terms.front()) plan.dimension = term.error_dimension;
+    if (term.error_dimension == plan.dimension) continue;
+    found.FieldError("E_DIM", absl::StrCat("metrics.", term.name),
+                     absl::StrCat("the total error would add ",
+                                  UnitExpression(plan.dimension), " of \"",
+                                  terms.front().name, "\" and ",
+                                  UnitExpression(term.error_dimension),
+                                  " of \"", term.name, "\""),
+                     "give each output a normalization in its own unit");
   }
-  metrics = std::move(per_output);
-  return total;
+  const bool ok = !found.HasErrors() && !terms.empty();
+  diagnostics.Append(found);
+  if (!ok) return std::nullopt;
+  return plan;
+}
+
+ParameterPlan CheckParameters(const FitSpec& spec, const Model& model,
+                              Diagnostics& diagnostics) {
+  ParameterPlan plan;
+  const size_t n = model.parameters.size();
+  if (n == 0) {
+    diagnostics.FieldError(
+        "E_BOUNDS", "parameters", "the model has no parameters to fit",
+        "declare one in the equations, e.g. \"gl : siemens (constant)\"");
+  }
+  if (n > kMaxParameters) {
+    diagnostics.FieldError(
+        "E_LIMIT", "parameters",
+        absl::StrCat("the model has ", n, " parameters; at most ",
+                     kMaxParameters, " can be fitted"));
+    return plan;
+  }
+  ReadParameters read(spec.parameters, model, diagnostics);
+  std::vector<Parameter> parameters;
+  for (size_t i = 0; i < n; ++i) {
+    const ModelVariable& variable = model.parameters[i];
+    if (!read.are_given[i]) {
+      const std::string unit = UnitExpression(variable.dimension);
+      diagnostics.FieldError(
+          "E_BOUNDS", absl::StrCat("parameters.", variable.name, ".bounds"),
+          absl::StrCat("parameter \"", variable.name, "\" has no bounds"),
+          absl::StrCat("say where it may lie, e.g. \"[0, 1] * ", unit,
+                       "\" written as \"[0*", unit, ", 1*", unit,
+                       "]\", or what it is fixed to"));
+    }
+    if (read.parameters[i]) parameters.push_back(*read.parameters[i]);
+  }
+  const bool all_fixed =
+      std::all_of(parameters.begin(), parameters.end(),
+                  [](const Parameter& each) { return each.fixed(); });
+  if (n > 0 && parameters.size() == n && all_fixed) {
+    diagnostics.FieldError("E_BOUNDS", "parameters",
+                           "all parameters are fixed; nothing is left to fit",
+                           "give one of them bounds");
+  }
+  plan.space = ParameterSpace(std::move(parameters));
+  plan.starts = std::move(read.starts);
+  return plan;
+}
+
+void CheckPenalty(const FitSpec& spec, const Model& model, double dt,
+                  const std::vector<std::string>& outputs,
+                  const std::optional<Dimension>& error_dimension,
+                  Diagnostics& diagnostics) {
+  if (spec.penalty.empty()) return;
+  Diagnostics mistakes;
+  CompileRecording(model, dt, outputs, {spec.penalty}, mistakes);
+  for (Diagnostic mistake : mistakes.all()) {
+    if (mistake.severity != Severity::kError) continue;
+    if (mistake.field == "outputs") mistake.field = "penalty";
+    diagnostics.Keep(std::move(mistake));
+  }
+  if (mistakes.HasErrors() || !error_dimension) return;
+  const std::vector<Channel> known = RecordableVariables(model);
+  const auto penalty = std::find_if(
+      known.begin(), known.end(),
+      [&](const Channel& each) { return each.name == spec.penalty; });
+  if (penalty == known.end() || penalty->dimension == *error_dimension) return;
+  diagnostics.FieldError(
+      "E_DIM", "penalty",
+      absl::StrCat("the total error is in ", UnitExpression(*error_dimension),
+                   ", but the penalty \"", spec.penalty, "\" is in ",
+                   UnitExpression(penalty->dimension)),
+      "define the penalty in the error's unit, or give the metrics a "
+      "normalization that takes the unit out");
 }
 
 }  // namespace somafit

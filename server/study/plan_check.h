@@ -1,21 +1,47 @@
 #pragma once
 
 #include <optional>
+#include <string>
 #include <vector>
 
+#include "server/study/plan.h"
 #include "worker/core/data/dataset.h"
 #include "worker/core/data/fit_spec.h"
 #include "worker/core/lang/diagnostic.h"
+#include "worker/core/lang/model.h"
 
 namespace somafit {
 
+// Parts of ResolvePlan. `dt` is nullopt where it is wrong itself.
+
+// What the total error is made of.
+struct ErrorPlan {
+  std::vector<Channel>
+      terms;            // their names, and dimensions of what they compare
+  Dimension dimension;  // of the total error
+};
 // Checks how outputs are compared with `dataset`, and replaces `metrics` by one
-// per output, in its order, with names filled in. `dt` is nullopt where it is
-// wrong itself. Returns the dimension of the total error: that of each output's
-// normalized error, which must all agree; nullopt after an error.
-std::optional<Dimension> CheckMetrics(std::vector<MetricSpec>& metrics,
+// per term, see MakeTerms. The normalized errors must agree in their dimension.
+// nullopt after an error.
+std::optional<ErrorPlan> CheckMetrics(std::vector<MetricSpec>& metrics,
                                       const Dataset& dataset,
                                       std::optional<double> dt,
                                       Diagnostics& diagnostics);
+
+// Bounds or a fixed value for each parameter of the model and for no others,
+// scales, values to begin with.
+struct ParameterPlan {
+  ParameterSpace space;
+  std::vector<StartValue> starts;
+};
+ParameterPlan CheckParameters(const FitSpec& spec, const Model& model,
+                              Diagnostics& diagnostics);
+
+// That `spec.penalty` is a variable with the dimension of the total error,
+// which is nullopt where it is wrong itself. Compiles what records it.
+void CheckPenalty(const FitSpec& spec, const Model& model, double dt,
+                  const std::vector<std::string>& outputs,
+                  const std::optional<Dimension>& error_dimension,
+                  Diagnostics& diagnostics);
 
 }  // namespace somafit

@@ -67,6 +67,8 @@ struct StageRecord {
   StageKind kind = StageKind::kOptimize;
   int64_t rounds = 0;    // complete
   std::string snapshot;  // of the optimizer, after those rounds; "" before
+  // What the stage was asked to do. Only when it begins.
+  std::optional<FitSpec> spec = {};
 };
 
 // Samples drawn together: first_sample, first_sample + 1, ... A large round
@@ -147,6 +149,10 @@ struct NewFit {
 struct UpdatedFit {
   FitRecord fit;
 };
+// What continuing a fit changes: spec, parameters and error_dimension.
+struct ChangedFit {
+  FitRecord fit;
+};
 struct DeletedFit {
   int64_t fit = 0;
   std::string name;
@@ -156,9 +162,9 @@ struct CancelledSamples {
 };  // all drawn -> cancelled
 
 using Write =
-    std::variant<ModelRecord, NewFit, UpdatedFit, DeletedFit, StageRecord,
-                 RoundRecord, DrawnSamples, ResultsRecord, CancelledSamples,
-                 EventRecord, RequestRecord>;
+    std::variant<ModelRecord, NewFit, UpdatedFit, ChangedFit, DeletedFit,
+                 StageRecord, RoundRecord, DrawnSamples, ResultsRecord,
+                 CancelledSamples, EventRecord, RequestRecord>;
 using WriteSet = std::vector<Write>;
 
 // A round that was drawn and not ended, with what is known of it.

@@ -22,6 +22,29 @@ struct SampleRow {
   double total_error = 0;             // NaN: none
   std::vector<double> output_errors;  // NaN: none
   std::vector<double> output_errors_normalized;
+  double penalty = 0;                // NaN: none
+  std::vector<double> trace_errors;  // [output][trace]; where asked for
+};
+
+// Values of a column that a sample must have: both ends included.
+struct ColumnRange {
+  std::string column;  // of the fit's table
+  std::optional<double> minimum, maximum;
+};
+
+// Which samples, in which order. A page ends with a sample; the next begins
+// behind it.
+struct SampleQuery {
+  std::optional<int32_t> stage;
+  std::vector<SampleStatus> status;  // empty: any
+  std::vector<ColumnRange> ranges;   // within all of them
+  // "": by the sample's number. Else a column; those without a number in it are
+  // left out, equal ones go by their numbers.
+  std::string order_by;
+  bool descending = false;
+  std::optional<int64_t> after_sample;
+  int64_t limit = 0;
+  bool trace_errors = false;
 };
 
 // Where the coordinator remembers. Durable, single writer, many readers.
@@ -56,11 +79,25 @@ class Store {
   virtual absl::StatusOr<std::vector<EventRecord>> ReadEvents(int64_t fit,
                                                               int64_t after_seq,
                                                               int limit) = 0;
-  // Samples with number > after_sample, of one stage or all, in order, at most
-  // `limit`. NotFound if the fit has been deleted.
+  // At most `query.limit` samples. NotFound if the fit has been deleted,
+  // InvalidArgument for a column that its table does not have.
   virtual absl::StatusOr<std::vector<SampleRow>> ReadSamples(
+      const FitRecord& fit, const SampleQuery& query) = 0;
+  // Samples with number > after_sample, of one stage or all, in order.
+  absl::StatusOr<std::vector<SampleRow>> ReadSamples(
       const FitRecord& fit, std::optional<int32_t> stage, int64_t after_sample,
-      int64_t limit) = 0;
+      int64_t limit) {
+    SampleQuery query;
+    query.stage = stage;
+    query.after_sample = after_sample;
+    query.limit = limit;
+    return ReadSamples(fit, query);
+  }
+
+  // The optimizer's state after the stage's last complete round; "" if there
+  // is none.
+  virtual absl::StatusOr<std::string> LoadSnapshot(int64_t fit,
+                                                   int32_t stage) = 0;
 };
 
 }  // namespace somafit

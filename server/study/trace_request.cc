@@ -53,7 +53,7 @@ Task TraceRequest::TaskOf(const SampleRange& range) const {
   task.first_sample = task.first_in_round = range.first;
   task.seed = order_.task.seed;
   task.first_realization = order_.task.first_realization + range.first;
-  task.iteration = kAfterAllRounds;
+  task.iteration = order_.task.iteration;
   task.n_in_round = std::ssize(order_.task.points);
   const auto first = order_.task.points.begin() + range.first;
   task.points.assign(first, first + range.count);
@@ -61,6 +61,7 @@ Task TraceRequest::TaskOf(const SampleRange& range) const {
   task.dataset_hash = order_.task.dataset_hash;
   task.dt = order_.task.dt;
   task.parameters = order_.task.parameters;
+  task.metrics = order_.task.metrics;
   task.recorded = order_.task.recorded;
   return task;
 }

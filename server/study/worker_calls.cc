@@ -135,8 +135,9 @@ Task Coordinator::Grant(FitRun& fit, const SampleRange& range,
   grant.round = round.record().round;
   grant.first_sample = grant.first_realization = range.first;
   grant.seed = plan.spec.seed;
-  grant.iteration =
-      fit.evaluating() ? kAfterAllRounds : round.record().round;
+  grant.iteration = fit.evaluating()
+                        ? kAfterAllRounds
+                        : plan.spec.start_iteration + round.record().round;
   grant.first_in_round = range.first - round.first();
   grant.n_in_round = round.size();
   grant.points.reserve(static_cast<size_t>(range.count));
@@ -150,6 +151,7 @@ Task Coordinator::Grant(FitRun& fit, const SampleRange& range,
     grant.parameters.push_back(parameter.name);
   }
   grant.metrics = plan.metrics;
+  grant.penalty = plan.spec.penalty;
   leases_[grant.lease] = {.session = session,
                           .fit = fit.record().id,
                           .range = range,

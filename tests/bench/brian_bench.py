@@ -3,8 +3,11 @@
 
 Million neuron-steps a second of CPU time on one core. Of Brian, in its main
 loop: two runs of the built program, of which one is longer, so that what is
-spent before and after the loop cancels out. Of ours, in EvaluateBatch: all that
-a worker does for a batch, errors included. Needs Debian's python3-brian, which
+spent before and after the loop cancels out; once of the model alone, and once
+with the sum of squared errors of a fit, which is added up in the loop as
+brian2modelfitting's OnlineTraceFitter does (its other fitter records every
+step). Of ours, in EvaluateBatch: all that a worker does for a batch, errors
+included, so that the second comparison is of like with like. Needs Debian's python3-brian, which
 this installs.
 
 Usage: SOMAFIT_BIN=build/release/bin tests/bench/brian_bench.py [REPEATS]
@@ -110,6 +113,7 @@ import sys
 from brian2 import *
 directory, neurons, steps = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 model = json.loads(sys.argv[4])
+with_error = sys.argv[5] == 'error'
 set_device('cpp_standalone', directory=directory, build_on_run=False)
 prefs.devices.cpp_standalone.openmp_threads = 0
 prefs.codegen.cpp.extra_compile_args_gcc = [
@@ -122,6 +126,12 @@ namespace['stimulus'] = TimedArray(
 equations = model['equations'] + 'I = stimulus(t) : amp\\n'
 for name, (unit, low, high) in model['parameters'].items():
     equations += f'{name} : {unit} (constant)\\n'
+if with_error:
+    unit = volt if model['v_unit'] == 'volt' else 1
+    namespace['target'] = TimedArray(full(20000, -0.06)*unit,
+                                     dt=model['dt']*ms)
+    square = 'volt**2' if unit is volt else '1'
+    equations += f"total_error : {square}\\n"
 options = {key: model[key] for key in ('threshold', 'reset', 'refractory')
            if key in model}
 if 'refractory' in options:
@@ -134,6 +144,8 @@ for name, text in model['initial'].items():
     setattr(group, name, text)
 if 'threshold' in options:
     spikes = SpikeMonitor(group)
+if with_error:
+    group.run_regularly('total_error += (v - target(t))**2', when='end')
 run(steps*defaultclock.dt)
 device.build(directory=directory, compile=True, run=False)
 """
@@ -149,14 +161,18 @@ def install():
                    check=True, stdout=sys.stderr)
 
 
-def build(directory, name, steps):
-    """Brian's program for so many steps."""
+def v_unit(name):
+    return "1" if name == "izhikevich" else "volt"
+
+
+def build(directory, name, steps, error):
+    """Brian's program for so many steps, with or without a fit's error."""
     script = directory / "model.py"
     script.write_text(BRIAN)
-    target = directory / f"{name}{steps}"
+    target = directory / f"{name}{steps}{error}"
     done = subprocess.run(
         ["/usr/bin/python3", script, target, str(NEURONS), str(steps),
-         json.dumps(MODELS[name])], cwd=directory, capture_output=True,
+         json.dumps({**MODELS[name], "v_unit": v_unit(name)}), error], cwd=directory, capture_output=True,
         text=True)
     if done.returncode != 0:
         sys.exit(done.stderr)
@@ -178,7 +194,7 @@ def write_fit(directory, name):
     current = [0.0 if k < 200 else model["input"] for k in range(STEPS)]
     (directory / "I.csv").write_text(",".join(map(repr, current)) + "\n")
     (directory / "v.csv").write_text(",".join(["-0.06"] * STEPS) + "\n")
-    unit = "1" if name == "izhikevich" else "volt"
+    unit = v_unit(name)
     fit = {
         "model": {
             "equations": model["equations"] + "".join(
@@ -216,26 +232,36 @@ def main():
     repeats = int(arguments.pop(0)) if arguments and arguments[0].isdigit() \
         else 5
     install()
-    print("| model | method | Brian 2 C++ standalone, M/s | ours, M/s | times, "
-          "median (least, most) |\n|---|---|---|---|---|")
+    print("| model | method | Brian 2 alone, M/s | with the error, M/s | ours, "
+          "M/s | times Brian alone, median (least, most) | times Brian with "
+          "the error |\n|---|---|---|---|---|---|---|")
     for name in arguments or MODELS:
         directory = pathlib.Path(tempfile.mkdtemp(prefix="somafit-brian-"))
+        rates = {"alone": [], "error": [], "ours": []}
         try:
             fit = write_fit(directory, name)
-            short, long = (build(directory, name, n) for n in (SHORT, LONG))
-            pairs = []
+            programs = {error: [build(directory, name, n, error)
+                                for n in (SHORT, LONG)]
+                        for error in ("alone", "error")}
             for _ in range(repeats):
-                seconds = cpu_seconds(long) - cpu_seconds(short)
-                pairs.append((NEURONS * (LONG - SHORT) / seconds * 1e-6,
-                              ours(fit)))
+                for error, (short, long) in programs.items():
+                    seconds = cpu_seconds(long) - cpu_seconds(short)
+                    rates[error].append(
+                        NEURONS * (LONG - SHORT) / seconds * 1e-6)
+                rates["ours"].append(ours(fit))
         finally:
             shutil.rmtree(directory)
-        ratios = sorted(mine / brian for brian, mine in pairs)
+        times = [
+            sorted(mine / brian
+                   for mine, brian in zip(rates["ours"], rates[error]))
+            for error in ("alone", "error")]
         print(f"| {name} | {MODELS[name]['method']} | "
-              f"{statistics.median(p[0] for p in pairs):.1f} | "
-              f"{statistics.median(p[1] for p in pairs):.0f} | "
-              f"{statistics.median(ratios):.1f} ({ratios[0]:.1f}, "
-              f"{ratios[-1]:.1f}) |", flush=True)
+              f"{statistics.median(rates['alone']):.1f} | "
+              f"{statistics.median(rates['error']):.1f} | "
+              f"{statistics.median(rates['ours']):.0f} | " + " | ".join(
+                  f"{statistics.median(ratios):.1f} ({ratios[0]:.1f}, "
+                  f"{ratios[-1]:.1f})" for ratios in times) + " |",
+              flush=True)
 
 
 if __name__ == "__main__":

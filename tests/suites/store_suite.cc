@@ -10,11 +10,14 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include <gmock/gmock.h>
 
 #include "proto/convert/digest.h"
 
 namespace somafit {
 namespace {
+
+using ::testing::HasSubstr;
 
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
@@ -322,6 +325,118 @@ TEST_P(StoreSuite, PagesSamplesByStage) {
   EXPECT_EQ(numbers(1, -1, 100), "4:1:0 5:1:0 ");
   EXPECT_EQ(numbers(1, 5, 100), "");
   EXPECT_EQ(numbers(7, -1, 100), "");
+}
+
+TEST_P(StoreSuite, FiltersAndOrdersSamples) {
+  const FitRecord fit = ExampleFit(1, "f");
+  RoundRecord second = ExampleRound(1, 0, 5, 5);
+  second.stage = 1;
+  Commit({NewFit{fit}, StageRecord{1, 0, StageKind::kOptimize, 0, ""},
+          ExampleRound(1, 0, 0, 5), second});
+  RecordedSample broken = Result(2, kNan);
+  broken.evaluation.status = SampleStatus::kNonfinite;
+  RecordedSample tolled = Result(7, 0.5);
+  tolled.evaluation.penalty = 0.125;
+  Commit({Results(1, {Result(0, 0.5), Result(1, 0.25), broken, Result(3, 0.25),
+                      Result(5, 0.75), Result(6, 0.1), tolled})});
+  const auto numbers = [&](SampleQuery query) {
+    std::string text;
+    query.limit = query.limit == 0 ? 100 : query.limit;
+    const auto rows = store_->ReadSamples(fit, query);
+    if (!rows.ok()) return std::string(rows.status().message());
+    for (const SampleRow& row : *rows) absl::StrAppend(&text, row.sample, " ");
+    return text;
+  };
+  SampleQuery best;
+  best.order_by = "total_error";
+  EXPECT_EQ(numbers(best), "6 1 3 0 7 5 ");
+  best.stage = 0;
+  EXPECT_EQ(numbers(best), "1 3 0 ");
+  best.descending = true;
+  EXPECT_EQ(numbers(best), "0 3 1 ");
+  // Pages join without gaps or repeats, where errors are equal too.
+  for (const bool descending : {false, true}) {
+    SampleQuery pages;
+    pages.order_by = "total_error";
+    pages.descending = descending;
+    const std::string whole = numbers(pages);
+    for (const int64_t size : {1, 2, 3}) {
+      std::string joined;
+      SampleQuery page = pages;
+      page.limit = size;
+      for (std::string part = numbers(page); !part.empty();
+           part = numbers(page)) {
+        joined += part;
+        page.after_sample = store_->ReadSamples(fit, page)->back().sample;
+      }
+      EXPECT_EQ(joined, whole);
+    }
+  }
+  SampleQuery backwards;
+  backwards.descending = true;
+  EXPECT_EQ(numbers(backwards), "9 8 7 6 5 4 3 2 1 0 ");
+  backwards.after_sample = 3;
+  EXPECT_EQ(numbers(backwards), "2 1 0 ");
+  SampleQuery open;
+  open.status = {SampleStatus::kDrawn, SampleStatus::kNonfinite};
+  EXPECT_EQ(numbers(open), "2 4 8 9 ");
+  SampleQuery within;
+  within.ranges = {{"total_error", 0.2, 0.5}};
+  EXPECT_EQ(numbers(within), "0 1 3 7 ");
+  within.ranges.push_back({"stage", 1, {}});
+  EXPECT_EQ(numbers(within), "7 ");
+  within.ranges = {{"penalty", {}, {}}};
+  EXPECT_EQ(numbers(within), "7 ");
+  within.stage = 0;
+  EXPECT_EQ(numbers(within), "");
+  SampleQuery unknown;
+  unknown.order_by = "total_eror";
+  EXPECT_THAT(numbers(unknown), HasSubstr("did you mean \"total_error\""));
+  unknown.order_by = "";
+  unknown.ranges = {{"worker\" OR 1=1 --", 0, 1}};
+  EXPECT_THAT(numbers(unknown), HasSubstr("no column of numbers"));
+  SampleQuery details;
+  details.ranges = {{"sample", 7, 7}};
+  details.trace_errors = true;
+  details.limit = 1;
+  const auto rows = store_->ReadSamples(fit, details);
+  ASSERT_TRUE(rows.ok()) << rows.status();
+  EXPECT_EQ(rows->at(0).penalty, 0.125);
+  EXPECT_EQ(rows->at(0).trace_errors, tolled.evaluation.trace_errors);
+}
+
+TEST_P(StoreSuite, RemembersHowAFitGoesOn) {
+  FitRecord fit = ExampleFit(1, "f");
+  Commit({NewFit{fit}, StageRecord{1, 0, StageKind::kOptimize, 0, "", fit.spec},
+          StageRecord{1, 0, StageKind::kOptimize, 2, "state"}});
+  EXPECT_EQ(*store_->LoadSnapshot(1, 0), "state");
+  EXPECT_TRUE(absl::IsNotFound(store_->LoadSnapshot(1, 3).status()));
+  fit.spec.n_samples = 77;
+  fit.spec.penalty = "toll";
+  fit.spec.start_iteration = -5;
+  fit.spec.parameters[0].scale = "log";
+  fit.spec.parameters[0].start = {"1*ms", "2*ms"};
+  fit.spec.metrics[0].outputs = {"v", "w"};
+  fit.parameters[0].upper = 3e-3;
+  fit.parameters[1].lower = 1;
+  fit.error_dimension = kNoDimension;
+  Commit({StageRecord{1, 1, StageKind::kOptimize, 0, "", fit.spec},
+          ChangedFit{fit}});
+  Reopen();
+  const auto fits = store_->LoadFits();
+  ASSERT_TRUE(fits.ok()) << fits.status();
+  const FitRecord& back = fits->at(0).fit;
+  EXPECT_EQ(back.spec.n_samples, 77);
+  EXPECT_EQ(back.spec.penalty, "toll");
+  EXPECT_EQ(back.spec.start_iteration, -5);
+  EXPECT_EQ(back.spec.parameters[0].scale, "log");
+  EXPECT_EQ(back.spec.parameters[0].start, fit.spec.parameters[0].start);
+  EXPECT_EQ(back.spec.metrics[0].outputs, fit.spec.metrics[0].outputs);
+  EXPECT_EQ(back.parameters[0].upper, 3e-3);
+  EXPECT_TRUE(back.parameters[1].fixed());
+  EXPECT_TRUE(back.error_dimension == kNoDimension);
+  EXPECT_EQ(back.outputs.size(), 2u);
+  EXPECT_EQ(fits->at(0).stages.size(), 2u);
 }
 
 TEST_P(StoreSuite, DeletesAFitAndReusesItsNameNotItsId) {

@@ -77,6 +77,7 @@ Task FromProto(const v1::Task& message) {
             .parameters = {message.experiment().parameters().begin(),
                            message.experiment().parameters().end()},
             .metrics = {},
+            .penalty = message.experiment().penalty(),
             .recorded = {message.recorded().begin(), message.recorded().end()}};
   const size_t n = std::max<size_t>(task.parameters.size(), 1);
   for (auto it = message.points().begin();

@@ -38,8 +38,11 @@ std::string KeyOf(const Task& task) {
   for (const std::string& name : task.parameters) add(name);
   add(absl::StrCat(task.recorded.size()));
   for (const std::string& name : task.recorded) add(name);
+  add(task.penalty);
   for (const MetricSpec& metric : task.metrics) {
     add(metric.output);
+    add(absl::StrCat(metric.outputs.size()));
+    for (const std::string& output : metric.outputs) add(output);
     add(metric.metric);
     add(absl::StrCat(metric.options.size()));
     for (const NamedText& option : metric.options) {
@@ -118,9 +121,10 @@ absl::StatusOr<std::shared_ptr<const Experiment>> Workbench::Prepare(
       Experiment made,
       task.recorded.empty()
           ? MakeExperiment(model, std::move(dataset), task.dt, task.parameters,
-                           task.metrics)
+                           task.metrics, task.penalty)
           : MakeRecordingExperiment(model, std::move(dataset), task.dt,
-                                    task.parameters, task.recorded));
+                                    task.parameters, task.recorded,
+                                    task.metrics));
   SOMAFIT_RETURN_IF_ERROR(Compile(task, made));
   auto experiment = std::make_shared<const Experiment>(std::move(made));
   experiments_.push_front({std::move(key), experiment});

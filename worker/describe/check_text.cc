@@ -3,12 +3,13 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 
 #include "worker/core/base/number.h"
 #include "worker/core/ir/method.h"
 #include "worker/core/lang/periodic.h"
-#include "worker/core/objective/metric.h"
+#include "worker/core/objective/terms.h"
 #include "worker/core/units/unit.h"
 #include "worker/describe/text_columns.h"
 
@@ -193,12 +194,19 @@ class CheckPrinter {
   }
 
   std::string MetricOf(const std::string& output) const {
-    for (const MetricSpec& metric : outline_.metrics) {
-      if (metric.output != output || metric.metric.empty()) continue;
-      return metric.metric;
+    std::vector<std::string> names;
+    for (const MetricSpec& metric : compiled_.metrics) {
+      const std::vector<std::string> compared = ComparedBy(metric);
+      if (std::find(compared.begin(), compared.end(), output) ==
+          compared.end()) {
+        continue;
+      }
+      names.push_back(
+          metric.output == output
+              ? metric.metric
+              : absl::StrCat(metric.metric, " (", metric.output, ")"));
     }
-    std::string problem, hint;
-    return std::string(ChooseMetric("", output, &problem, &hint)->name);
+    return absl::StrJoin(names, ", ");
   }
 
   std::vector<TextRow> Constants() {
@@ -245,18 +253,22 @@ class CheckPrinter {
     std::vector<TextRow> rows = {{"parameter", "as given", "in SI"}};
     for (size_t i = 0; i < model_.parameters.size(); ++i) {
       const ModelVariable& parameter = model_.parameters[i];
-      if (!compiled_.bounds[i]) {
+      if (!compiled_.parameters[i]) {
         rows.push_back({parameter.name, "not given", "a fit needs them"});
         continue;
       }
       std::string given;
       for (const ParameterSpec& each : outline_.parameters) {
-        if (each.name == parameter.name) given = OneLineOfCode(each.bounds);
+        if (each.name != parameter.name) continue;
+        given = OneLineOfCode(each.fixed.empty() ? each.bounds : each.fixed);
       }
-      const auto [lower, upper] = *compiled_.bounds[i];
+      const Parameter& known = *compiled_.parameters[i];
+      const std::string upper = QuantityText(known.upper, parameter.dimension);
       rows.push_back({parameter.name, given,
-                      absl::StrCat(NumberText(lower), " to ",
-                                   QuantityText(upper, parameter.dimension))});
+                      known.fixed()
+                          ? absl::StrCat(upper, ", fixed")
+                          : absl::StrCat(NumberText(known.lower), " to ", upper,
+                                         known.log ? ", log scale" : "")});
     }
     return rows;
   }

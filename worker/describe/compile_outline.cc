@@ -6,13 +6,13 @@
 #include <string_view>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 
 #include "worker/core/base/number.h"
+#include "worker/core/ir/recording.h"
 #include "worker/core/lang/definition_unit.h"
 #include "worker/core/lang/parser.h"
 #include "worker/core/lang/quantity.h"
-#include "worker/core/objective/metric.h"
+#include "worker/core/objective/terms.h"
 #include "worker/describe/text_columns.h"
 
 namespace somafit {
@@ -42,12 +42,20 @@ class OutlineCompiler {
     const std::optional<double> dt = ReadTimeStep();
     const std::vector<Channel> inputs = ReadInputs();
     result.outputs = ReadOutputs();
-    std::optional<Model> model = Check(inputs, result.outputs);
-    CheckMetrics(result.outputs);
+    const std::vector<ErrorExpression> expressions =
+        ErrorExpressions(outline_.metrics, diagnostics_);
+    Dataset shape;
+    shape.outputs = result.outputs;
+    const std::vector<Channel> observed =
+        Observed(shape, expressions, diagnostics_);
+    std::optional<Model> model = Check(
+        WithErrorExpressions(outline_.model, expressions), inputs, observed);
+    result.metrics = CheckMetrics(result.outputs);
     if (!model) return std::nullopt;
-    result.bounds = ReadBounds(*model);
+    result.parameters =
+        ReadParameters(outline_.parameters, *model, diagnostics_).parameters;
     std::vector<std::string> names;
-    for (const Channel& output : result.outputs) names.push_back(output.name);
+    for (const Channel& output : observed) names.push_back(output.name);
     size_t n_stages = 0;
     std::optional<Program> program =
         CompileProgram(*model, dt.value_or(kAnyTimeStep), names, diagnostics_,
@@ -56,6 +64,7 @@ class OutlineCompiler {
                          if (++n_stages == 2) result.method = stage;
                          if (observer) observer(stage, shown);
                        });
+    if (program) CheckPenalty(*model, dt.value_or(kAnyTimeStep), names);
     if (!program || diagnostics_.HasErrors()) return std::nullopt;
     if (model->methods.empty() && result.method != "exact") {
       result.why_not_exact = WhyNotExact(*model, *dt, names);
@@ -117,8 +126,8 @@ class OutlineCompiler {
     if (wanted.empty()) {
       std::set<std::string> seen;
       for (const MetricSpec& metric : outline_.metrics) {
-        if (seen.insert(metric.output).second) {
-          wanted.push_back({metric.output, ""});
+        for (const std::string& output : ComparedBy(metric)) {
+          if (seen.insert(output).second) wanted.push_back({output, ""});
         }
       }
     }
@@ -176,11 +185,11 @@ class OutlineCompiler {
     return kNoDimension;
   }
 
-  std::optional<Model> Check(const std::vector<Channel>& inputs,
+  std::optional<Model> Check(const ModelSource& source,
+                             const std::vector<Channel>& inputs,
                              const std::vector<Channel>& outputs) {
     Diagnostics found;
-    std::optional<Model> model =
-        CompileModel(outline_.model, inputs, outputs, found);
+    std::optional<Model> model = CompileModel(source, inputs, outputs, found);
     for (const Diagnostic& each : found.all()) {
       // Where the data's unit could not be read, a dimension that does not
       // fit may be no mistake of the model.
@@ -189,83 +198,27 @@ class OutlineCompiler {
     return model;
   }
 
-  std::vector<std::optional<std::pair<double, double>>> ReadBounds(
-      const Model& model) {
-    std::vector<std::string> names;
-    for (const ModelVariable& parameter : model.parameters) {
-      names.push_back(parameter.name);
-    }
-    std::vector<std::optional<std::pair<double, double>>> bounds(names.size());
-    std::set<std::string> given;
-    for (const ParameterSpec& parameter : outline_.parameters) {
-      const std::string field =
-          absl::StrCat("parameters.", Shown(parameter.name), ".bounds");
-      const auto place = std::find(names.begin(), names.end(), parameter.name);
-      if (place == names.end()) {
-        ReportUnknown(
-            "E_BOUNDS", field,
-            absl::StrCat("the model has no parameter ", Quoted(parameter.name)),
-            parameter.name, names);
-      } else if (!given.insert(parameter.name).second) {
-        diagnostics_.FieldError(
-            "E_BOUNDS", field,
-            absl::StrCat("the parameter ", Quoted(parameter.name),
-                         " is bounded twice"),
-            "keep one of the two");
-      } else {
-        const size_t i = place - names.begin();
-        bounds[i] = EvaluateBounds({field, parameter.bounds},
-                                   model.parameters[i].dimension, diagnostics_);
-      }
-    }
-    return bounds;
+  // The terms of the error, with the code that compares. Where the data's units
+  // could not be read, nothing can be said of them.
+  std::vector<MetricSpec> CheckMetrics(const std::vector<Channel>& outputs) {
+    std::vector<MetricSpec> metrics = outline_.metrics;
+    if (!dimensions_known_) return metrics;
+    Dataset shape;
+    shape.outputs = outputs;
+    MakeTerms(metrics, shape, kAnyTimeStep, diagnostics_);
+    return metrics;
   }
 
-  void CheckMetrics(const std::vector<Channel>& outputs) {
-    std::vector<std::string> names;
-    for (const Channel& output : outputs) names.push_back(output.name);
-    std::set<std::string> given;
-    for (const MetricSpec& metric : outline_.metrics) {
-      const std::string field = absl::StrCat("metrics.", Shown(metric.output));
-      const auto output = std::find(names.begin(), names.end(), metric.output);
-      if (output == names.end()) {
-        ReportUnknown(
-            "E_METRIC", field,
-            absl::StrCat("the data have no output ", Quoted(metric.output)),
-            metric.output, names);
-        continue;
-      }
-      if (!given.insert(metric.output).second) {
-        diagnostics_.FieldError(
-            "E_METRIC", field,
-            absl::StrCat("the output ", Quoted(metric.output),
-                         " has two metrics"),
-            "keep one of them");
-        continue;
-      }
-      std::string problem, hint;
-      const MetricEntry* const entry =
-          ChooseMetric(metric.metric, metric.output, &problem, &hint);
-      if (entry == nullptr) {
-        diagnostics_.FieldError("E_METRIC", absl::StrCat(field, ".metric"),
-                                problem, hint);
-        continue;
-      }
-      if (!dimensions_known_) continue;
-      ReadOptions(metric.options, entry->options, field,
-                  outputs[output - names.begin()].dimension, diagnostics_);
+  void CheckPenalty(const Model& model, double dt,
+                    const std::vector<std::string>& outputs) {
+    if (outline_.penalty.empty() || diagnostics_.HasErrors()) return;
+    Diagnostics mistakes;
+    CompileObservation(model, dt, outputs, {outline_.penalty}, mistakes);
+    for (Diagnostic mistake : mistakes.all()) {
+      if (mistake.severity != Severity::kError) continue;
+      if (mistake.field == "outputs") mistake.field = "penalty";
+      diagnostics_.Keep(std::move(mistake));
     }
-  }
-
-  void ReportUnknown(std::string code, std::string field, std::string message,
-                     const std::string& name,
-                     const std::vector<std::string>& known) {
-    const std::string nearest = NearestWord(name, known);
-    diagnostics_.FieldError(
-        std::move(code), std::move(field), std::move(message),
-        !nearest.empty() ? absl::StrCat("did you mean `", nearest, "`?")
-        : known.empty()  ? "there are none"
-                         : absl::StrCat("known: ", absl::StrJoin(known, ", ")));
   }
 
   const ExperimentOutline& outline_;

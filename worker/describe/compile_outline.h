@@ -8,6 +8,7 @@
 #include "worker/core/data/experiment_outline.h"
 #include "worker/core/ir/lower.h"
 #include "worker/core/lang/model.h"
+#include "worker/core/lang/parameters.h"
 
 namespace somafit {
 
@@ -15,11 +16,12 @@ namespace somafit {
 struct CompiledOutline {
   ExperimentOutline outline;
   Model model;
-  double dt = 0;                 // [s]
-  std::vector<Channel> outputs;  // what is compared with targets
-  // Per parameter of the model, SI; nullopt where none are given.
-  std::vector<std::optional<std::pair<double, double>>> bounds;
-  std::string method;  // the one that was applied
+  double dt = 0;                    // [s]
+  std::vector<Channel> outputs;     // what is compared with targets
+  std::vector<MetricSpec> metrics;  // the terms of the error, defaults too
+  // Per parameter of the model; nullopt where nothing is said of it.
+  std::vector<std::optional<Parameter>> parameters;
+  std::string method;         // the one that was applied
   std::string why_not_exact;  // if the model names none and exact did not apply
   Program program;
 };

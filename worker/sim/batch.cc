@@ -11,6 +11,7 @@
 
 #include "worker/core/base/status.h"
 #include "worker/sim/block.h"
+#include "worker/sim/penalty.h"
 #include "worker/sim/threads.h"
 
 namespace somafit {
@@ -27,14 +28,33 @@ struct StepWeights {
 // [trace][output]; empty unless a kernel can add up all metrics by itself.
 using AllWeights = std::vector<std::vector<StepWeights>>;
 
+// The term that compares each output of the program, and nothing else; empty
+// where there is another.
+std::vector<size_t> TermOfOutput(const Experiment& experiment) {
+  const size_t n_outputs = experiment.program.outputs.size();
+  const size_t n_terms = experiment.terms.size();
+  std::vector<size_t> term_of(n_outputs, n_terms);
+  if (n_terms != n_outputs) return {};
+  for (size_t term = 0; term < n_terms; ++term) {
+    const std::vector<size_t>& outputs = experiment.terms[term].outputs;
+    if (outputs.size() != 1 || term_of[outputs[0]] < n_terms) return {};
+    term_of[outputs[0]] = term;
+  }
+  return term_of;
+}
+
 AllWeights WeightsOf(const Experiment& experiment) {
   AllWeights all;
+  const std::vector<size_t> term_of = TermOfOutput(experiment);
+  if (term_of.empty()) return {};
   for (const Trace& trace : experiment.dataset->traces) {
     auto& of_trace = all.emplace_back();
-    for (size_t output = 0; output < experiment.metrics.size(); ++output) {
+    for (size_t output = 0; output < term_of.size(); ++output) {
+      if (output >= trace.targets.size()) return {};
       StepWeights step_weights;
       step_weights.weights =
-          experiment.metrics[output]->SquareWeights(trace.targets[output]);
+          experiment.terms[term_of[output]].metric->SquareWeights(
+              trace.targets[output]);
       if (step_weights.weights.size() != trace.n_steps()) return {};
       for (const double weight : step_weights.weights) {
         step_weights.sum += weight;
@@ -62,17 +82,21 @@ class Batch {
         place_(place),
         width_(static_cast<size_t>(kernel.width())),
         n_traces_(experiment.dataset->traces.size()),
-        n_outputs_(experiment.metrics.size()),
+        n_outputs_(experiment.program.outputs.size()),
+        n_terms_(experiment.terms.size()),
         n_blocks_((points.size() + width_ - 1) / width_),
-        errors_(n_outputs_ * n_traces_ * points.size(), kNaN),
-        diverged_(n_traces_ * points.size()) {
+        errors_(n_terms_ * n_traces_ * points.size(), kNaN),
+        penalties_(experiment.penalty ? n_traces_ * points.size() : 0, kNaN),
+        diverged_(n_traces_ * points.size()),
+        term_of_(TermOfOutput(experiment)) {
     for (const Trace& trace : experiment.dataset->traces) {
       largest_weight_ = std::max(largest_weight_, trace.weight);
+      zeros_.resize(std::max(zeros_.size(), trace.n_steps()));
     }
-    for (size_t output = 0; output < n_outputs_; ++output) {
+    for (const Term& term : experiment.terms) {
       for (const Trace& trace : experiment.dataset->traces) {
-        counts_.push_back(experiment.metrics[output]->CountedSteps(
-                              trace.targets[output]) > 0);
+        counts_.push_back(
+            term.metric->CountedGroupSteps(TargetsOf(term, trace, zeros_)) > 0);
       }
     }
   }
@@ -94,27 +118,30 @@ class Batch {
 
   Evaluation Collect(size_t point) const {
     Evaluation result;
-    result.trace_errors.reserve(n_outputs_ * n_traces_);
-    result.output_errors.reserve(n_outputs_);
-    result.output_errors_normalized.reserve(n_outputs_);
-    for (size_t output = 0; output < n_outputs_; ++output) {
-      const Metric& metric = *experiment_.metrics[output];
-      double sum = 0;
-      double weight_sum = 0;
+    result.trace_errors.reserve(n_terms_ * n_traces_);
+    result.output_errors.reserve(n_terms_);
+    result.output_errors_normalized.reserve(n_terms_);
+    for (size_t term = 0; term < n_terms_; ++term) {
+      WeightedMean mean;
       for (size_t trace = 0; trace < n_traces_; ++trace) {
-        const Trace& data = experiment_.dataset->traces[trace];
-        const double error = errors_[Index(output, trace, point)];
+        const double error = errors_[Index(term, trace, point)];
         result.trace_errors.push_back(error);
-        if (!counts_[output * n_traces_ + trace]) continue;
-        const double weight = data.weight / largest_weight_;
-        sum = std::fma(weight, error, sum);
-        weight_sum += weight;
+        if (counts_[term * n_traces_ + trace]) mean.Add(WeightOf(trace), error);
       }
-      const double error = weight_sum > 0 ? sum / weight_sum : kNaN;
-      const double normalized = metric.Normalize(error);
+      const double error = mean.Value();
+      const double normalized =
+          experiment_.terms[term].metric->Normalize(error);
       result.output_errors.push_back(error);
       result.output_errors_normalized.push_back(normalized);
       result.total_error += normalized;
+    }
+    if (!penalties_.empty()) {
+      WeightedMean mean;
+      for (size_t trace = 0; trace < n_traces_; ++trace) {
+        mean.Add(WeightOf(trace), penalties_[Index(0, trace, point)]);
+      }
+      result.penalty = mean.Value();
+      result.total_error += *result.penalty;
     }
     result.reason = WhereDiverged(point);
     // Also where nothing counts in the trace in which it diverged.
@@ -126,8 +153,21 @@ class Batch {
   }
 
  private:
-  size_t Index(size_t output, size_t trace, size_t point) const {
-    return (output * n_traces_ + trace) * points_.size() + point;
+  struct WeightedMean {
+    double sum = 0;
+    double weights = 0;
+    void Add(double weight, double value) {
+      sum = std::fma(weight, value, sum);
+      weights += weight;
+    }
+    double Value() const { return weights > 0 ? sum / weights : kNaN; }
+  };
+  double WeightOf(size_t trace) const {
+    return experiment_.dataset->traces[trace].weight / largest_weight_;
+  }
+
+  size_t Index(size_t term, size_t trace, size_t point) const {
+    return (term * n_traces_ + trace) * points_.size() + point;
   }
 
   std::string WhereDiverged(size_t point) const {
@@ -152,20 +192,29 @@ class Batch {
     const size_t n_lanes = std::min(width_, points_.size() - first);
     const Block block = MakeBlock(experiment_.program, points_, place_,
                                   n_traces_, trace, first, n_lanes, width_);
-    std::vector<double> errors;  // [output][lane]
+    std::vector<double> errors;  // [term][lane]
     const BlockOutcome outcome = weights_ != nullptr
                                      ? Compare(block, errors)
                                      : Accumulate(block, errors);
     if (outcome.cancelled) return false;
+    std::vector<double> penalties;
+    if (experiment_.penalty) {
+      penalties =
+          PenaltiesOf(*experiment_.penalty, experiment_.dataset->traces[trace],
+                      block, outcome.states);
+    }
     for (size_t lane = 0; lane < n_lanes; ++lane) {
       if (outcome.diverged[lane]) {
         diverged_[trace * points_.size() + first + lane] =
             outcome.diverged[lane];
         continue;  // the errors stay NaN
       }
-      for (size_t output = 0; output < n_outputs_; ++output) {
-        errors_[Index(output, trace, first + lane)] =
-            errors[output * width_ + lane];
+      for (size_t term = 0; term < n_terms_; ++term) {
+        errors_[Index(term, trace, first + lane)] =
+            errors[term * width_ + lane];
+      }
+      if (!penalties.empty()) {
+        penalties_[Index(0, trace, first + lane)] = penalties[lane];
       }
     }
     return true;
@@ -183,13 +232,15 @@ class Batch {
     comparison.sums.resize(n_outputs_ * width_);
     BlockOutcome outcome = SimulateBlock(experiment_.program, kernel_, data,
                                          block, &comparison, {}, Cancelled());
-    errors = std::move(comparison.sums);
+    errors.resize(n_terms_ * width_);
     for (size_t output = 0; output < n_outputs_; ++output) {
       const double sum = (*weights_)[trace][output].sum;
-      const Metric& metric = *experiment_.metrics[output];
+      const size_t term = term_of_[output];
+      const Metric& metric = *experiment_.terms[term].metric;
       for (size_t lane = 0; lane < width_; ++lane) {
-        double& error = errors[output * width_ + lane];
-        error = sum > 0 ? metric.FromMeanSquare(error / sum) : kNaN;
+        const double added = comparison.sums[output * width_ + lane];
+        errors[term * width_ + lane] =
+            sum > 0 ? metric.FromMeanSquare(added / sum) : kNaN;
       }
     }
     return outcome;
@@ -199,24 +250,42 @@ class Batch {
   BlockOutcome Accumulate(const Block& block,
                           std::vector<double>& errors) const {
     const Trace& data = experiment_.dataset->traces[block.trace];
+    std::vector<std::vector<std::span<const double>>> targets;
     std::vector<std::unique_ptr<MetricAccumulator>> accumulators;
-    for (size_t output = 0; output < n_outputs_; ++output) {
-      accumulators.push_back(
-          experiment_.metrics[output]->Start(data.targets[output], width_));
+    for (const Term& term : experiment_.terms) {
+      targets.push_back(TargetsOf(term, data, zeros_));
+      accumulators.push_back(term.metric->StartGroup(targets.back(), width_));
     }
+    std::vector<double> group;  // [output of the term][lane]
+    const auto observe = [&](size_t step, std::span<const double> row) {
+      for (size_t t = 0; t < n_terms_; ++t) {
+        const std::vector<size_t>& outputs = experiment_.terms[t].outputs;
+        if (outputs.size() == 1) {
+          accumulators[t]->Observe(step,
+                                   row.subspan(outputs[0] * width_, width_));
+          continue;
+        }
+        group.clear();
+        for (const size_t output : outputs) {
+          const auto lanes = row.subspan(output * width_, width_);
+          group.insert(group.end(), lanes.begin(), lanes.end());
+        }
+        accumulators[t]->Observe(step, group);
+      }
+    };
     BlockOutcome outcome = SimulateBlock(
         experiment_.program, kernel_, data, block, nullptr,
         [&](size_t begin, size_t end, std::span<const double> rows) {
-          for (size_t row = 0; row < (end - begin) * n_outputs_; ++row) {
-            accumulators[row % n_outputs_]->Observe(
-                begin + row / n_outputs_, rows.subspan(row * width_, width_));
+          const size_t row_size = n_outputs_ * width_;
+          for (size_t step = begin; step < end; ++step) {
+            observe(step, rows.subspan((step - begin) * row_size, row_size));
           }
         },
         Cancelled());
-    errors.resize(n_outputs_ * width_);
+    errors.resize(n_terms_ * width_);
     if (outcome.cancelled) return outcome;
-    for (size_t output = 0; output < n_outputs_; ++output) {
-      accumulators[output]->Finish({&errors[output * width_], block.n_lanes});
+    for (size_t t = 0; t < n_terms_; ++t) {
+      accumulators[t]->Finish({&errors[t * width_], block.n_lanes});
     }
     return outcome;
   }
@@ -233,12 +302,16 @@ class Batch {
   const RoundPlace& place_;
   const size_t width_;
   const size_t n_traces_;
-  const size_t n_outputs_;
+  const size_t n_outputs_;  // of the program
+  const size_t n_terms_;
   const size_t n_blocks_;
-  // [output][trace][point]; every unit writes a part of its own.
+  // [term][trace][point]; every unit writes a part of its own.
   std::vector<double> errors_;
+  std::vector<double> penalties_;  // [trace][point]; empty: there is none
   std::vector<std::optional<Divergence>> diverged_;  // [trace][point]
-  std::vector<bool> counts_;  // [output][trace]: whether any step does
+  const std::vector<size_t> term_of_;                // [output]
+  std::vector<double> zeros_;  // the target of errors in the model language
+  std::vector<bool> counts_;   // [term][trace]: whether any step does
   // Weights are relative to it, so that no sum of them overflows.
   double largest_weight_ = 0;
   std::atomic<size_t> next_unit_ = 0;

@@ -19,11 +19,11 @@ namespace somafit {
 // belongs to point i and depends on that point, and where it stands, alone: not
 // on the others, their order, or the number of threads.
 //
-// The error of an output is the mean over traces, weighted by Trace::weight,
-// of those traces in which any step counts; the total is the sum of the
-// normalized errors over outputs. A point whose simulation diverges (see
-// divergence.h) has the status kNonfinite, the first step and state in its
-// reason.
+// The error of a term is the mean over traces, weighted by Trace::weight, of
+// those traces in which any step counts; the total is the sum of the normalized
+// errors over terms, and of the penalty's mean over all traces. A point whose
+// simulation diverges (see divergence.h) has the status kNonfinite, the first
+// step and state in its reason.
 //
 // `cancelled` is asked from all threads at once. Cancelled once it is true,
 // InvalidArgument for a point of the wrong length.

@@ -87,6 +87,7 @@ class BlockRun {
       if (outcome_.cancelled) break;
       if (comparison == nullptr) Show(begin, end, rows);
     }
+    outcome_.states = std::move(states_);
     return std::move(outcome_);
   }
 

@@ -29,6 +29,7 @@ using RowsObserver =
 struct BlockOutcome {
   bool cancelled = false;
   std::vector<std::optional<Divergence>> diverged;  // per lane
+  std::vector<double> states;  // [state][lane], after the last step
 };
 
 // Points on one trace, a lane each; spare lanes repeat the last.

@@ -58,88 +58,27 @@ absl::Status CheckTimeSteps(const Dataset& dataset, double dt) {
   return absl::OkStatus();
 }
 
-// The metric of one output; nullptr after an error.
-std::unique_ptr<Metric> MakeMetric(const MetricSpec& spec,
-                                   const std::string& field, size_t output,
-                                   const Dataset& dataset, double dt,
-                                   Diagnostics& diagnostics) {
-  std::string problem, hint;
-  const MetricEntry* const entry =
-      ChooseMetric(spec.metric, dataset.outputs[output].name, &problem, &hint);
-  if (entry == nullptr) {
-    diagnostics.FieldError("E_OPTION", absl::StrCat(field, ".metric"), problem,
-                           hint);
-    return nullptr;
-  }
-  Diagnostics mistakes;
-  MetricConfig config;
-  config.dt = dt;
-  config.t_weights = spec.t_weights;
-  config.options =
-      ReadOptions(spec.options, entry->options, absl::StrCat(field, ".options"),
-                  dataset.outputs[output].dimension, mistakes);
-  diagnostics.Append(mistakes);
-  if (mistakes.HasErrors()) return nullptr;
-  for (size_t i = 0; i < dataset.traces.size(); ++i) {
-    const absl::Status status =
-        ValidateMetric(*entry, config, dataset.traces[i].targets[output]);
-    if (status.ok()) continue;
-    diagnostics.FieldError(
-        "E_OPTION", field,
-        absl::StrCat("trace ", i, ": ", std::string(status.message())));
-    return nullptr;
-  }
-  std::unique_ptr<Metric> metric = entry->make(config);
-  const bool counted = std::any_of(
-      dataset.traces.begin(), dataset.traces.end(), [&](const Trace& trace) {
-        return metric->CountedSteps(trace.targets[output]) > 0;
-      });
-  if (!counted) {
-    diagnostics.FieldError(
-        "E_OPTION", field,
-        absl::StrCat("output \"", spec.output, "\" has no target that counts"),
-        "Give a target, or let more of it count.");
-    return nullptr;
-  }
-  return metric;
+std::vector<std::string> NamesOf(const std::vector<Channel>& channels) {
+  std::vector<std::string> names;
+  for (const Channel& channel : channels) names.push_back(channel.name);
+  return names;
 }
 
-std::vector<std::unique_ptr<Metric>> MakeMetrics(
-    const std::vector<MetricSpec>& specs, const Dataset& dataset, double dt,
-    Diagnostics& diagnostics) {
-  std::vector<std::unique_ptr<Metric>> metrics(dataset.outputs.size());
-  std::vector<bool> named(dataset.outputs.size(), false);
-  for (const MetricSpec& spec : specs) {
-    const auto channel =
-        std::find_if(dataset.outputs.begin(), dataset.outputs.end(),
-                     [&](const Channel& c) { return c.name == spec.output; });
-    const std::string field = absl::StrCat("metrics.", spec.output);
-    if (channel == dataset.outputs.end()) {
-      diagnostics.FieldError(
-          "E_OPTION", field,
-          absl::StrCat("the dataset has no output \"", spec.output, "\""),
-          "Name one of the dataset's outputs.");
-      continue;
-    }
-    const auto output = static_cast<size_t>(channel - dataset.outputs.begin());
-    if (named[output]) {
-      diagnostics.FieldError(
-          "E_OPTION", field,
-          absl::StrCat("output \"", spec.output, "\" has two metrics"),
-          "Give one metric per output.");
-      continue;
-    }
-    named[output] = true;
-    metrics[output] = MakeMetric(spec, field, output, dataset, dt, diagnostics);
-  }
-  for (size_t output = 0; output < metrics.size(); ++output) {
-    if (named[output]) continue;
-    MetricSpec spec;
-    spec.output = dataset.outputs[output].name;
-    metrics[output] = MakeMetric(spec, absl::StrCat("metrics.", spec.output),
-                                 output, dataset, dt, diagnostics);
-  }
-  return metrics;
+// A model with its errors in the model language, and what a fit observes of it.
+struct ObservedModel {
+  std::optional<Model> model;  // nullopt after an error
+  std::vector<Channel> outputs;
+};
+ObservedModel CompileObserved(const ModelSource& source, const Dataset& dataset,
+                              const std::vector<MetricSpec>& metrics,
+                              Diagnostics& diagnostics) {
+  const std::vector<ErrorExpression> expressions =
+      ErrorExpressions(metrics, diagnostics);
+  ObservedModel observed;
+  observed.outputs = Observed(dataset, expressions, diagnostics);
+  observed.model = CompileModel(WithErrorExpressions(source, expressions),
+                                dataset.inputs, observed.outputs, diagnostics);
+  return observed;
 }
 
 }  // namespace
@@ -164,14 +103,27 @@ absl::StatusOr<Program> MakeProgram(
 absl::StatusOr<Experiment> MakeExperiment(
     const ModelSource& source, std::shared_ptr<const Dataset> dataset,
     double dt, std::vector<std::string> parameter_names,
-    std::vector<MetricSpec> metrics) {
-  Experiment experiment;
-  SOMAFIT_ASSIGN_OR_RETURN(
-      experiment.program, MakeProgram(source, dataset->inputs, dataset->outputs,
-                                      dt, parameter_names));
-  SOMAFIT_RETURN_IF_ERROR(CheckTimeSteps(*dataset, dt));
+    std::vector<MetricSpec> metrics, const std::string& penalty) {
   Diagnostics diagnostics;
-  experiment.metrics = MakeMetrics(metrics, *dataset, dt, diagnostics);
+  Experiment experiment;
+  const ObservedModel observed =
+      CompileObserved(source, *dataset, metrics, diagnostics);
+  SOMAFIT_RETURN_IF_ERROR(diagnostics.ToStatus());
+  const std::vector<std::string> outputs = NamesOf(observed.outputs);
+  std::optional<Program> program =
+      CompileProgram(*observed.model, dt, outputs, diagnostics);
+  if (!program.has_value()) return diagnostics.ToStatus();
+  experiment.program = *std::move(program);
+  SOMAFIT_RETURN_IF_ERROR(OrderParameters(parameter_names, experiment.program));
+  SOMAFIT_RETURN_IF_ERROR(CheckTimeSteps(*dataset, dt));
+  if (!penalty.empty()) {
+    experiment.penalty = CompileObservation(*observed.model, dt, outputs,
+                                            {penalty}, diagnostics);
+    if (!experiment.penalty.has_value()) return diagnostics.ToStatus();
+    SOMAFIT_RETURN_IF_ERROR(
+        OrderParameters(parameter_names, *experiment.penalty));
+  }
+  experiment.terms = MakeTerms(metrics, *dataset, dt, diagnostics);
   SOMAFIT_RETURN_IF_ERROR(diagnostics.ToStatus());
   experiment.dataset = std::move(dataset);
   return experiment;
@@ -180,15 +132,14 @@ absl::StatusOr<Experiment> MakeExperiment(
 absl::StatusOr<Experiment> MakeRecordingExperiment(
     const ModelSource& source, std::shared_ptr<const Dataset> dataset,
     double dt, const std::vector<std::string>& parameter_names,
-    const std::vector<std::string>& recorded) {
+    const std::vector<std::string>& recorded,
+    const std::vector<MetricSpec>& metrics) {
   Diagnostics diagnostics;
-  const std::optional<Model> model =
-      CompileModel(source, dataset->inputs, dataset->outputs, diagnostics);
-  if (!model.has_value()) return diagnostics.ToStatus();
-  std::vector<std::string> fitted;
-  for (const Channel& output : dataset->outputs) fitted.push_back(output.name);
-  std::optional<Program> program =
-      CompileRecording(*model, dt, fitted, recorded, diagnostics);
+  const ObservedModel observed =
+      CompileObserved(source, *dataset, metrics, diagnostics);
+  SOMAFIT_RETURN_IF_ERROR(diagnostics.ToStatus());
+  std::optional<Program> program = CompileRecording(
+      *observed.model, dt, NamesOf(observed.outputs), recorded, diagnostics);
   if (!program.has_value()) return diagnostics.ToStatus();
   SOMAFIT_RETURN_IF_ERROR(OrderParameters(parameter_names, *program));
   SOMAFIT_RETURN_IF_ERROR(CheckTimeSteps(*dataset, dt));

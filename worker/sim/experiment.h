@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -9,35 +10,41 @@
 #include "worker/core/data/dataset.h"
 #include "worker/core/data/fit_spec.h"
 #include "worker/core/ir/program.h"
-#include "worker/core/objective/metric.h"
+#include "worker/core/objective/terms.h"
 
 namespace somafit {
 
 // All that is needed to evaluate points of a fit.
 struct Experiment {
-  Program program;  // parameters in the order of a point's coordinates
+  // Parameters in the order of a point's coordinates; outputs are those of the
+  // dataset, then errors in the model language, or what is recorded.
+  Program program;
   std::shared_ptr<const Dataset> dataset;
-  // Per output of the dataset; none where traces are recorded.
-  std::vector<std::unique_ptr<Metric>> metrics;
+  // Of the total error; none where traces are recorded.
+  std::vector<Term> terms;
+  // Observes the penalty, with the states of `program`.
+  std::optional<Program> penalty = {};
 };
 
 // Compiles `source` for the channels of `dataset` at time step `dt` [s].
 // `parameter_names` are the model's parameters, all of them, in the order of a
-// point's coordinates. An output that `metrics` does not name gets the default
-// one. InvalidArgument says, a line each, what is wrong with model or metrics,
-// or that a trace has another time step.
+// point's coordinates. The terms of the error are those of MakeTerms.
+// InvalidArgument says, a line each, what is wrong with model, metrics or
+// penalty, or that a trace has another time step.
 absl::StatusOr<Experiment> MakeExperiment(
     const ModelSource& source, std::shared_ptr<const Dataset> dataset,
     double dt, std::vector<std::string> parameter_names,
-    std::vector<MetricSpec> metrics);
+    std::vector<MetricSpec> metrics, const std::string& penalty = "");
 
 // The same for recording `recorded`, variables of the model, in place of
-// comparing: the program steps to the bit as MakeExperiment's does.
-// InvalidArgument for a name that the model does not have.
+// comparing: the program steps to the bit as MakeExperiment's does; of
+// `metrics` errors in the model language matter. InvalidArgument for a name
+// that the model does not have.
 absl::StatusOr<Experiment> MakeRecordingExperiment(
     const ModelSource& source, std::shared_ptr<const Dataset> dataset,
     double dt, const std::vector<std::string>& parameter_names,
-    const std::vector<std::string>& recorded);
+    const std::vector<std::string>& recorded,
+    const std::vector<MetricSpec>& metrics = {});
 
 // The model alone, observing `outputs`.
 absl::StatusOr<Program> MakeProgram(

@@ -80,7 +80,7 @@ class SqliteStoreTest : public ::testing::Test {
     sqlite3* raw = nullptr;
     EXPECT_EQ(sqlite3_open(path_.c_str(), &raw), SQLITE_OK);
     Database db(raw);
-    auto statement = Statement::Prepare(raw, sql);
+    auto statement = SqlStatement::Prepare(raw, sql);
     EXPECT_TRUE(statement.ok()) << statement.status();
     EXPECT_TRUE(statement->Step().ok());
     return statement->ReadText();
@@ -190,11 +190,12 @@ TEST_F(SqliteStoreTest, SamplesAreATableOfPlainColumns) {
                         .reason = ""};
   Commit(*store,
          {NewFit{fit}, round, ResultsRecord{1, "w", 50, 3, {{0, evaluation}}}});
-  EXPECT_EQ(Text("SELECT group_concat(name) FROM "
-                 "pragma_table_info('fit_a-b')"),
-            "sample,stage,round,status,Sample_,g\"l,v_error,sample__,"
-            "total_error,v_error_,v_error_normalized,trace_errors,worker,"
-            "microseconds,numerics_version,reason,unit_point");
+  EXPECT_EQ(
+      Text("SELECT group_concat(name) FROM "
+           "pragma_table_info('fit_a-b')"),
+      "sample,stage,round,status,Sample_,g\"l,v_error,sample__,"
+      "total_error,v_error_,v_error_normalized,penalty,trace_errors,worker,"
+      "microseconds,numerics_version,reason,unit_point");
   EXPECT_EQ(Text("SELECT Sample_||' '||\"g\"\"l\"||' '||v_error||' '||sample__"
                  "||' '||total_error||' '||v_error_||' '||v_error_normalized||"
                  "' '||hex(trace_errors)||' '||worker||' '||microseconds||' '||"
@@ -204,6 +205,58 @@ TEST_F(SqliteStoreTest, SamplesAreATableOfPlainColumns) {
   ASSERT_TRUE(rows.ok());
   EXPECT_THAT((*rows)[0].parameters, ElementsAre(1, 2, 3, 4));
   EXPECT_THAT((*rows)[0].output_errors, ElementsAre(10));
+}
+
+// A file that a release of schema version 1 left, as SQL.
+TEST_F(SqliteStoreTest, TakesUpFilesOfVersion1) {
+  std::ifstream file(std::string(SOMAFIT_TEST_FILES) + "/version1.sql");
+  std::stringstream sql;
+  sql << file.rdbuf();
+  ASSERT_GT(sql.str().size(), 5000u);
+  {
+    sqlite3* db = nullptr;
+    ASSERT_EQ(sqlite3_open(path_.c_str(), &db), SQLITE_OK);
+    char* message = nullptr;
+    EXPECT_EQ(sqlite3_exec(db, sql.str().c_str(), nullptr, nullptr, &message),
+              SQLITE_OK)
+        << message;
+    sqlite3_close(db);
+  }
+  std::filesystem::permissions(path_, std::filesystem::perms::owner_read |
+                                          std::filesystem::perms::owner_write);
+  const auto store = MustOpen(path_);
+  EXPECT_EQ(Text("PRAGMA user_version"), absl::StrCat(SchemaVersion()));
+  const auto fits = store->LoadFits();
+  ASSERT_TRUE(fits.ok()) << fits.status();
+  ASSERT_EQ(fits->size(), 1u);
+  const FitRecord& fit = fits->at(0).fit;
+  EXPECT_EQ(fit.name, "old");
+  EXPECT_EQ(fit.state, FitState::kSucceeded);
+  EXPECT_EQ(fit.outputs.size(), 1u);
+  EXPECT_FALSE(store->LoadSnapshot(fit.id, 0)->empty());
+  SampleQuery best;
+  best.order_by = "total_error";
+  best.limit = 100;
+  const auto rows = store->ReadSamples(fit, best);
+  ASSERT_TRUE(rows.ok()) << rows.status();
+  ASSERT_EQ(rows->size(), 8u);
+  EXPECT_EQ(rows->at(0).sample, fit.best_sample);
+  EXPECT_TRUE(std::isnan(rows->at(0).penalty));
+  // Its table goes on to be written as it is.
+  RoundRecord round{.fit = fit.id,
+                    .stage = 0,
+                    .round = 2,
+                    .first_sample = 8,
+                    .points = {{1e-9, -0.06}},
+                    .unit_points = {{0.1, 0.2}}};
+  Evaluation evaluation{.status = SampleStatus::kOk,
+                        .total_error = 0.5,
+                        .output_errors = {0.5},
+                        .output_errors_normalized = {0.5},
+                        .trace_errors = {0.5},
+                        .reason = ""};
+  Commit(*store, {round, ResultsRecord{fit.id, "w", 50, 6, {{8, evaluation}}}});
+  EXPECT_EQ(store->ReadSamples(fit, best)->size(), 9u);
 }
 
 TEST_F(SqliteStoreTest, TellsOfEachCommitBeforeItsCallback) {

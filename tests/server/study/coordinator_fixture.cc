@@ -12,6 +12,7 @@ std::string Describe(const Write& write) {
     std::string operator()(const UpdatedFit& w) {
       return absl::StrCat("fit:", std::string(FitStateName(w.fit.state)));
     }
+    std::string operator()(const ChangedFit&) { return "changed"; }
     std::string operator()(const DeletedFit&) { return "deleted"; }
     std::string operator()(const StageRecord& w) {
       return absl::StrCat("stage:", w.stage, ":", w.rounds);

@@ -223,6 +223,108 @@ TEST(ResolvePlanTest, RefusesToAddErrorsOfDifferentUnits) {
   EXPECT_TRUE(ResolvePlan(spec, "hash", dataset, fixed)) << fixed.Render();
 }
 
+TEST(ResolvePlanTest, ReadsScalesStartsAndFixedValues) {
+  FitSpec spec = ExampleSpec();
+  ParameterSpec& gl =
+      *std::find_if(spec.parameters.begin(), spec.parameters.end(),
+                    [](const ParameterSpec& p) { return p.name == "gl"; });
+  gl.scale = "log";
+  gl.start = {"5*nS", "2e-9*siemens"};
+  Diagnostics diagnostics;
+  const auto plan = ResolvePlan(spec, "hash", ExampleDataset(), diagnostics);
+  ASSERT_TRUE(plan) << diagnostics.Render();
+  EXPECT_TRUE(plan->space.parameters()[0].log);
+  ASSERT_EQ(plan->starts.size(), 2u);
+  EXPECT_EQ(plan->starts[1].sample, 1);
+  EXPECT_DOUBLE_EQ(plan->starts[1].si, 2e-9);
+  gl = ParameterSpec{.name = "gl", .bounds = ""};
+  gl.fixed = "7*nS";
+  const auto fixed = ResolvePlan(spec, "hash", ExampleDataset(), diagnostics);
+  ASSERT_TRUE(fixed) << diagnostics.Render();
+  EXPECT_EQ(fixed->space.free(), (std::vector<size_t>{1}));
+  EXPECT_DOUBLE_EQ(fixed->space.parameters()[0].lower, 7e-9);
+  const auto optimizer = MakeOptimizer(*fixed);
+  RandomStream random(1, StreamPurpose::kOptimizer, 0, 0);
+  EXPECT_EQ(optimizer->Ask(3, random)[0].size(), 1u);
+}
+
+TEST(ResolvePlanTest, RefusesParametersThatMakeNoSense) {
+  struct Case {
+    const char* words;
+    std::function<void(ParameterSpec&)> change;
+  };
+  for (const auto& [words, change] : std::vector<Case>{
+           {"is no scale", [](ParameterSpec& p) { p.scale = "cubic"; }},
+           {"has no logarithm",
+            [](ParameterSpec& p) {
+              p.scale = "log";
+              p.bounds = "[0*nS, 5*nS]";
+            }},
+           {"not within its bounds",
+            [](ParameterSpec& p) { p.start = {"1*siemens"}; }},
+           {"parameters.gl.start",
+            [](ParameterSpec& p) { p.start = {"1*mV"}; }},
+           {"is fixed and has bounds",
+            [](ParameterSpec& p) { p.fixed = "1*nS"; }},
+           {"parameters.gl.fixed",
+            [](ParameterSpec& p) {
+              p.bounds = "";
+              p.fixed = "1*mV";
+            }},
+           {"is not finite",
+            [](ParameterSpec& p) {
+              p.bounds = "";
+              p.fixed = "inf*siemens";
+            }},
+       }) {
+    FitSpec spec = ExampleSpec();
+    for (ParameterSpec& each : spec.parameters) {
+      if (each.name == "gl") change(each);
+    }
+    Diagnostics diagnostics;
+    EXPECT_FALSE(ResolvePlan(spec, "hash", ExampleDataset(), diagnostics));
+    EXPECT_THAT(diagnostics.Render(), HasSubstr(words));
+  }
+  FitSpec spec = ExampleSpec();
+  for (ParameterSpec& each : spec.parameters) {
+    each.fixed = each.name == "gl" ? "1*nS" : "200*pF";
+    each.bounds = "";
+  }
+  Diagnostics diagnostics;
+  EXPECT_FALSE(ResolvePlan(spec, "hash", ExampleDataset(), diagnostics));
+  EXPECT_THAT(diagnostics.Render(), HasSubstr("nothing is left to fit"));
+}
+
+TEST(ResolvePlanTest, ChecksThePenaltyAndErrorsInTheModelsLanguage) {
+  FitSpec spec = ExampleSpec();
+  spec.model.equations += "toll = v*v : volt**2\nother = v : volt\n";
+  spec.penalty = "toll";
+  spec.metrics = {{"cost",
+                   "expression",
+                   {{"expression", "(v - v_target)**2"}, {"unit", "volt**2"}},
+                   {}}};
+  Diagnostics diagnostics;
+  const auto plan = ResolvePlan(spec, "hash", ExampleDataset(), diagnostics);
+  ASSERT_TRUE(plan) << diagnostics.Render();
+  ASSERT_EQ(plan->outputs.size(), 2u);
+  EXPECT_EQ(plan->outputs[1].name, "cost");
+  for (const auto& [penalty, words] :
+       {std::pair{"tol", "toll"},
+        {"other", "the penalty \"other\" is in volt"}}) {
+    FitSpec wrong = spec;
+    wrong.penalty = penalty;
+    Diagnostics found;
+    EXPECT_FALSE(ResolvePlan(wrong, "hash", ExampleDataset(), found));
+    EXPECT_THAT(found.Render(), HasSubstr(words));
+    EXPECT_EQ(found.all()[0].field, "penalty");
+  }
+  FitSpec wrong = spec;
+  wrong.metrics[0].options[0].text = "v - 1*amp";
+  Diagnostics found;
+  EXPECT_FALSE(ResolvePlan(wrong, "hash", ExampleDataset(), found));
+  EXPECT_THAT(found.Render(), HasSubstr("v - 1*amp"));
+}
+
 TEST(ResolvePlanTest, KeepsRoundsWithinAnEvent) {
   EXPECT_TRUE(RoundFitsIntoEvent(100'000, 4, 1));
   EXPECT_FALSE(RoundFitsIntoEvent(100'000, 256, 1));

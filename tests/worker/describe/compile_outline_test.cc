@@ -42,8 +42,8 @@ TEST(CompileOutlineTest, CompilesWithTheMethodThatItNames) {
   EXPECT_EQ(compiled->method, "exact");
   EXPECT_DOUBLE_EQ(compiled->dt, 1e-4);
   EXPECT_EQ(compiled->program.outputs, std::vector<std::string>{"v"});
-  ASSERT_EQ(compiled->bounds.size(), 1u);
-  EXPECT_DOUBLE_EQ(compiled->bounds[0]->second, 1e-7);
+  ASSERT_EQ(compiled->parameters.size(), 1u);
+  EXPECT_DOUBLE_EQ(compiled->parameters[0]->upper, 1e-7);
 }
 
 TEST(CompileOutlineTest, ReportsTheMistakesOfAllParts) {

@@ -163,8 +163,8 @@ TEST(EvaluateBatchTest, MetricsSeeWhatKernelsAddUp) {
   }
   const Experiment adding = Make(dataset);
   Experiment observing = Make(dataset);
-  for (auto& metric : observing.metrics) {
-    metric = std::make_unique<ObservingMetric>(std::move(metric));
+  for (Term& term : observing.terms) {
+    term.metric = std::make_unique<ObservingMetric>(std::move(term.metric));
   }
   auto points = Points(300);
   for (size_t i = 0; i < points.size(); i += 7) points[i] = {-400, 1e-3};

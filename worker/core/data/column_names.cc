@@ -16,10 +16,10 @@ class FreeColumns {
   }
 
  private:
-  std::set<std::string> taken_ = {"sample", "stage",        "round",
-                                  "status", "total_error",  "trace_errors",
-                                  "worker", "microseconds", "numerics_version",
-                                  "reason", "unit_point"};
+  std::set<std::string> taken_ = {
+      "sample",  "stage",        "round",  "status",       "total_error",
+      "penalty", "trace_errors", "worker", "microseconds", "numerics_version",
+      "reason",  "unit_point"};
 };
 
 }  // namespace

@@ -7,7 +7,7 @@ namespace somafit {
 
 // How the columns of a fit's samples are called, wherever samples stand in a
 // table: the database, CSV, JSON. Beside these there are sample, stage, round,
-// status, total_error and what the database notes of the work.
+// status, total_error, penalty and what the database notes of the work.
 //
 // Names have no case in SQLite and may not repeat: a name that is taken gets
 // "_" appended until it is free, parameters first.

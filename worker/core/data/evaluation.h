@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,10 +21,11 @@ std::string_view SampleStatusName(SampleStatus status);  // "drawn", "ok", ...
 // number.
 struct Evaluation {
   SampleStatus status = SampleStatus::kDrawn;
-  double total_error = 0;             // what the optimizer sees: normalized
+  double total_error = 0;  // what the optimizer sees: normalized, with penalty
   std::vector<double> output_errors;  // per output, in its own SI units
   std::vector<double> output_errors_normalized;  // per output
-  std::vector<double> trace_errors;  // [output][trace], own SI units
+  std::vector<double> trace_errors;    // [output][trace], own SI units
+  std::optional<double> penalty = {};  // of fits with one
   std::string reason;  // why it failed, or where it diverged; else empty
 };
 

@@ -22,6 +22,7 @@ struct ExperimentOutline {
   std::string dt;                         // "0.01*ms"
   std::vector<ParameterSpec> parameters;  // those that have bounds
   std::vector<MetricSpec> metrics;
+  std::string penalty = {};  // as FitSpec has it
   // Steps of each trace; empty where no recordings were read.
   std::vector<int64_t> trace_steps;
   // Why recordings that are named were not read, a line each; else "".

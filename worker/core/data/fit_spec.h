@@ -52,14 +52,19 @@ std::string EncodeModelSource(const ModelSource& source);
 
 struct ParameterSpec {
   std::string name;
-  std::string bounds;  // "[2*psiemens, 200*nS]"
+  std::string bounds;                   // "[2*psiemens, 200*nS]"
+  std::string scale = {};               // "linear", also "", or "log"
+  std::vector<std::string> start = {};  // values to begin with
+  std::string fixed = {};               // a value in place of bounds
 };
 
+// A term of the total error.
 struct MetricSpec {
-  std::string output;
+  std::string output;  // or, with `outputs`, the term's name
   std::string metric;  // "" is "mse", of spikes "gamma_factor"
   std::vector<NamedText> options;
-  std::vector<double> t_weights;  // empty: none; else one per step
+  std::vector<double> t_weights;          // empty: none; else one per step
+  std::vector<std::string> outputs = {};  // compared; empty: that one
 };
 
 struct OptimizerSpec {
@@ -103,6 +108,8 @@ struct FitSpec {
   uint64_t seed = 0;
   GateSpec gate;
   ExecutionSpec execution;
+  std::string penalty = {};     // a variable of the model, "": none
+  int64_t start_iteration = 0;  // `iteration` in round 0 of the stage
 };
 
 }  // namespace somafit

@@ -19,7 +19,7 @@ struct Task {
   std::string fit;  // "fits/NAME"
   int32_t stage = 0;
   int64_t round = 0;
-  int64_t first_sample = 0;                 // of a request: its first point
+  int64_t first_sample = 0;  // of a request: its first point
   // What a model's random numbers are drawn by: the fit's seed, and a number of
   // the first point, from which those of the others count on.
   uint64_t seed = 0;
@@ -35,7 +35,8 @@ struct Task {
   std::string dataset_hash;
   double dt = 0;  // [s]
   std::vector<std::string> parameters;
-  std::vector<MetricSpec> metrics;    // one per output of the dataset
+  std::vector<MetricSpec> metrics;    // terms of the total error
+  std::string penalty = {};           // as FitSpec has it
   std::vector<std::string> recorded;  // variables whose traces are wanted, in
                                       // place of errors; empty: errors are
 };

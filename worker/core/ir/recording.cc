@@ -86,12 +86,21 @@ std::vector<Channel> RecordableVariables(const Model& model) {
   return variables;
 }
 
-std::optional<Program> CompileRecording(const Model& model, double dt,
-                                        const std::vector<std::string>& fitted,
-                                        const std::vector<std::string>& names,
-                                        Diagnostics& diagnostics) {
-  const std::optional<Program> fit =
-      CompileProgram(model, dt, fitted, diagnostics);
+namespace {
+
+// The program of the fit, copied into a builder, and what observes `names`.
+struct Copied {
+  Program fit;
+  ProgramBuilder builder;
+  std::vector<ValueId> renamed;  // values of `fit` in `builder`
+  std::vector<ValueId> observed;
+};
+
+std::optional<Copied> CopyAndObserve(const Model& model, double dt,
+                                     const std::vector<std::string>& fitted,
+                                     const std::vector<std::string>& names,
+                                     Diagnostics& diagnostics) {
+  std::optional<Program> fit = CompileProgram(model, dt, fitted, diagnostics);
   if (!fit.has_value()) return std::nullopt;
   Program header = *fit;
   header.outputs = names;
@@ -121,22 +130,58 @@ std::optional<Program> CompileRecording(const Model& model, double dt,
     if (!alone.has_value()) return std::nullopt;
     observed.push_back(CopyValues(*alone, builder)[alone->observed[0]]);
   }
-  Program program = std::move(builder.program());
-  program.initial = Renamed(fit->initial, renamed);
-  program.next = Renamed(fit->next, renamed);
-  if (fit->integration) {
-    program.integration = fit->integration;
-    program.integration->from = Renamed(fit->integration->from, renamed);
-    program.integration->slopes = Renamed(fit->integration->slopes, renamed);
-    program.integration->jacobian =
-        Renamed(fit->integration->jacobian, renamed);
-    program.integration->by_time = Renamed(fit->integration->by_time, renamed);
-  }
+  return Copied{*std::move(fit), std::move(builder), renamed,
+                std::move(observed)};
+}
+
+Program Finished(Program program, std::vector<ValueId> observed) {
   program.spike = -1;
   program.observed = std::move(observed);
   program = DropDeadValues(std::move(program));
   SOMAFIT_CHECK(VerifyProgram(program).ok());
   return program;
+}
+
+}  // namespace
+
+std::optional<Program> CompileRecording(const Model& model, double dt,
+                                        const std::vector<std::string>& fitted,
+                                        const std::vector<std::string>& names,
+                                        Diagnostics& diagnostics) {
+  std::optional<Copied> copied =
+      CopyAndObserve(model, dt, fitted, names, diagnostics);
+  if (!copied.has_value()) return std::nullopt;
+  const Program& fit = copied->fit;
+  const std::vector<ValueId>& renamed = copied->renamed;
+  Program program = std::move(copied->builder.program());
+  program.initial = Renamed(fit.initial, renamed);
+  program.next = Renamed(fit.next, renamed);
+  if (fit.integration) {
+    program.integration = fit.integration;
+    program.integration->from = Renamed(fit.integration->from, renamed);
+    program.integration->slopes = Renamed(fit.integration->slopes, renamed);
+    program.integration->jacobian = Renamed(fit.integration->jacobian, renamed);
+    program.integration->by_time = Renamed(fit.integration->by_time, renamed);
+  }
+  return Finished(std::move(program), std::move(copied->observed));
+}
+
+std::optional<Program> CompileObservation(
+    const Model& model, double dt, const std::vector<std::string>& fitted,
+    const std::vector<std::string>& names, Diagnostics& diagnostics) {
+  std::optional<Copied> copied =
+      CopyAndObserve(model, dt, fitted, names, diagnostics);
+  if (!copied.has_value()) return std::nullopt;
+  ProgramBuilder& builder = copied->builder;
+  std::vector<ValueId> held;
+  for (size_t i = 0; i < copied->fit.states.size(); ++i) {
+    held.push_back(builder.State(static_cast<int32_t>(i)));
+  }
+  Program program = std::move(builder.program());
+  program.initial = Renamed(copied->fit.initial, copied->renamed);
+  program.next = std::move(held);
+  program.integration.reset();
+  return Finished(std::move(program), std::move(copied->observed));
 }
 
 }  // namespace somafit

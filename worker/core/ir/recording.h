@@ -25,4 +25,10 @@ std::optional<Program> CompileRecording(const Model& model, double dt,
                                         const std::vector<std::string>& names,
                                         Diagnostics& diagnostics);
 
+// A program that takes no step: with the states of the same program it observes
+// `names`, as CompileRecording's does. For what a model is like at its end.
+std::optional<Program> CompileObservation(
+    const Model& model, double dt, const std::vector<std::string>& fitted,
+    const std::vector<std::string>& names, Diagnostics& diagnostics);
+
 }  // namespace somafit

@@ -13,13 +13,13 @@
 
 namespace somafit {
 
-// Compares one output of one trace, for many lanes at once, step by step.
-// Accumulates in the order of steps, each lane for itself. Refers to the metric
-// and the target that it was made from.
+// Compares one output of one trace, or a group of them, for many lanes at once,
+// step by step. Accumulates in the order of steps, each lane for itself. Refers
+// to the metric and the targets that it was made from.
 class MetricAccumulator {
  public:
   virtual ~MetricAccumulator() = default;
-  // `simulated` has one value a lane.
+  // `simulated` has one value a lane; of a group, [output][lane].
   virtual void Observe(size_t step, std::span<const double> simulated) = 0;
   // The errors of the first lanes, as many as there is room for, in the
   // output's own units (raw, not normalized).
@@ -31,6 +31,9 @@ struct MetricConfig {
   std::vector<double> t_weights;  // empty or one per step
   double dt = 0;                  // [s]
 };
+
+// Of each output of a group, in its order.
+using GroupTargets = std::span<const std::span<const double>>;
 
 // A metric; smaller is better.
 class Metric {
@@ -59,6 +62,14 @@ class Metric {
   virtual double Normalize(double error) const = 0;
   // How many steps of `target` take part; 0 means the trace says nothing.
   virtual size_t CountedSteps(std::span<const double> target) const = 0;
+  // The same of a group's metric, which sees several outputs at a time.
+  virtual std::unique_ptr<MetricAccumulator> StartGroup(GroupTargets targets,
+                                                        size_t n_lanes) const {
+    return Start(targets[0], n_lanes);
+  }
+  virtual size_t CountedGroupSteps(GroupTargets targets) const {
+    return CountedSteps(targets[0]);
+  }
 };
 
 // Whether `config` fits a target of `n_steps` samples. InvalidArgument: weights
@@ -67,7 +78,12 @@ class Metric {
 absl::Status ValidateMetricConfig(const MetricConfig& config, size_t n_steps);
 
 // What a metric compares. Of spikes, each step of a series has their number.
-enum class MetricFamily : uint8_t { kTrace, kSpikes };
+enum class MetricFamily : uint8_t {
+  kTrace,
+  kSpikes,
+  kGroup,       // several traces together
+  kExpression,  // nothing: a text of the model language is the error
+};
 
 // What the catalogue knows of a metric.
 struct MetricEntry {
@@ -77,6 +93,7 @@ struct MetricEntry {
   Dimension (*error_dimension)(const Dimension& output);
   std::vector<OptionSpec> options;
   std::unique_ptr<Metric> (*make)(const MetricConfig& config);
+  size_t least_outputs = 1;  // of a group
 };
 
 inline Dimension OutputDimension(const Dimension& output) { return output; }
@@ -100,11 +117,11 @@ absl::Status ValidateMetric(const MetricEntry& entry,
 
 // What an output of this name is compared as.
 MetricFamily FamilyOf(std::string_view output);
-// The metric of an output: by its name, or of "" the default, mse, and of
+// The metric of some outputs: by its name, or of "" the default, mse, and of
 // spikes gamma_factor. nullptr where there is none: `problem` then says so, or
-// that it compares other things than this output, and `hint` what there is.
+// that it compares other things than these, and `hint` what there is.
 const MetricEntry* ChooseMetric(std::string_view metric,
-                                std::string_view output, std::string* problem,
-                                std::string* hint);
+                                const std::vector<std::string>& outputs,
+                                std::string* problem, std::string* hint);
 
 }  // namespace somafit

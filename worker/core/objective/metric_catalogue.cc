@@ -20,13 +20,59 @@ extern const MetricEntry kGammaFactor, kVanRossum, kVictorPurpura;
 extern const MetricEntry kSpikeCount, kSpikeRate, kSpikeLatency, kIsiMean,
     kIsiCv;
 
+// connectivity.cc
+extern const MetricEntry kFcCorrelation, kFcRmse, kFcdCorrelation, kFcdKs,
+    kFcdWasserstein;
+// expression_metric.cc
+extern const MetricEntry kExpressionMetric;
+
+namespace {
+
+std::string NameOfFamily(MetricFamily family) {
+  switch (family) {
+    case MetricFamily::kTrace:
+      return "a trace";
+    case MetricFamily::kSpikes:
+      return "spikes";
+    case MetricFamily::kGroup:
+      return "a group of outputs";
+    case MetricFamily::kExpression:
+      return "nothing, being an error by itself";
+  }
+  return "";
+}
+
+}  // namespace
+
 const std::vector<const MetricEntry*>& AllMetrics() {
-  static const auto* const metrics = new std::vector<const MetricEntry*>{
-      &kMse,           &kRmse,       &kMae,       &kHuber,        &kCorrelation,
-      &kCosine,        &kMax,        &kMin,       &kMean,         &kMedian,
-      &kStd,           &kKurtosis,   &kQuantile,  &kGammaFactor,  &kVanRossum,
-      &kVictorPurpura, &kSpikeCount, &kSpikeRate, &kSpikeLatency, &kIsiMean,
-      &kIsiCv};
+  static const auto* const metrics =
+      new std::vector<const MetricEntry*>{&kMse,
+                                          &kRmse,
+                                          &kMae,
+                                          &kHuber,
+                                          &kCorrelation,
+                                          &kCosine,
+                                          &kMax,
+                                          &kMin,
+                                          &kMean,
+                                          &kMedian,
+                                          &kStd,
+                                          &kKurtosis,
+                                          &kQuantile,
+                                          &kGammaFactor,
+                                          &kVanRossum,
+                                          &kVictorPurpura,
+                                          &kSpikeCount,
+                                          &kSpikeRate,
+                                          &kSpikeLatency,
+                                          &kIsiMean,
+                                          &kIsiCv,
+                                          &kFcCorrelation,
+                                          &kFcRmse,
+                                          &kFcdCorrelation,
+                                          &kFcdKs,
+                                          &kFcdWasserstein,
+                                          &kExpressionMetric};
   return *metrics;
 }
 
@@ -42,19 +88,24 @@ MetricFamily FamilyOf(std::string_view output) {
 }
 
 const MetricEntry* ChooseMetric(std::string_view metric,
-                                std::string_view output, std::string* problem,
-                                std::string* hint) {
-  const MetricFamily family = FamilyOf(output);
-  const bool spikes = family == MetricFamily::kSpikes;
-  if (metric.empty()) return spikes ? &kGammaFactor : &kMse;
+                                const std::vector<std::string>& outputs,
+                                std::string* problem, std::string* hint) {
+  MetricFamily family = MetricFamily::kGroup;
+  if (outputs.size() == 1) family = FamilyOf(outputs[0]);
   const MetricEntry* const entry = FindMetric(metric);
+  if (metric.empty() && family == MetricFamily::kSpikes) return &kGammaFactor;
+  if (metric.empty() && family == MetricFamily::kTrace) return &kMse;
   if (entry != nullptr && entry->family == family) return entry;
   const std::string name(metric);
-  *problem =
-      entry == nullptr
-          ? absl::StrCat("there is no metric ", Quoted(name))
-          : absl::StrCat("the metric ", Quoted(name), " compares ",
-                         spikes ? "traces, not spikes" : "spikes, not traces");
+  if (metric.empty()) {
+    *problem = "a group of outputs has no metric of its own";
+  } else if (entry == nullptr) {
+    *problem = absl::StrCat("there is no metric ", Quoted(name));
+  } else {
+    *problem = absl::StrCat("the metric ", Quoted(name), " compares ",
+                            NameOfFamily(entry->family), ", not ",
+                            NameOfFamily(family));
+  }
   std::vector<std::string> names;
   for (const MetricEntry* known : AllMetrics()) {
     if (known->family == family) names.emplace_back(known->name);

@@ -49,6 +49,7 @@ std::optional<double> ReadValue(const Source& source, const OptionSpec& spec,
     case OptionSpec::Kind::kInteger:
       return EvaluateQuantityOf(source, kNoDimension, diagnostics);
     case OptionSpec::Kind::kOutput:
+    case OptionSpec::Kind::kText:
       break;
   }
   const std::optional<Quantity> quantity =
@@ -127,6 +128,7 @@ OptionValues ReadOptions(const std::vector<NamedText>& given,
           "Give it once.");
       continue;
     }
+    if (spec->kind == OptionSpec::Kind::kText) continue;
     const std::optional<double> value =
         ReadValue(source, *spec, output, diagnostics);
     if (!value.has_value()) continue;

@@ -23,6 +23,7 @@ struct OptionSpec {
     kRate,     // 1/second
     kBoolean,  // 1 or 0; text: true or false
     kOutput,   // a quantity of the output's dimension, or a plain number
+    kText,     // has no value: read where it is used
   } kind = Kind::kNumber;
   double default_value = 0;
   double minimum = -std::numeric_limits<double>::infinity();

@@ -27,5 +27,28 @@ TEST(ParameterSpaceTest, NeverLeavesTheBox) {
   EXPECT_EQ(space.ToSi(std::vector<double>{1.5})[0], 0.3);
 }
 
+TEST(ParameterSpaceTest, FixedOnesAreNoCoordinates) {
+  const ParameterSpace space({{"a", kNoDimension, 3, 3},
+                              {"b", kNoDimension, -1, 1},
+                              {"c", kNoDimension, 0, 0}});
+  EXPECT_EQ(space.free(), (std::vector<size_t>{1}));
+  EXPECT_EQ(space.ToSi(std::vector<double>{0.75}),
+            (std::vector<double>{3, 0.5, 0}));
+}
+
+TEST(ParameterSpaceTest, LogarithmicOnesMoveEvenlyInTheLogarithm) {
+  const ParameterSpace space(
+      {{"a", kNoDimension, 1e-9, 1e-5, true}, {"b", kNoDimension, 2, 4}});
+  EXPECT_NEAR(space.ToSi(std::vector<double>{0.5, 0})[0], 1e-7, 1e-20);
+  EXPECT_EQ(space.ToSi(std::vector<double>{0, 0})[0], 1e-9);
+  EXPECT_EQ(space.ToSi(std::vector<double>{1, 0})[0], 1e-5);
+  for (const double si : {1e-9, 3e-8, 1e-5}) {
+    const double unit = space.ToUnit(0, si);
+    EXPECT_NEAR(space.ToSi(std::vector<double>{unit, 0})[0], si, 1e-12 * si);
+  }
+  EXPECT_EQ(space.ToUnit(1, 3), 0.5);
+  EXPECT_EQ(space.ToUnit(1, 5), 1);  // clamped
+}
+
 }  // namespace
 }  // namespace somafit

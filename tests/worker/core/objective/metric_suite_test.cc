@@ -178,7 +178,19 @@ TEST_P(MetricSuite, SquaresAreTheSame) {
             Errors(*metric, {Other()}, Target())[0]);
 }
 
-INSTANTIATE_TEST_SUITE_P(All, MetricSuite, ::testing::ValuesIn(AllMetrics()),
+// Groups have a suite of their own: connectivity_test.cc.
+std::vector<const MetricEntry*> OfOneOutput() {
+  std::vector<const MetricEntry*> entries;
+  for (const MetricEntry* entry : AllMetrics()) {
+    if (entry->family == MetricFamily::kTrace ||
+        entry->family == MetricFamily::kSpikes) {
+      entries.push_back(entry);
+    }
+  }
+  return entries;
+}
+
+INSTANTIATE_TEST_SUITE_P(All, MetricSuite, ::testing::ValuesIn(OfOneOutput()),
                          [](const auto& each) {
                            return std::string(each.param->name);
                          });
@@ -360,13 +372,22 @@ TEST(SpikeFeatureTest, HaveTheirValues) {
 
 TEST(ChooseMetricTest, ByNameAndByWhatIsCompared) {
   std::string problem, hint;
-  EXPECT_EQ(ChooseMetric("", "v", &problem, &hint)->name, "mse");
-  EXPECT_EQ(ChooseMetric("", kSpikes, &problem, &hint)->name, "gamma_factor");
-  EXPECT_EQ(ChooseMetric("mse", kSpikes, &problem, &hint), nullptr);
-  EXPECT_THAT(problem, HasSubstr("compares traces, not spikes"));
-  EXPECT_EQ(ChooseMetric("van_rossum", "v", &problem, &hint), nullptr);
-  EXPECT_THAT(problem, HasSubstr("compares spikes, not traces"));
-  EXPECT_EQ(ChooseMetric("gama_factor", kSpikes, &problem, &hint), nullptr);
+  const auto choose = [&](const char* metric,
+                          std::vector<std::string> outputs) {
+    return ChooseMetric(metric, outputs, &problem, &hint);
+  };
+  EXPECT_EQ(choose("", {"v"})->name, "mse");
+  EXPECT_EQ(choose("", {kSpikes})->name, "gamma_factor");
+  EXPECT_EQ(choose("fc_rmse", {"v", "w"})->name, "fc_rmse");
+  EXPECT_EQ(choose("mse", {kSpikes}), nullptr);
+  EXPECT_THAT(problem, HasSubstr("compares a trace, not spikes"));
+  EXPECT_EQ(choose("van_rossum", {"v"}), nullptr);
+  EXPECT_THAT(problem, HasSubstr("compares spikes, not a trace"));
+  EXPECT_EQ(choose("mse", {"v", "w"}), nullptr);
+  EXPECT_THAT(problem, HasSubstr("compares a trace, not a group"));
+  EXPECT_EQ(choose("", {"v", "w"}), nullptr);
+  EXPECT_THAT(hint, HasSubstr("fc_correlation"));
+  EXPECT_EQ(choose("gama_factor", {kSpikes}), nullptr);
   EXPECT_THAT(hint, HasSubstr("gamma_factor"));
   const MetricEntry& entry = *FindMetric("spike_count");
   MetricConfig config = ConfigOf(entry, 1e-3);

@@ -1,0 +1,110 @@
+// How a fit goes on that has ended.
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+#include "server/study/fit_run.h"
+#include "worker/core/base/elementary.h"
+#include "worker/core/base/number.h"
+
+namespace somafit {
+namespace {
+
+// Samples are rows of one table, whatever stage they belong to.
+absl::Status CheckColumns(const FitRecord& record, const FitPlan& plan) {
+  const auto names = [](const auto& list) {
+    std::string text;
+    for (const auto& each : list) {
+      absl::StrAppend(&text, text.empty() ? "" : ", ", each.name);
+    }
+    return text;
+  };
+  const std::string before = names(record.outputs);
+  const std::string after = names(plan.outputs);
+  if (before == after) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(
+      "metrics: the errors would be of ", after, ", but fits/", record.name,
+      " records those of ", before, "; submit a fit of its own"));
+}
+
+}  // namespace
+
+absl::Status FitRun::Continue(Continuation continuation, Now now,
+                              Effects& effects) {
+  if (record_.id != continuation.fit || record_.stage != continuation.stage ||
+      record_.rounds != continuation.rounds) {
+    return absl::AbortedError(
+        absl::StrCat(title(), " changed meanwhile; look at it and ask again"));
+  }
+  if (!HasEnded(record_.state)) {
+    return WrongState(evaluating() || record_.state == FitState::kRunning
+                          ? "it can be continued once it has ended"
+                      : record_.state == FitState::kGated
+                          ? "answer the round that waits"
+                          : "resume it, it has not ended");
+  }
+  if (!continuation.restart && record_.state != FitState::kSucceeded) {
+    return WrongState(
+        "it ended in the middle of a round, which cannot be taken up again; "
+        "continue with restart");
+  }
+  if (record_.numerics_version != kNumericsVersion) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(title(), " was simulated with numerics version ",
+                     record_.numerics_version, ", this server has version ",
+                     kNumericsVersion, "; submit a new fit"));
+  }
+  FitPlan& plan = continuation.plan;
+  if (absl::Status status = CheckColumns(record_, plan); !status.ok()) {
+    return status;
+  }
+  std::unique_ptr<Optimizer> optimizer = MakeOptimizer(plan);
+  if (!continuation.restart && !continuation.snapshot.empty()) {
+    absl::Status restored = optimizer->Restore(continuation.snapshot);
+    if (!restored.ok()) return restored;
+  }
+  StopRules& stop = plan.stop;
+  StopSpec& written = plan.spec.stop;
+  if (!continuation.restart) {
+    if (stop.rounds) written.rounds = *stop.rounds += record_.rounds;
+    if (stop.evaluations) {
+      *stop.evaluations += record_.rounds * record_.spec.n_samples;
+      written.evaluations = stop.evaluations;
+    }
+  }
+  if (stop.elapsed_s) {
+    *stop.elapsed_s += record_.elapsed_s;
+    written.time = absl::StrCat(ShortestText(*stop.elapsed_s), "*second");
+  }
+  plan.spec.name = record_.name;
+  record_.spec = plan.spec;
+  record_.parameters = plan.space.parameters();
+  record_.error_dimension = plan.error_dimension;
+  record_.outputs = plan.outputs;
+  if (continuation.restart) {
+    record_.stage = record_.n_stages++;
+    record_.rounds = 0;
+    record_.best_sample.reset();
+    record_.best_parameters.clear();
+    record_.best_error = 0;
+    effects.writes.push_back(StageRecord{.fit = record_.id,
+                                         .stage = record_.stage,
+                                         .kind = StageKind::kOptimize,
+                                         .rounds = 0,
+                                         .snapshot = "",
+                                         .spec = record_.spec});
+  }
+  effects.writes.push_back(ChangedFit{record_});
+  plan_ = std::move(plan);
+  optimizer_ = std::move(optimizer);
+  SetState(FitState::kRunning, "", now, effects);
+  if (const auto reason = StopReason(now)) {
+    SetState(FitState::kSucceeded, *reason, now, effects);
+  } else {
+    DrawRound(effects);
+  }
+  Save(effects);
+  return absl::OkStatus();
+}
+
+}  // namespace somafit
