@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "worker/jit/interleave.h"
 #include "worker/jit/late_exprel.h"
 #include "worker/jit/loops.h"
@@ -21,10 +23,16 @@ class SideBySide {
     code_.late =
         Late(program_, needed, std::vector<bool>(needed.size(), false));
     EmitFirst(needed);
+    std::vector<bool> is_read(code_.n_states, false);
+    for (size_t id = 0; id < needed.size(); ++id) {
+      const Value& value = program_.values[id];
+      if (needed[id] && value.op == Op::kState) is_read[value.index] = true;
+    }
     BasicBlock* const entry = builder_.GetInsertBlock();
     llvm::Function* const function = entry->getParent();
     llvm::LLVMContext& context = builder_.getContext();
     BasicBlock* const body = BasicBlock::Create(context, "step", function);
+    BasicBlock* const behind = BasicBlock::Create(context, "behind", function);
     BasicBlock* const done = BasicBlock::Create(context, "done", function);
     builder_.CreateCondBr(builder_.CreateICmpSLT(call_.begin, call_.end), body,
                           done);
@@ -33,9 +41,11 @@ class SideBySide {
     step->addIncoming(call_.begin, entry);
     for (Lane& lane : parts_) {
       lane.part.step = step;
-      for (llvm::Value* const value : lane.first) {
-        lane.carried.push_back(builder_.CreatePHI(code_.in.number(), 2));
-        lane.carried.back()->addIncoming(value, entry);
+      for (size_t i = 0; i < lane.first.size(); ++i) {
+        lane.carried.push_back(nullptr);
+        if (i < code_.n_states && !is_read[i]) continue;
+        lane.carried[i] = builder_.CreatePHI(code_.in.number(), 2);
+        lane.carried[i]->addIncoming(lane.first[i], entry);
       }
     }
     EmitStep(needed);
@@ -45,16 +55,20 @@ class SideBySide {
     BasicBlock* const last = builder_.GetInsertBlock();
     step->addIncoming(following, last);
     builder_.CreateCondBr(builder_.CreateICmpSLT(following, call_.end), body,
-                          done);
+                          behind);
+    builder_.SetInsertPoint(behind);
+    builder_.CreateBr(done);
     builder_.SetInsertPoint(done);
-    EmitEnd(entry, last);
+    EmitEnd(entry, last, behind);
+    Sink(*last, *behind);
   }
 
  private:
   struct Lane {
     Part part;
-    LlvmValues first;                     // states, then sums
-    std::vector<llvm::PHINode*> carried;  // the same at the start of a step
+    LlvmValues first;  // states, then sums
+    // The same at the start of a step; null for states that no step looks at.
+    std::vector<llvm::PHINode*> carried;
   };
 
   void EmitFirst(const std::vector<bool>& needed) {
@@ -108,6 +122,7 @@ class SideBySide {
     std::vector<Carried> states;
     for (size_t p = 0; p < parts_.size(); ++p) {
       for (size_t i = 0; i < code_.n_states; ++i) {
+        if (parts_[p].carried[i] == nullptr) continue;
         states.push_back({parts_[p].carried[i],
                           parts_[p].part.values[program_.next[i]],
                           static_cast<int>(p)});
@@ -131,8 +146,9 @@ class SideBySide {
     }
   }
 
-  // Stores states and sums; the loop came from `entry` and ended in `last`.
-  void EmitEnd(BasicBlock* entry, BasicBlock* last) {
+  // Stores states and sums; the loop ended in `last`, and here leads `entry`,
+  // if there is no step, or `behind`.
+  void EmitEnd(BasicBlock* entry, BasicBlock* last, BasicBlock* behind) {
     std::vector<LlvmValues> results;
     for (const Lane& lane : parts_) {
       LlvmValues next;
@@ -142,10 +158,12 @@ class SideBySide {
       next.insert(next.end(), lane.part.sums.begin(), lane.part.sums.end());
       results.emplace_back();
       for (size_t i = 0; i < next.size(); ++i) {
-        lane.carried[i]->addIncoming(next[i], last);
+        if (lane.carried[i] != nullptr) {
+          lane.carried[i]->addIncoming(next[i], last);
+        }
         auto* const result = builder_.CreatePHI(code_.in.number(), 2);
         result->addIncoming(lane.first[i], entry);
-        result->addIncoming(next[i], last);
+        result->addIncoming(next[i], behind);
         results.back().push_back(result);
       }
     }
@@ -158,6 +176,28 @@ class SideBySide {
       }
     }
     builder_.CreateRetVoid();
+  }
+
+  // What is not used in the loop is computed `behind` it: numbers made of
+  // truths, for the most part, such as whether a neuron is refractory.
+  static void Sink(BasicBlock& last, BasicBlock& behind) {
+    const BasicBlock* const done = behind.getSingleSuccessor();
+    for (auto it = last.rbegin(); it != last.rend();) {
+      llvm::Instruction& instruction = *it++;
+      const bool is_used_behind =
+          std::all_of(instruction.user_begin(), instruction.user_end(),
+                      [&](const llvm::User* user) {
+                        const auto* const block =
+                            llvm::cast<llvm::Instruction>(user)->getParent();
+                        return block == &behind || block == done;
+                      });
+      if (!is_used_behind || instruction.isTerminator() ||
+          instruction.mayReadOrWriteMemory() ||
+          llvm::isa<llvm::PHINode>(instruction)) {
+        continue;
+      }
+      instruction.moveBefore(behind, behind.begin());
+    }
   }
 
   KernelCode& code_;
