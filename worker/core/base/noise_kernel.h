@@ -238,48 +238,64 @@ class LanesOf {
 
   // `count` pairs from `first` on, of the steps from `step` on.
   void FillPairs(uint64_t first, size_t count, int64_t step) {
+    // What is drawn for initial values has no odd step.
+    const int64_t end =
+        step == kInitialStep ? 0 : step + 2 * static_cast<int64_t>(count);
+    const bool is_whole = n_ == Simd::kWidth && step >= job_.begin &&
+                          end == step + 2 * static_cast<int64_t>(count) &&
+                          end <= job_.end;
     for (size_t source = 0; source < job_.n_sources; ++source) {
       if (job_.kinds[source] == NoiseKind::kUnused) continue;
+      // In whole to where it belongs, else first to where there is room.
+      const Rows rows =
+          is_whole ? RowsFrom(source, step) : Rows{scratch_, Simd::kWidth};
       for (size_t i = 0; i < count; ++i) bits_[i] = philox_(first + i, source);
       if (job_.kinds[source] == NoiseKind::kNormal) {
         for (size_t i = 0; i < count; ++i) {
           minus_logs_[i] = MinusLog<Simd>(2.0 - OneToTwo<Simd>(bits_[i].first));
         }
         for (size_t i = 0; i < count; ++i) {
-          Keep(i, Normals<Simd>(minus_logs_[i], bits_[i].second));
+          rows.Put(i, Normals<Simd>(minus_logs_[i], bits_[i].second));
         }
       } else {
         for (size_t i = 0; i < count; ++i) {
-          Keep(i, Uniforms<Simd>(bits_[i]));
+          rows.Put(i, Uniforms<Simd>(bits_[i]));
         }
       }
-      // What is drawn for initial values has no odd step.
-      Write(source, step,
-            step == kInitialStep ? 0 : step + 2 * static_cast<int64_t>(count));
+      if (!is_whole) CopyWanted(source, step, end);
     }
   }
 
-  void Keep(size_t pair, const Numbers<Simd>& numbers) {
-    rows_[2 * pair] = numbers.even;
-    rows_[(2 * pair) + 1] = numbers.odd;
+  // Where steps' numbers lie.
+  struct Rows {
+    double* first;
+    size_t stride;
+
+    void Put(size_t pair, const Numbers<Simd>& numbers) const {
+      double* const even = first + 2 * pair * stride;
+      std::memcpy(even, &numbers.even, sizeof numbers.even);
+      std::memcpy(even + stride, &numbers.odd, sizeof numbers.odd);
+    }
+  };
+
+  // REQUIRES: `step` is one of the job's.
+  Rows RowsFrom(size_t source, int64_t step) const {
+    const size_t stride = job_.n_sources * job_.n_lanes;
+    return {job_.numbers + static_cast<size_t>(step - job_.begin) * stride +
+                source * job_.n_lanes + lane_,
+            stride};
   }
 
-  // Of the steps `step` .. `end`-1, which were kept, those that are wanted.
-  void Write(size_t source, int64_t step, int64_t end) const {
+  // Of the steps `step` .. `end`-1 in `scratch_`, those that are wanted.
+  void CopyWanted(size_t source, int64_t step, int64_t end) const {
     const int64_t first = step < job_.begin ? job_.begin : step;
     const int64_t last = end < job_.end ? end : job_.end;
-    const size_t stride = job_.n_sources * job_.n_lanes;
-    double* to = job_.numbers +
-                 static_cast<size_t>(first - job_.begin) * stride +
-                 source * job_.n_lanes + lane_;
-    for (const Real* row = rows_ + (first - step); row < rows_ + (last - step);
-         ++row) {
-      if (n_ == Simd::kWidth) {
-        std::memcpy(to, row, sizeof *row);  // a move
-      } else {
-        std::memcpy(to, row, n_ * sizeof(double));
-      }
-      to += stride;
+    if (first >= last) return;
+    const Rows rows = RowsFrom(source, first);
+    for (int64_t k = first; k < last; ++k) {
+      std::memcpy(rows.first + static_cast<size_t>(k - first) * rows.stride,
+                  scratch_ + static_cast<size_t>(k - step) * Simd::kWidth,
+                  n_ * sizeof(double));
     }
   }
 
@@ -288,7 +304,7 @@ class LanesOf {
   const Philox<Simd> philox_;
   Bits<Simd> bits_[kPairs];
   Real minus_logs_[kPairs];
-  Real rows_[2 * kPairs];  // of steps
+  double scratch_[2 * kPairs * Simd::kWidth];  // of steps
 };
 
 template <typename Simd>
