@@ -1,4 +1,4 @@
-#include <algorithm>
+#include <llvm/ADT/STLExtras.h>
 
 #include "worker/jit/interleave.h"
 #include "worker/jit/late_exprel.h"
@@ -32,10 +32,13 @@ class SideBySide {
     llvm::Function* const function = entry->getParent();
     llvm::LLVMContext& context = builder_.getContext();
     BasicBlock* const body = BasicBlock::Create(context, "step", function);
-    BasicBlock* const behind = BasicBlock::Create(context, "behind", function);
     BasicBlock* const done = BasicBlock::Create(context, "done", function);
+    BasicBlock* const nothing =
+        BasicBlock::Create(context, "nothing", function);
     builder_.CreateCondBr(builder_.CreateICmpSLT(call_.begin, call_.end), body,
-                          done);
+                          nothing);
+    builder_.SetInsertPoint(nothing);
+    builder_.CreateRetVoid();
     builder_.SetInsertPoint(body);
     auto* const step = builder_.CreatePHI(builder_.getInt64Ty(), 2);
     step->addIncoming(call_.begin, entry);
@@ -55,12 +58,10 @@ class SideBySide {
     BasicBlock* const last = builder_.GetInsertBlock();
     step->addIncoming(following, last);
     builder_.CreateCondBr(builder_.CreateICmpSLT(following, call_.end), body,
-                          behind);
-    builder_.SetInsertPoint(behind);
-    builder_.CreateBr(done);
+                          done);
     builder_.SetInsertPoint(done);
-    EmitEnd(entry, last, behind);
-    Sink(*last, *behind);
+    EmitEnd(*last);
+    Sink(*last, *done);
   }
 
  private:
@@ -146,57 +147,43 @@ class SideBySide {
     }
   }
 
-  // Stores states and sums; the loop ended in `last`, and here leads `entry`,
-  // if there is no step, or `behind`.
-  void EmitEnd(BasicBlock* entry, BasicBlock* last, BasicBlock* behind) {
-    std::vector<LlvmValues> results;
-    for (const Lane& lane : parts_) {
-      LlvmValues next;
-      for (const ValueId id : program_.next) {
-        next.push_back(lane.part.values[id]);
-      }
-      next.insert(next.end(), lane.part.sums.begin(), lane.part.sums.end());
-      results.emplace_back();
-      for (size_t i = 0; i < next.size(); ++i) {
-        if (lane.carried[i] != nullptr) {
-          lane.carried[i]->addIncoming(next[i], last);
-        }
-        auto* const result = builder_.CreatePHI(code_.in.number(), 2);
-        result->addIncoming(lane.first[i], entry);
-        result->addIncoming(next[i], behind);
-        results.back().push_back(result);
-      }
-    }
-    for (size_t p = 0; p < results.size(); ++p) {
-      for (size_t i = 0; i < results[p].size(); ++i) {
+  // Behind the loop, which ended in `last`: stores states and sums.
+  void EmitEnd(BasicBlock& last) {
+    for (size_t p = 0; p < parts_.size(); ++p) {
+      const Lane& lane = parts_[p];
+      for (size_t i = 0; i < lane.carried.size(); ++i) {
         const bool is_state = i < code_.n_states;
-        code_.Store(results[p][i],
-                    is_state ? code_.Place(call_.states, i, p)
-                             : code_.Place(call_.sums, i - code_.n_states, p));
+        llvm::Value* const next = is_state ? lane.part.values[program_.next[i]]
+                                           : lane.part.sums[i - code_.n_states];
+        if (lane.carried[i] != nullptr) {
+          lane.carried[i]->addIncoming(next, &last);
+        }
+        code_.Store(next, is_state
+                              ? code_.Place(call_.states, i, p)
+                              : code_.Place(call_.sums, i - code_.n_states, p));
       }
     }
     builder_.CreateRetVoid();
   }
 
-  // What is not used in the loop is computed `behind` it: numbers made of
-  // truths, for the most part, such as whether a neuron is refractory.
-  static void Sink(BasicBlock& last, BasicBlock& behind) {
-    const BasicBlock* const done = behind.getSingleSuccessor();
-    for (auto it = last.rbegin(); it != last.rend();) {
-      llvm::Instruction& instruction = *it++;
-      const bool is_used_behind =
-          std::all_of(instruction.user_begin(), instruction.user_end(),
-                      [&](const llvm::User* user) {
-                        const auto* const block =
-                            llvm::cast<llvm::Instruction>(user)->getParent();
-                        return block == &behind || block == done;
-                      });
-      if (!is_used_behind || instruction.isTerminator() ||
+  // What the loop's last block computes and only `done` uses is moved there:
+  // numbers made of truths for the most part, such as whether a neuron is
+  // refractory.
+  static void Sink(BasicBlock& last, BasicBlock& done) {
+    std::vector<llvm::Instruction*> sunk;  // from last to first
+    for (llvm::Instruction& instruction : llvm::reverse(last)) {
+      if (instruction.isTerminator() || llvm::isa<llvm::PHINode>(instruction) ||
           instruction.mayReadOrWriteMemory() ||
-          llvm::isa<llvm::PHINode>(instruction)) {
+          !llvm::all_of(instruction.users(), [&](const llvm::User* user) {
+            return llvm::is_contained(sunk, user) ||
+                   llvm::cast<llvm::Instruction>(user)->getParent() == &done;
+          })) {
         continue;
       }
-      instruction.moveBefore(behind, behind.begin());
+      sunk.push_back(&instruction);
+    }
+    for (llvm::Instruction* const instruction : sunk) {
+      instruction->moveBefore(done, done.begin());
     }
   }
 
