@@ -262,6 +262,52 @@ TEST(KernelTest, ExprelsOnBothSidesOfTheLimitAgree) {
   }
 }
 
+// As whether a neuron is refractory: computed behind the loop.
+TEST(KernelTest, StatesThatNoStepLooksAtAgree) {
+  Program names;
+  names.dt = 1;
+  names.states = {"x", "is_high", "is_low"};
+  names.inputs = {"I"};
+  names.outputs = {"x"};
+  ProgramBuilder builder(names);
+  const ValueId x = builder.State(0), input = builder.Input(0);
+  const ValueId zero = builder.Constant(0), half = builder.Constant(0.5);
+  const ValueId next = builder.Emit(Op::kFma, x, half, input);
+  const ValueId is_high = builder.Emit(Op::kLess, half, next);
+  const ValueId is_low = builder.Emit(Op::kSelect, is_high, zero,
+                                      builder.Emit(Op::kLessEqual, next, zero));
+  Program program = builder.program();
+  program.initial = {zero, half, half};
+  program.next = {next, is_high, is_low};
+  program.observed = {x};
+  ASSERT_TRUE(VerifyProgram(program).ok()) << VerifyProgram(program);
+  Workload work;
+  work.inputs = {{0.3, 0.5, -0.7, 0.2, NAN, 1, -1, 0, 0.6, -0.1, 0.1}};
+  work.n_steps = work.inputs[0].size();
+  work.targets = {std::vector<double>(work.n_steps, 0.1)};
+  work.weights = {{1, 0, 2, 1, 0, NAN, 1, -0.0, 1, 0.5, 1}};
+  work.points.resize(35);
+  for (const auto variant : kVariants) {
+    ExpectEqual(program, work, AllOptions(variant), 1);
+    if (HasFatalFailure()) return;
+  }
+  for (const KernelOptions& options : AllOptions(KernelVariant::kErrors)) {
+    const auto kernel = CompileKernel(program, options);
+    ASSERT_TRUE(kernel.ok()) << kernel.status();
+    const double* const signal = work.inputs[0].data();
+    std::vector<double> states(3 * 32, 7), sums(32, 7);
+    KernelCall nothing;
+    nothing.begin = nothing.end = 5;
+    nothing.n_steps = 11;
+    nothing.states = states.data();
+    nothing.inputs = nothing.targets = nothing.weights = &signal;
+    nothing.sums = sums.data();
+    (*kernel)->Run(nothing);
+    EXPECT_EQ(states, std::vector<double>(3 * 32, 7));
+    EXPECT_EQ(sums, std::vector<double>(32, 7));
+  }
+}
+
 TEST(KernelTest, EveryKindOfKernelAgrees) {
   for (uint32_t seed = 1; seed <= 3; ++seed) {
     const Program program = RandomProgram(seed + 1'000'000);
