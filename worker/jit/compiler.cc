@@ -299,7 +299,8 @@ size_t VectorInstructions(const Program& program) {
   return instructions;
 }
 
-// Whether it branches, or calls what keeps no number in a register.
+// Whether it takes longer than an exponential, branches, or calls a function,
+// over which no register keeps its number.
 bool IsApart(Op op) {
   return (op > Op::kExp && op <= Op::kLog1p) || op == Op::kPower ||
          op == Op::kPoisson;
