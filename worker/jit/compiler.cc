@@ -272,34 +272,52 @@ class NativeKernel final : public Kernel {
 
 namespace {
 
-// Whether it is a chain of operations by itself.
-bool IsLong(Op op) {
-  return (op >= Op::kExp && op <= Op::kLog1p) || op == Op::kPower ||
-         op == Op::kPoisson;
+// Of an operation on a register of lanes, roughly.
+size_t VectorInstructions(Op op) {
+  switch (op) {
+    case Op::kExp:
+    case Op::kExpm1:
+    case Op::kBernoulli:
+      return 30;
+    case Op::kExprel:
+    case Op::kSinh:
+    case Op::kCosh:
+    case Op::kTanh:
+      return 60;
+    default:
+      return 1;
+  }
 }
 
-// Of a register of lanes, roughly. The published Hodgkin-Huxley model has 500.
+// The published Hodgkin-Huxley model has 500.
 size_t VectorInstructions(const Program& program) {
   // What is stored takes some too.
   size_t instructions = program.next.size() + program.observed.size();
   for (const Value& value : program.values) {
-    switch (value.op) {
-      case Op::kExp:
-      case Op::kExpm1:
-      case Op::kBernoulli:
-        instructions += 30;
-        break;
-      case Op::kExprel:
-      case Op::kSinh:
-      case Op::kCosh:
-      case Op::kTanh:
-        instructions += 60;
-        break;
-      default:
-        ++instructions;
-    }
+    instructions += VectorInstructions(value.op);
   }
   return instructions;
+}
+
+// Whether it takes longer than an exponential, branches, or calls a function,
+// over which no register keeps its number.
+bool IsApart(Op op) {
+  return (op > Op::kExp && op <= Op::kLog1p) || op == Op::kPower ||
+         op == Op::kPoisson;
+}
+
+// Whether a step is little more than one chain of operations: at most one
+// exponential and few others.
+bool IsShort(const Program& program) {
+  constexpr size_t kMost = 60;
+  const std::vector<Rate> rates = Rates(program);
+  size_t instructions = 0;
+  for (size_t id = 0; id < rates.size(); ++id) {
+    if (rates[id] != Rate::kPerStep) continue;
+    if (IsApart(program.values[id].op)) return false;
+    instructions += VectorInstructions(program.values[id].op);
+  }
+  return instructions <= kMost;
 }
 
 }  // namespace
@@ -316,20 +334,10 @@ int BestWidth(const Program& program, Isa isa, size_t n_points) {
     return 8;
   }
   // 16 lanes are two registers, whose chains of operations lie side by side.
-  // Where a step is little more than one chain, there is room for four.
-  constexpr ptrdiff_t kShort = 60;
-  const std::vector<Rate> rates = Rates(program);
-  const bool is_short =
-      std::count(rates.begin(), rates.end(), Rate::kPerStep) <= kShort &&
-      std::none_of(program.values.begin(), program.values.end(),
-                   [&](const Value& value) {
-                     const auto id =
-                         static_cast<size_t>(&value - program.values.data());
-                     return rates[id] == Rate::kPerStep && IsLong(value.op);
-                   });
-  // Fewer points are better spread over threads.
+  // Of short ones there is room for four. Fewer points are better spread over
+  // threads.
   constexpr size_t kMany = 128;
-  return n_points >= kMany && is_short ? 32 : 16;
+  return n_points >= kMany && IsShort(program) ? 32 : 16;
 }
 
 std::string_view IsaName(Isa isa) {

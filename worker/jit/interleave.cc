@@ -25,9 +25,12 @@ constexpr int64_t kUnits = 8;
 // What waits for a branch at the block's end, roughly.
 constexpr int64_t kBehindBranch = 100 * kUnits;
 
-// Each part of a block begins when the one before has done a third of all:
-// measured best, of two.
-constexpr int64_t kPartDelay = 3;
+// Each part of a block begins when the one before has done a third of all, of
+// four parts a quarter: measured best.
+int64_t DelayOf(int part, int n_parts, int64_t busy) {
+  constexpr int kLeast = 3;
+  return busy * part / std::max(kLeast, n_parts);
+}
 
 // How far an instruction may be moved forward. More than a usual model's step
 // has; in larger ones it bounds how many values live at a time.
@@ -90,9 +93,13 @@ class Schedule {
     AddUses();
     int64_t busy = 0;
     for (const Node& node : nodes_) busy += node.cost.ports;
+    int n_parts = 1;
+    for (const Carried& state : carried) {
+      n_parts = std::max(n_parts, state.part + 1);
+    }
     for (const Carried& state : carried) {
       if (IsHere(state.at_start)) {
-        const int64_t delay = busy * state.part / kPartDelay;
+        const int64_t delay = DelayOf(state.part, n_parts, busy);
         carried_.push_back({state.at_start, Find(state.next), delay, delay});
       }
     }

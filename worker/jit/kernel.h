@@ -20,8 +20,9 @@ Isa BestIsa();
 bool Supports(Isa isa);
 
 enum class KernelVariant : uint8_t {
-  kErrors,  // adds up weighted squared differences from targets
-  kRecord,  // writes down every output of every step
+  kErrors,       // adds up weighted squared differences from targets
+  kPlainErrors,  // the same where all weights are 1: it looks at none
+  kRecord,       // writes down every output of every step
 };
 
 struct KernelOptions {
@@ -39,7 +40,7 @@ struct KernelCall {
   const double* parameters = nullptr;     // [parameter][lane], SI
   double* states = nullptr;               // [state][lane], at `begin`; updated
   const double* const* inputs = nullptr;  // [input][step of the trace]
-  // kErrors, per output: sum = fma(w d, d, sum) with d = output - target, in
+  // Of errors, per output: sum = fma(w d, d, sum) with d = output - target, in
   // the steps whose weight w is not 0.
   const double* const* targets = nullptr;  // [output][step of the trace]
   const double* const* weights = nullptr;  // [output][step of the trace]

@@ -96,7 +96,8 @@ CallCode KernelCode::LoadCall(llvm::Value* call) {
           array(offsetof(KernelCall, noise)),
           arrays(offsetof(KernelCall, inputs), program.inputs.size()),
           arrays(offsetof(KernelCall, targets), n_compared),
-          arrays(offsetof(KernelCall, weights), n_compared)};
+          arrays(offsetof(KernelCall, weights),
+                 options.variant == KernelVariant::kErrors ? n_compared : 0)};
 }
 
 llvm::Value* KernelCode::Sample(llvm::Value* signal, llvm::Value* step) {
@@ -282,15 +283,17 @@ void KernelCode::EmitOwn(const CallCode& call, Part& part) {
 llvm::Value* KernelCode::AddUp(const CallCode& call, const Part& part, size_t i,
                                llvm::Value* sum) {
   llvm::Value* const target = Sample(call.targets[i], part.step);
-  llvm::Value* const weight = Sample(call.weights[i], part.step);
   const Lanes d =
       Lanes{&in, part.values[program.observed[i]]} - Splat(in, target);
-  const Lanes added = Fma(Splat(in, weight) * d, d, Lanes{&in, sum});
-  llvm::Value* const counts = builder.CreateFCmpUNE(
-      weight, llvm::ConstantFP::get(builder.getDoubleTy(), 0.0));
-  return builder.CreateSelect(
-      builder.CreateVectorSplat(static_cast<unsigned>(in.width), counts),
-      added.value, sum);
+  if (options.variant == KernelVariant::kPlainErrors) {
+    return Fma(d, d, Lanes{&in, sum}).value;
+  }
+  const Lanes weight = Splat(in, Sample(call.weights[i], part.step));
+  const Lanes added = Fma(weight * d, d, Lanes{&in, sum});
+  // Of all lanes, which is one instruction: of the one number it is six.
+  llvm::Value* const counts =
+      builder.CreateFCmpUNE(weight.value, Like(weight, 0.0).value);
+  return Select({&in, counts}, added, {&in, sum}).value;
 }
 
 void KernelCode::RedoLate(const std::vector<Part*>& parts) {

@@ -12,7 +12,7 @@ class ReferenceKernel final : public Kernel {
  public:
   ReferenceKernel(const Program& program, const KernelOptions& options)
       : program_(program),
-        record_(options.variant == KernelVariant::kRecord),
+        variant_(options.variant),
         width_(options.width > 0 ? static_cast<size_t>(options.width) : 32) {}
 
   int width() const override { return static_cast<int>(width_); }
@@ -44,7 +44,7 @@ class ReferenceKernel final : public Kernel {
     view.noise_begin = begin;
     interpreter.Run(
         view, begin, end, [&](size_t step, std::span<const double> outputs) {
-          if (record_) {
+          if (variant_ == KernelVariant::kRecord) {
             std::copy(outputs.begin(), outputs.end(),
                       call.record + (step - begin) * outputs.size());
           } else {
@@ -63,7 +63,8 @@ class ReferenceKernel final : public Kernel {
   void AddUp(const KernelCall& call, size_t step,
              std::span<const double> outputs) const {
     for (size_t o = 0; o < program_.outputs.size(); ++o) {
-      const double weight = call.weights[o][step];
+      const bool is_weighted = variant_ == KernelVariant::kErrors;
+      const double weight = is_weighted ? call.weights[o][step] : 1;
       if (weight == 0) continue;
       for (size_t lane = 0; lane < width_; ++lane) {
         const double d = outputs[o * width_ + lane] - call.targets[o][step];
@@ -76,7 +77,7 @@ class ReferenceKernel final : public Kernel {
   const Program program_;
   const std::shared_ptr<const Interpreter::Schedule> schedule_ =
       Interpreter::Prepare(program_);
-  const bool record_;
+  const KernelVariant variant_;
   const size_t width_;
 };
 

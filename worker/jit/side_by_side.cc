@@ -1,3 +1,5 @@
+#include <llvm/ADT/STLExtras.h>
+
 #include "worker/jit/interleave.h"
 #include "worker/jit/late_exprel.h"
 #include "worker/jit/loops.h"
@@ -21,21 +23,32 @@ class SideBySide {
     code_.late =
         Late(program_, needed, std::vector<bool>(needed.size(), false));
     EmitFirst(needed);
+    std::vector<bool> is_read(code_.n_states, false);
+    for (size_t id = 0; id < needed.size(); ++id) {
+      const Value& value = program_.values[id];
+      if (needed[id] && value.op == Op::kState) is_read[value.index] = true;
+    }
     BasicBlock* const entry = builder_.GetInsertBlock();
     llvm::Function* const function = entry->getParent();
     llvm::LLVMContext& context = builder_.getContext();
     BasicBlock* const body = BasicBlock::Create(context, "step", function);
     BasicBlock* const done = BasicBlock::Create(context, "done", function);
+    BasicBlock* const nothing =
+        BasicBlock::Create(context, "nothing", function);
     builder_.CreateCondBr(builder_.CreateICmpSLT(call_.begin, call_.end), body,
-                          done);
+                          nothing);
+    builder_.SetInsertPoint(nothing);
+    builder_.CreateRetVoid();
     builder_.SetInsertPoint(body);
     auto* const step = builder_.CreatePHI(builder_.getInt64Ty(), 2);
     step->addIncoming(call_.begin, entry);
     for (Lane& lane : parts_) {
       lane.part.step = step;
-      for (llvm::Value* const value : lane.first) {
-        lane.carried.push_back(builder_.CreatePHI(code_.in.number(), 2));
-        lane.carried.back()->addIncoming(value, entry);
+      for (size_t i = 0; i < lane.first.size(); ++i) {
+        lane.carried.push_back(nullptr);
+        if (i < code_.n_states && !is_read[i]) continue;
+        lane.carried[i] = builder_.CreatePHI(code_.in.number(), 2);
+        lane.carried[i]->addIncoming(lane.first[i], entry);
       }
     }
     EmitStep(needed);
@@ -47,14 +60,16 @@ class SideBySide {
     builder_.CreateCondBr(builder_.CreateICmpSLT(following, call_.end), body,
                           done);
     builder_.SetInsertPoint(done);
-    EmitEnd(entry, last);
+    EmitEnd(*last);
+    Sink(*last, *done);
   }
 
  private:
   struct Lane {
     Part part;
-    LlvmValues first;                     // states, then sums
-    std::vector<llvm::PHINode*> carried;  // the same at the start of a step
+    LlvmValues first;  // states, then sums
+    // The same at the start of a step; null for states that no step looks at.
+    std::vector<llvm::PHINode*> carried;
   };
 
   void EmitFirst(const std::vector<bool>& needed) {
@@ -108,6 +123,7 @@ class SideBySide {
     std::vector<Carried> states;
     for (size_t p = 0; p < parts_.size(); ++p) {
       for (size_t i = 0; i < code_.n_states; ++i) {
+        if (parts_[p].carried[i] == nullptr) continue;
         states.push_back({parts_[p].carried[i],
                           parts_[p].part.values[program_.next[i]],
                           static_cast<int>(p)});
@@ -131,33 +147,44 @@ class SideBySide {
     }
   }
 
-  // Stores states and sums; the loop came from `entry` and ended in `last`.
-  void EmitEnd(BasicBlock* entry, BasicBlock* last) {
-    std::vector<LlvmValues> results;
-    for (const Lane& lane : parts_) {
-      LlvmValues next;
-      for (const ValueId id : program_.next) {
-        next.push_back(lane.part.values[id]);
-      }
-      next.insert(next.end(), lane.part.sums.begin(), lane.part.sums.end());
-      results.emplace_back();
-      for (size_t i = 0; i < next.size(); ++i) {
-        lane.carried[i]->addIncoming(next[i], last);
-        auto* const result = builder_.CreatePHI(code_.in.number(), 2);
-        result->addIncoming(lane.first[i], entry);
-        result->addIncoming(next[i], last);
-        results.back().push_back(result);
-      }
-    }
-    for (size_t p = 0; p < results.size(); ++p) {
-      for (size_t i = 0; i < results[p].size(); ++i) {
+  // Behind the loop, which ended in `last`: stores states and sums.
+  void EmitEnd(BasicBlock& last) {
+    for (size_t p = 0; p < parts_.size(); ++p) {
+      const Lane& lane = parts_[p];
+      for (size_t i = 0; i < lane.carried.size(); ++i) {
         const bool is_state = i < code_.n_states;
-        code_.Store(results[p][i],
-                    is_state ? code_.Place(call_.states, i, p)
-                             : code_.Place(call_.sums, i - code_.n_states, p));
+        llvm::Value* const next = is_state ? lane.part.values[program_.next[i]]
+                                           : lane.part.sums[i - code_.n_states];
+        if (lane.carried[i] != nullptr) {
+          lane.carried[i]->addIncoming(next, &last);
+        }
+        code_.Store(next, is_state
+                              ? code_.Place(call_.states, i, p)
+                              : code_.Place(call_.sums, i - code_.n_states, p));
       }
     }
     builder_.CreateRetVoid();
+  }
+
+  // What the loop's last block computes and only `done` uses is moved there:
+  // numbers made of truths for the most part, such as whether a neuron is
+  // refractory.
+  static void Sink(BasicBlock& last, BasicBlock& done) {
+    std::vector<llvm::Instruction*> sunk;  // from last to first
+    for (llvm::Instruction& instruction : llvm::reverse(last)) {
+      if (instruction.isTerminator() || llvm::isa<llvm::PHINode>(instruction) ||
+          instruction.mayReadOrWriteMemory() ||
+          !llvm::all_of(instruction.users(), [&](const llvm::User* user) {
+            return llvm::is_contained(sunk, user) ||
+                   llvm::cast<llvm::Instruction>(user)->getParent() == &done;
+          })) {
+        continue;
+      }
+      sunk.push_back(&instruction);
+    }
+    for (llvm::Instruction* const instruction : sunk) {
+      instruction->moveBefore(done, done.begin());
+    }
   }
 
   KernelCode& code_;

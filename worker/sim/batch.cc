@@ -66,7 +66,15 @@ AllWeights WeightsOf(const Experiment& experiment) {
 }
 
 KernelVariant VariantFor(const AllWeights& weights) {
-  return weights.empty() ? KernelVariant::kRecord : KernelVariant::kErrors;
+  if (weights.empty()) return KernelVariant::kRecord;
+  for (const auto& of_trace : weights) {
+    for (const StepWeights& of_output : of_trace) {
+      for (const double weight : of_output.weights) {
+        if (weight != 1) return KernelVariant::kErrors;
+      }
+    }
+  }
+  return KernelVariant::kPlainErrors;
 }
 
 class Batch {

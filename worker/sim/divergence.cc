@@ -1,6 +1,7 @@
 #include "worker/sim/divergence.h"
 
 #include <cmath>
+#include <cstdint>
 
 namespace somafit {
 namespace {
@@ -11,10 +12,11 @@ bool InRange(double state) { return std::fabs(state) <= kStateLimit; }
 }  // namespace
 
 bool AreInRange(std::span<const double> states) {
-  bool all = true;
-  // Without an early end, so that it is compiled to vector instructions.
-  for (const double state : states) all &= InRange(state);
-  return all;
+  // Without an early end, and as wide as a state, so that it is compiled to
+  // vector instructions.
+  uint64_t out = 0;
+  for (const double state : states) out |= uint64_t{!InRange(state)};
+  return out == 0;
 }
 
 int FirstOutOfRange(std::span<const double> states, size_t n_lanes,

@@ -1,5 +1,6 @@
 #include "worker/core/base/noise.h"
 
+#include <bit>
 #include <cmath>
 #include <immintrin.h>
 
@@ -14,9 +15,12 @@ struct Plain {
   static constexpr size_t kWidth = 1;
   using Real = double;
   using Word = uint64_t;
+  static Real ToReal(Word x) { return std::bit_cast<Real>(x); }
+  static Word ToWord(Real x) { return std::bit_cast<Word>(x); }
   static Real Fma(Real a, Real b, Real c) { return std::fma(a, b, c); }
   static Real Sqrt(Real x) { return std::sqrt(x); }
   static Word Product(Word x, uint64_t c) { return (x & 0xffffffff) * c; }
+  static Word High(Word x) { return x >> 32; }
   static Word Xor(Word x, Word y, Word z) { return x ^ y ^ z; }
 };
 
@@ -24,10 +28,16 @@ struct Avx2 {
   static constexpr size_t kWidth = 4;
   typedef double Real __attribute__((vector_size(32)));
   typedef uint64_t Word __attribute__((vector_size(32)));
+  static Real ToReal(Word x) { return std::bit_cast<Real>(x); }
+  static Word ToWord(Real x) { return std::bit_cast<Word>(x); }
   static Real Fma(Real a, Real b, Real c) { return _mm256_fmadd_pd(a, b, c); }
   static Real Sqrt(Real x) { return _mm256_sqrt_pd(x); }
   static Word Product(Word x, uint64_t c) {
     return Word(_mm256_mul_epu32(__m256i(x), __m256i(Word{} + c)));
+  }
+  // Shifts would wait for the ports of the multiplications.
+  static Word High(Word x) {
+    return Word(_mm256_shuffle_epi32(__m256i(x), 0xf5));
   }
   static Word Xor(Word x, Word y, Word z) { return x ^ y ^ z; }
 };
