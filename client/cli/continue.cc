@@ -78,7 +78,8 @@ absl::StatusOr<int> Continue(const ContinueOptions& options) {
 void AddContinue(CLI::App& app, Action* action) {
   auto options = std::make_shared<ContinueOptions>();
   CLI::App* command = app.add_subcommand(
-      "continue", "Goes on with a fit that has ended, or restarts its search");
+      "continue",
+      "Goes on with a fit that has ended or is paused, or restarts it");
   AddFitName(command, &options->name);
   command->add_option("--rounds", options->rounds, "So many more")
       ->type_name("N")

@@ -102,11 +102,12 @@ class Coordinator {
       const std::string& name, FitPlan plan,
       std::vector<std::vector<double>> points, Now now, Effects& effects);
 
-  // Goes on with a fit that has ended: more rounds of its stage, from the
-  // optimizer's snapshot, or with `restart` a stage of its own.
-  // FailedPrecondition while it has not ended, or where it ended within a round
-  // (restart it); Aborted if it has changed since the plan was made;
-  // InvalidArgument if its samples need other columns.
+  // Goes on with a fit that has ended or is paused: more rounds of its stage,
+  // from the optimizer's snapshot, or with `restart` a stage of its own. An
+  // open round of a paused fit is the first of those rounds; a restart cancels
+  // it. FailedPrecondition in other states, or where it was cancelled or failed
+  // within a round (restart it); Aborted if it has changed since the plan was
+  // made; InvalidArgument if its samples need other columns.
   absl::StatusOr<FitRecord> ContinueFit(const std::string& name,
                                         Continuation continuation, Now now,
                                         Effects& effects);

@@ -1,4 +1,4 @@
-// How a fit goes on that has ended.
+// How a fit goes on that has ended, or is paused.
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -36,14 +36,15 @@ absl::Status FitRun::Continue(Continuation continuation, Now now,
     return absl::AbortedError(
         absl::StrCat(title(), " changed meanwhile; look at it and ask again"));
   }
-  if (!HasEnded(record_.state)) {
-    return WrongState(evaluating() || record_.state == FitState::kRunning
-                          ? "it can be continued once it has ended"
-                      : record_.state == FitState::kGated
+  const bool paused = record_.state == FitState::kPaused;
+  if (!HasEnded(record_.state) && !paused) {
+    return WrongState(record_.state == FitState::kGated
                           ? "answer the round that waits"
-                          : "resume it, it has not ended");
+                          : "it can be continued once it has ended or is "
+                            "paused");
   }
-  if (!continuation.restart && record_.state != FitState::kSucceeded) {
+  if (!continuation.restart && !paused &&
+      record_.state != FitState::kSucceeded) {
     return WrongState(
         "it ended in the middle of a round, which cannot be taken up again; "
         "continue with restart");
@@ -59,7 +60,9 @@ absl::Status FitRun::Continue(Continuation continuation, Now now,
     return status;
   }
   std::unique_ptr<Optimizer> optimizer = MakeOptimizer(plan);
-  if (!continuation.restart && !continuation.snapshot.empty()) {
+  if (paused && !continuation.restart) {
+    optimizer = std::move(optimizer_);
+  } else if (!continuation.restart && !continuation.snapshot.empty()) {
     absl::Status restored = optimizer->Restore(continuation.snapshot);
     if (!restored.ok()) return restored;
   }
@@ -81,6 +84,12 @@ absl::Status FitRun::Continue(Continuation continuation, Now now,
   record_.parameters = plan.space.parameters();
   record_.error_dimension = plan.error_dimension;
   record_.outputs = plan.outputs;
+  if (continuation.restart && paused) {
+    // What is left of its round will not be needed.
+    DrawRest(effects);
+    effects.writes.push_back(CancelledSamples{record_.id});
+    search_round_.reset();
+  }
   if (continuation.restart) {
     record_.stage = record_.n_stages++;
     record_.rounds = 0;
@@ -100,8 +109,12 @@ absl::Status FitRun::Continue(Continuation continuation, Now now,
   SetState(FitState::kRunning, "", now, effects);
   if (const auto reason = StopReason(now)) {
     SetState(FitState::kSucceeded, *reason, now, effects);
-  } else {
+  } else if (!current()) {
     DrawRound(effects);
+  } else {
+    // A paused fit's round, which counts as the first.
+    if (current()->complete()) effects.advance.push_back(record_.id);
+    effects.work_available = true;
   }
   Save(effects);
   return absl::OkStatus();

@@ -37,7 +37,8 @@ struct Continuation {
 //   RUNNING -> GATED -> RUNNING, RUNNING or GATED -> PAUSED -> RUNNING,
 //   any of these -> SUCCEEDED | CANCELLED | FAILED,
 //   any but RUNNING and GATED -> RUNNING (an evaluation stage) -> back,
-//   SUCCEEDED -> RUNNING (continued), any that ended -> RUNNING (restarted).
+//   SUCCEEDED or PAUSED -> RUNNING (continued), PAUSED or any that ended ->
+//   RUNNING (restarted).
 class FitRun {
  public:
   // A new fit, its first round drawn.

@@ -25,7 +25,7 @@ import tempfile
 BIN = pathlib.Path(os.environ.get("SOMAFIT_BIN", "build/release/bin"))
 NEURONS = 1000
 SHORT, LONG = 500, 3500  # steps of Brian
-STEPS = 2000  # of ours
+STEPS = 20000  # of ours: what there is beside the steps hardly counts, as with Brian
 
 HH_RATES = """dm/dt = 0.32*(mV**-1)*(13*mV-v+VT)/(exp((13*mV-v+VT)/(4*mV))-1)/ms*(1-m) - 0.28*(mV**-1)*(v-VT-40*mV)/(exp((v-VT-40*mV)/(5*mV))-1)/ms*m : 1
 dn/dt = 0.032*(mV**-1)*(15*mV-v+VT)/(exp((15*mV-v+VT)/(5*mV))-1)/ms*(1-n) - 0.5*exp((10*mV-v+VT)/(40*mV))/ms*n : 1

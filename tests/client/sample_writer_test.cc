@@ -47,15 +47,20 @@ class SampleWriterTest : public testing::Test {
           parameters: [ 1.132001753695881e-07, 2e-9, 0.1 ]
           total_error: [ 0.00023112503428419085, nan, 1e-6 ]
           output_error: [ 0.00023112503428419085, nan, 1e-6 ]
+          output_error_normalized: [ 231, nan, 1 ]
         )pb",
         &block_);
   }
 
-  std::string Written(SampleFormat format, bool units) {
+  std::string Written(SampleFormat format, bool units,
+                      bool trace_errors = false) {
     std::string text;
-    SampleWriter writer(format, units, fit_, [&](absl::string_view piece) {
-      text.append(piece.data(), piece.size());
-    });
+    SampleWriter writer(
+        format, units, fit_,
+        [&](absl::string_view piece) {
+          text.append(piece.data(), piece.size());
+        },
+        trace_errors);
     writer.Begin();
     status_ = writer.Add(block_);
     writer.End();
@@ -108,6 +113,33 @@ TEST_F(SampleWriterTest, JsonHasSiUnits) {
       text, testing::HasSubstr("{\"sample\": 1, \"stage\": 0, \"round\": 0, "
                                "\"status\": \"nonfinite\", \"gl\": 2e-09, "
                                "\"total_error\": null, \"v_error\": null},\n"));
+}
+
+TEST_F(SampleWriterTest, ShowsWhatElseThereIs) {
+  v1::MetricSpec* const metric = fit_.mutable_spec()->add_metrics();
+  metric->set_output("v");
+  metric->set_metric("mse");
+  v1::NamedText* const option = metric->add_options();
+  option->set_name("normalization");
+  option->set_text("1*mV");
+  fit_.mutable_spec()->set_penalty("toll");
+  EXPECT_EQ(Written(SampleFormat::kCsv, true),
+            "sample,stage,round,status,gl,total_error,v_error,"
+            "v_error_normalized,penalty\n");
+  EXPECT_FALSE(status_.ok());  // the block has no penalties
+  for (const double penalty : {0.5, 1.0, 2.0}) block_.add_penalty(penalty);
+  for (int i = 0; i < 6; ++i) block_.add_trace_error(i);
+  EXPECT_EQ(
+      Written(SampleFormat::kCsv, true, true),
+      "sample,stage,round,status,gl,total_error,v_error,v_error_normalized,"
+      "penalty,v_error_trace_0,v_error_trace_1\n"
+      "0,0,0,ok,1.132001753695881e-07,0.00023112503428419085,"
+      "0.00023112503428419085,231,0.5,0,1\n"
+      "1,0,0,nonfinite,2e-09,,,,1,2,3\n"
+      "2,0,1,ok,0.1,1e-06,1e-06,1,2,4,5\n");
+  block_.add_trace_error(7);
+  Written(SampleFormat::kCsv, true, true);
+  EXPECT_FALSE(status_.ok());
 }
 
 TEST_F(SampleWriterTest, NamesEachColumnOnce) {

@@ -111,7 +111,7 @@ class ContinueTest(unittest.TestCase):
             # The error is iteration + 1 - g, g is next to 1.
             spec = small_spec(cluster.directory, n_samples=3, start_iteration=17,
                               stop={"rounds": 2})
-            spec["model"] = {"equations": "v = (iteration + g)*volt : volt\n"
+            spec["model"] = {"equations": "v = (iteration + g)*volt + 0*ohm*I : volt\n"
                                           "g : 1 (constant)\n"}
             spec["metrics"] = {"v": {"metric": "max"}}
             spec["parameters"] = {"g": "[0.999, 1.001]"}

@@ -157,7 +157,7 @@ class SpikesTest(unittest.TestCase):
                 self.refused(cluster, wrong, said)
             self.refused(cluster, dict(good, model=model), "no threshold")
             self.refused(cluster, dict(good, metrics={"spikes": "mse"}),
-                         "compares traces, not spikes")
+                         "compares a trace, not spikes")
             self.refused(
                 cluster, dict(good, metrics={"spikes": {
                     "metric": "gamma_factor", "options": {"delta": "20*ms"}}}),

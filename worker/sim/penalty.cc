@@ -1,7 +1,5 @@
 #include "worker/sim/penalty.h"
 
-#include <algorithm>
-
 #include "worker/core/ir/interpreter.h"
 
 namespace somafit {
@@ -20,19 +18,16 @@ std::vector<double> PenaltiesOf(const Program& observing, const Trace& trace,
   TraceView view;
   view.n_steps = step + 1;
   view.noise_begin = step;
-  // Seldom does a penalty look at an input: only then are they copied.
-  const bool reads = std::any_of(
-      observing.values.begin(), observing.values.end(), [](const Value& value) {
-        return value.op == Op::kInput || value.op == Op::kInputNext;
-      });
+  // Copies, so that there is a step behind the last. Seldom does a penalty look
+  // at an input: else the program has none.
   std::vector<std::vector<double>> held;
   const auto hold = [&](const std::vector<double>& series) {
-    held.emplace_back();
-    if (!reads) return;
-    held.back() = series;
+    held.push_back(series);
     held.back().push_back(series.empty() ? 0 : series.back());
   };
-  for (const auto& input : trace.inputs) hold(input);
+  if (!observing.inputs.empty()) {
+    for (const auto& input : trace.inputs) hold(input);
+  }
   for (const size_t output : observing.targets) hold(trace.targets[output]);
   for (const auto& series : held) view.inputs.emplace_back(series);
   draw(kInitialStep);

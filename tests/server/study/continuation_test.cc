@@ -147,6 +147,35 @@ TEST_F(ContinuationTest, OnlyAFitThatEndedBetweenRounds) {
   EXPECT_EQ(WorkPoints(session).size(), 16u);
 }
 
+// The open round is the first of those that are asked for.
+TEST_F(ContinuationTest, GoesOnFromAPause) {
+  const std::string session = Join("w");
+  Create(ExamplePlan("whole", 16, 4));
+  const auto whole = WorkPoints(session);
+  Create(ExamplePlan("fit", 16, 9));
+  std::vector<std::vector<double>> points;
+  for (int i = 0; i < 2; ++i) {
+    const auto tasks = Lease(session);
+    points.insert(points.end(), tasks[0].points.begin(), tasks[0].points.end());
+    Report(ExampleReport(session, tasks[0]));
+  }
+  Effects effects;
+  ASSERT_TRUE(coordinator_.PauseFit("fit", now(), effects).ok());
+  ASSERT_EQ(Get("fit").rounds, 2);
+  ASSERT_TRUE(Continue("fit", ExamplePlan("", 16, 2), false).ok());
+  const auto more = WorkPoints(session);
+  points.insert(points.end(), more.begin(), more.end());
+  EXPECT_EQ(points, whole);
+  EXPECT_EQ(Get("fit").state, FitState::kSucceeded);
+  // A restart leaves what was open.
+  Create(ExamplePlan("other", 16, 9));
+  ASSERT_TRUE(coordinator_.PauseFit("other", now(), effects).ok());
+  ASSERT_TRUE(Continue("other", ExamplePlan("", 16, 1), true).ok());
+  EXPECT_THAT(written_, HasSubstr("cancelled stage:1:0"));
+  EXPECT_EQ(WorkPoints(session).size(), 16u);
+  EXPECT_EQ(Get("other").stage, 1);
+}
+
 TEST_F(ContinuationTest, RefusesWhatItsTableDoesNotHave) {
   const std::string session = Join("w");
   Create(ExamplePlan("fit", 16, 1));

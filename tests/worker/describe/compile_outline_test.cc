@@ -58,7 +58,7 @@ TEST(CompileOutlineTest, ReportsTheMistakesOfAllParts) {
                               "volt but `1*mA` has the unit amp"));
   EXPECT_THAT(text, HasSubstr("model.method: error"));
   EXPECT_THAT(text, HasSubstr("there is no metric `msee`"));
-  EXPECT_THAT(text, HasSubstr("the data have no output `u`"));
+  EXPECT_THAT(text, HasSubstr("the dataset has no output \"u\""));
 }
 
 TEST(CompileOutlineTest, ReportsMistakesOfBounds) {
@@ -70,9 +70,9 @@ TEST(CompileOutlineTest, ReportsMistakesOfBounds) {
                           {"gg", "[1, 2]"}};
   });
   EXPECT_THAT(text, HasSubstr("parameters.g.bounds"));
-  EXPECT_THAT(text, HasSubstr("`g` is bounded twice"));
+  EXPECT_THAT(text, HasSubstr("\"g\" is bounded twice"));
   EXPECT_THAT(text, HasSubstr("parameters.k.bounds:1:1"));
-  EXPECT_THAT(text, HasSubstr("the model has no parameter `gg`"));
+  EXPECT_THAT(text, HasSubstr("the model has no parameter \"gg\""));
 }
 
 TEST(CompileOutlineTest, AnUnreadableUnitHidesNothingButItsConsequences) {

@@ -187,7 +187,7 @@ TEST(TermsBatchTest, APenaltyOfASolversModelAndOfNoise) {
     EXPECT_NEAR(*solved[i].penalty, *fixed[i].penalty, 0.1);
   }
   source = Source();
-  source.equations += "luck = c + rand() : 1\n";
+  source.equations += "luck = c + rand() : 1 (constant over dt)\n";
   const Experiment drawn = Make(Data(50), {}, "luck", source);
   const auto once = Evaluate(drawn, kPoints), again = Evaluate(drawn, kPoints);
   for (size_t i = 0; i < kPoints.size(); ++i) {

@@ -181,7 +181,16 @@ std::optional<Program> CompileObservation(
   program.initial = Renamed(copied->fit.initial, copied->renamed);
   program.next = std::move(held);
   program.integration.reset();
-  return Finished(std::move(program), std::move(copied->observed));
+  program = Finished(std::move(program), std::move(copied->observed));
+  const bool reads = std::any_of(
+      program.values.begin(), program.values.end(), [](const Value& value) {
+        return value.op == Op::kInput || value.op == Op::kInputNext;
+      });
+  if (!reads) {
+    program.inputs.clear();
+    program.targets.clear();
+  }
+  return program;
 }
 
 }  // namespace somafit

@@ -26,7 +26,8 @@ std::optional<Program> CompileRecording(const Model& model, double dt,
                                         Diagnostics& diagnostics);
 
 // A program that takes no step: with the states of the same program it observes
-// `names`, as CompileRecording's does. For what a model is like at its end.
+// `names`, as CompileRecording's does. For what a model is like at its end. It
+// has no inputs where it reads none.
 std::optional<Program> CompileObservation(
     const Model& model, double dt, const std::vector<std::string>& fitted,
     const std::vector<std::string>& names, Diagnostics& diagnostics);

@@ -40,8 +40,8 @@ TEST(ParameterSpaceTest, LogarithmicOnesMoveEvenlyInTheLogarithm) {
   const ParameterSpace space(
       {{"a", kNoDimension, 1e-9, 1e-5, true}, {"b", kNoDimension, 2, 4}});
   EXPECT_NEAR(space.ToSi(std::vector<double>{0.5, 0})[0], 1e-7, 1e-20);
-  EXPECT_EQ(space.ToSi(std::vector<double>{0, 0})[0], 1e-9);
-  EXPECT_EQ(space.ToSi(std::vector<double>{1, 0})[0], 1e-5);
+  EXPECT_NEAR(space.ToSi(std::vector<double>{0, 0})[0], 1e-9, 1e-23);
+  EXPECT_NEAR(space.ToSi(std::vector<double>{1, 0})[0], 1e-5, 1e-19);
   for (const double si : {1e-9, 3e-8, 1e-5}) {
     const double unit = space.ToUnit(0, si);
     EXPECT_NEAR(space.ToSi(std::vector<double>{unit, 0})[0], si, 1e-12 * si);

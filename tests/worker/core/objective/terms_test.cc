@@ -21,7 +21,12 @@ Dataset Data() {
   data.outputs = {{"v", volt}, {"w", volt}, {kSpikes, kNoDimension}};
   Trace trace;
   trace.dt = 1e-3;
-  trace.targets = {{1, 2, 3, 4}, {1, 3, 2, 4}, {0, 1, 0, 0}};
+  trace.targets.resize(3, std::vector<double>(40, 0.5));
+  for (size_t k = 0; k < 40; ++k) {
+    trace.targets[0][k] = static_cast<double>(k);
+    trace.targets[1][k] = static_cast<double>(k % 7);
+    trace.targets[2][k] = k == 12 ? 1 : 0;
+  }
   data.traces.push_back(trace);
   return data;
 }

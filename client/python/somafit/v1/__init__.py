@@ -1,0 +1,1 @@
+"""The wire, generated from proto/somafit/v1 when the package is built."""
