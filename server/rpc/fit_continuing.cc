@@ -34,6 +34,12 @@ absl::StatusOr<FitPlan> PlanToContinue(const FitRecord& fit,
     Diagnostics changes;
     CheckUnchanged(before, plan, changes);
     SOMAFIT_RETURN_IF_ERROR(ToStatusWithDetails(changes));
+    // As it was to the bit, however it may be written now.
+    FitSpec same = fit.spec;
+    same.stop = spec.stop;
+    same.gate = spec.gate;
+    same.start_iteration = spec.start_iteration;
+    SOMAFIT_ASSIGN_OR_RETURN(plan, PlanOf(same, fit.model_hash, datasets));
   }
   SOMAFIT_RETURN_IF_ERROR(
       CheckMessageSizes(plan, plan.spec.n_samples, "n_samples"));

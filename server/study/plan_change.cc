@@ -1,11 +1,12 @@
 #include "server/study/plan_change.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "absl/strings/str_cat.h"
 
 #include "worker/core/base/number.h"
-#include "worker/core/objective/metric.h"
+#include "worker/core/objective/terms.h"
 
 namespace somafit {
 namespace {
@@ -13,42 +14,56 @@ namespace {
 constexpr char kRemedy[] =
     "leave it out to go on as before, or continue with restart";
 
-// What the options of a member come to, defaults included.
-std::string ValuesOf(const std::vector<NamedText>& given,
-                     const std::vector<OptionSpec>& known,
-                     const Dimension& output) {
+// A quantity in another unit may differ in its last digits.
+bool Same(double a, double b) {
+  return a == b ||
+         std::abs(a - b) <= 1e-12 * std::max(std::abs(a), std::abs(b));
+}
+
+// Whether the options of a member come to the same, defaults included.
+bool SameOptions(const std::vector<NamedText>& before,
+                 const std::vector<NamedText>& after,
+                 const std::vector<OptionSpec>& known,
+                 const Dimension& output) {
   Diagnostics checked_before;
-  std::string values;
-  for (const auto& [name, value] :
-       ReadOptions(given, known, "", output, checked_before)) {
-    absl::StrAppend(&values, name, "=", ShortestText(value), ";");
+  const OptionValues old =
+      ReadOptions(before, known, "", output, checked_before);
+  const OptionValues now =
+      ReadOptions(after, known, "", output, checked_before);
+  for (const auto& [name, value] : old) {
+    if (!Same(value, now.at(name))) return false;
   }
-  for (const OptionSpec& option : known) {
-    if (option.kind != OptionSpec::Kind::kText) continue;
-    for (const NamedText& each : given) {
-      if (each.name == option.name) {
-        absl::StrAppend(&values, each.name, "=", each.text, ";");
-      }
+  const auto text_of = [](const std::vector<NamedText>& options,
+                          std::string_view name) {
+    for (const NamedText& each : options) {
+      if (each.name == name) return each.text;
     }
-  }
-  return values;
+    return std::string();
+  };
+  return std::all_of(known.begin(), known.end(), [&](const OptionSpec& option) {
+    return option.kind != OptionSpec::Kind::kText ||
+           text_of(before, option.name) == text_of(after, option.name);
+  });
 }
 
-std::string TermText(const FitPlan& plan, size_t term) {
-  const MetricSpec& metric = plan.metrics[term];
-  const MetricEntry* const entry = FindMetric(metric.metric);
-  if (entry == nullptr) return metric.metric;
-  return absl::StrCat(
-      metric.metric, " ",
-      ValuesOf(metric.options, entry->options, plan.outputs[term].dimension));
+bool SameTerm(const FitPlan& before, const FitPlan& after, size_t term) {
+  const MetricSpec &old = before.metrics[term], &now = after.metrics[term];
+  const MetricEntry* const entry = FindMetric(old.metric);
+  return entry != nullptr && old.metric == now.metric &&
+         old.t_weights == now.t_weights && ComparedBy(old) == ComparedBy(now) &&
+         SameOptions(old.options, now.options, entry->options,
+                     before.outputs[term].dimension);
 }
 
-std::string OptimizerText(const OptimizerSpec& optimizer) {
-  const OptimizerEntry* const entry = FindOptimizer(optimizer.name);
-  if (entry == nullptr) return optimizer.name;
-  return absl::StrCat(
-      optimizer.name, " ",
-      ValuesOf(optimizer.options, entry->options, kNoDimension));
+bool SameOptimizer(const OptimizerSpec& old, const OptimizerSpec& now) {
+  const OptimizerEntry* const entry = FindOptimizer(old.name);
+  return entry != nullptr && old.name == now.name &&
+         SameOptions(old.options, now.options, entry->options, kNoDimension);
+}
+
+bool SameRange(const Parameter& old, const Parameter& now) {
+  return Same(old.lower, now.lower) && Same(old.upper, now.upper) &&
+         old.log == now.log && old.fixed() == now.fixed();
 }
 
 std::string RangeText(const Parameter& p) {
@@ -62,12 +77,12 @@ void CheckParameters(const FitPlan& before, const FitPlan& after,
   const std::vector<Parameter>& old = before.space.parameters();
   const std::vector<Parameter>& now = after.space.parameters();
   for (size_t i = 0; i < old.size() && i < now.size(); ++i) {
-    const std::string was = RangeText(old[i]), is = RangeText(now[i]);
-    if (was == is) continue;
+    if (SameRange(old[i], now[i])) continue;
     diagnostics.FieldError(
         "E_CHANGED", absl::StrCat("parameters.", old[i].name, ".bounds"),
-        absl::StrCat("the bounds of \"", old[i].name, "\" were ", was,
-                     " (SI) and would become ", is),
+        absl::StrCat("the bounds of \"", old[i].name, "\" were ",
+                     RangeText(old[i]), " (SI) and would become ",
+                     RangeText(now[i])),
         kRemedy);
   }
 }
@@ -83,11 +98,7 @@ void CheckMetrics(const FitPlan& before, const FitPlan& after,
     return;
   }
   for (size_t i = 0; i < old.size(); ++i) {
-    const bool same =
-        TermText(before, i) == TermText(after, i) &&
-        before.metrics[i].t_weights == after.metrics[i].t_weights &&
-        before.metrics[i].outputs == after.metrics[i].outputs;
-    if (same) continue;
+    if (SameTerm(before, after, i)) continue;
     diagnostics.FieldError(
         "E_CHANGED", absl::StrCat("metrics.", old[i]),
         absl::StrCat("the metric of \"", old[i], "\" was ",
@@ -107,7 +118,7 @@ void CheckUnchanged(const FitPlan& before, const FitPlan& after,
   CheckParameters(before, after, diagnostics);
   CheckMetrics(before, after, diagnostics);
   const OptimizerSpec &old = before.spec.optimizer, &now = after.spec.optimizer;
-  if (OptimizerText(old) != OptimizerText(now)) {
+  if (!SameOptimizer(old, now)) {
     diagnostics.FieldError(
         "E_CHANGED", "optimizer",
         absl::StrCat("the optimizer was ", old.name, " and would become ",
