@@ -1,4 +1,6 @@
 // FitHandler::ContinueFit.
+#include <cstdlib>
+#include <memory>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -25,6 +27,13 @@ absl::StatusOr<FitPlan> PlanToContinue(const FitRecord& fit,
         request.start_iteration() - (request.restart() ? 0 : fit.rounds);
   } else if (request.restart()) {
     spec.start_iteration = 0;
+  }
+  constexpr int64_t kMostIteration = 1'000'000'000'000;
+  if (std::abs(spec.start_iteration) > kMostIteration) {
+    return BadField(
+        "start_iteration",
+        absl::StrCat("is ", request.start_iteration(), " after ", fit.rounds,
+                     " rounds; give one that is nearer to 0"));
   }
   SOMAFIT_ASSIGN_OR_RETURN(FitPlan plan,
                            PlanOf(spec, fit.model_hash, datasets));
@@ -54,13 +63,11 @@ FitHandler::Unary* FitHandler::ContinueFit(
   const auto begin = [&](const CallPtr& call) -> absl::Status {
     SOMAFIT_RETURN_IF_ERROR(CheckRequestId(request->request_id()));
     SOMAFIT_ASSIGN_OR_RETURN(std::string name, FitNameOf(request->name()));
-    absl::StatusOr<FitRecord> found = absl::NotFoundError("");
-    parts_.strand.Peek([&](Coordinator& coordinator, RequestLog&) {
-      found = coordinator.GetFit(name, ReadClock());
-    });
-    SOMAFIT_RETURN_IF_ERROR(found.status());
-    parts_.slow.Post([this, call, request, response, name = std::move(name),
-                      fit = *std::move(found)] {
+    // As it is on disk: so is the optimizer's snapshot.
+    auto found = std::make_shared<absl::StatusOr<FitRecord>>(
+        absl::InternalError("not looked up"));
+    const auto go_on = [this, call, request, response, name, found] {
+      const FitRecord& fit = **found;
       const auto run = [&]() -> absl::Status {
         Continuation continuation{.plan = {},
                                   .restart = request->restart(),
@@ -91,7 +98,15 @@ FitHandler::Unary* FitHandler::ContinueFit(
       if (const absl::Status status = run(); !status.ok()) {
         call->Finish(status);
       }
-    });
+    };
+    parts_.strand.Decide(
+        [&](Coordinator& coordinator, Now now, Effects&) {
+          *found = coordinator.GetFit(name, now);
+        },
+        [this, call, found, go_on] {
+          if (!found->ok()) return call->Finish(found->status());
+          parts_.slow.Post(go_on);
+        });
     return absl::OkStatus();
   };
   return BeginCall(parts_, "ContinueFit", context, request->request_id(),

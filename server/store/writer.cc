@@ -203,7 +203,23 @@ absl::Status Writer::Apply(const ChangedFit& changed) {
                                 .Bind(static_cast<int64_t>(i))
                                 .Run());
   }
-  return absl::OkStatus();
+  SOMAFIT_ASSIGN_OR_RETURN(
+      SqlStatement* const dimension,
+      Prepared("UPDATE variables SET dimension=? WHERE fit=? AND kind=? AND "
+               "position=?"));
+  for (size_t i = 0; i < fit.outputs.size(); ++i) {
+    SOMAFIT_RETURN_IF_ERROR(
+        dimension->BindText(EncodeDimension(fit.outputs[i].dimension))
+            .Bind(fit.id)
+            .BindText("output")
+            .Bind(static_cast<int64_t>(i))
+            .Run());
+  }
+  return dimension->BindText(EncodeDimension(fit.error_dimension))
+      .Bind(fit.id)
+      .BindText("penalty")
+      .Bind(int64_t{0})
+      .Run();
 }
 
 absl::Status Writer::Apply(const DeletedFit& deleted) {

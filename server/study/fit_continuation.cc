@@ -1,4 +1,5 @@
 // How a fit goes on that has ended, or is paused.
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -56,6 +57,12 @@ absl::Status FitRun::Continue(Continuation continuation, Now now,
                      kNumericsVersion, "; submit a new fit"));
   }
   FitPlan& plan = continuation.plan;
+  if (!continuation.restart && search_round_ &&
+      plan.spec.start_iteration != record_.spec.start_iteration) {
+    return WrongState(
+        "its round has begun with another `iteration`; resume it, or leave "
+        "out start_iteration");
+  }
   if (absl::Status status = CheckColumns(record_, plan); !status.ok()) {
     return status;
   }
@@ -68,15 +75,21 @@ absl::Status FitRun::Continue(Continuation continuation, Now now,
   }
   StopRules& stop = plan.stop;
   StopSpec& written = plan.spec.stop;
+  // What is stored must be what a spec may have.
   if (!continuation.restart) {
-    if (stop.rounds) written.rounds = *stop.rounds += record_.rounds;
+    if (stop.rounds) {
+      stop.rounds = std::min(*stop.rounds + record_.rounds, kMaxStopRounds);
+      written.rounds = stop.rounds;
+    }
     if (stop.evaluations) {
-      *stop.evaluations += record_.rounds * record_.spec.n_samples;
+      const int64_t before = record_.rounds * record_.spec.n_samples;
+      stop.evaluations =
+          std::min(*stop.evaluations + before, kMaxStopEvaluations);
       written.evaluations = stop.evaluations;
     }
   }
   if (stop.elapsed_s) {
-    *stop.elapsed_s += record_.elapsed_s;
+    stop.elapsed_s = std::min(*stop.elapsed_s + record_.elapsed_s, 1e15);
     written.time = absl::StrCat(ShortestText(*stop.elapsed_s), "*second");
   }
   plan.spec.name = record_.name;
@@ -106,11 +119,14 @@ absl::Status FitRun::Continue(Continuation continuation, Now now,
   effects.writes.push_back(ChangedFit{record_});
   plan_ = std::move(plan);
   optimizer_ = std::move(optimizer);
+  breaker_armed_ = false;
   SetState(FitState::kRunning, "", now, effects);
-  if (const auto reason = StopReason(now)) {
-    SetState(FitState::kSucceeded, *reason, now, effects);
-  } else if (!current()) {
-    DrawRound(effects);
+  if (!current()) {
+    if (const auto reason = StopReason(now)) {
+      SetState(FitState::kSucceeded, *reason, now, effects);
+    } else {
+      DrawRound(effects);
+    }
   } else {
     // A paused fit's round, which counts as the first.
     if (current()->complete()) effects.advance.push_back(record_.id);

@@ -169,7 +169,7 @@ StopRules CheckStop(const StopSpec& stop,
                     Diagnostics& diagnostics) {
   StopRules rules;
   if (stop.rounds) {
-    if (*stop.rounds < 0 || *stop.rounds > int64_t{4'000'000'000}) {
+    if (*stop.rounds < 0 || *stop.rounds > kMaxStopRounds) {
       diagnostics.FieldError("E_RANGE", "stop.rounds",
                              absl::StrCat("stop.rounds is ", *stop.rounds,
                                           "; it must be 0 to 4e9"));
@@ -177,11 +177,11 @@ StopRules CheckStop(const StopSpec& stop,
     rules.rounds = stop.rounds;
   }
   if (stop.evaluations) {
-    if (*stop.evaluations < 1) {
+    if (*stop.evaluations < 1 || *stop.evaluations > kMaxStopEvaluations) {
       diagnostics.FieldError(
           "E_RANGE", "stop.evaluations",
           absl::StrCat("stop.evaluations is ", *stop.evaluations,
-                       "; it must be at least 1"));
+                       "; it must be at least 1 and at most 4e14"));
     }
     rules.evaluations = stop.evaluations;
   }

@@ -41,6 +41,8 @@ struct FitPlan {
 inline constexpr size_t kMaxParameters = 256;
 inline constexpr int64_t kMaxSamplesPerRound = 100'000;
 inline constexpr int kMaxAttempts = 1000;
+inline constexpr int64_t kMaxStopRounds = 4'000'000'000;
+inline constexpr int64_t kMaxStopEvaluations = 400'000'000'000'000;
 
 // Names of fits; kFitNameRule says in words what IsFitName asks for.
 bool IsFitName(std::string_view name);

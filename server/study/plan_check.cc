@@ -86,7 +86,7 @@ void CheckPenalty(const FitSpec& spec, const Model& model, double dt,
                   Diagnostics& diagnostics) {
   if (spec.penalty.empty()) return;
   Diagnostics mistakes;
-  CompileRecording(model, dt, outputs, {spec.penalty}, mistakes);
+  CompileObservation(model, dt, outputs, {spec.penalty}, mistakes);
   for (Diagnostic mistake : mistakes.all()) {
     if (mistake.severity != Severity::kError) continue;
     if (mistake.field == "outputs") mistake.field = "penalty";

@@ -8,7 +8,7 @@ import struct
 import unittest
 import zipfile
 
-from cluster import Cluster, main, rows, small_spec, write_spec
+from cluster import ROOT, Cluster, main, rows, small_spec, write_spec
 
 
 def samples(cluster, fit, *arguments):
@@ -299,6 +299,20 @@ class ErrorTest(unittest.TestCase):
             broken = samples(cluster, fit, "--status", "nonfinite")
             self.assertEqual(len(broken), sum(
                 row["status"] == "nonfinite" for row in table))
+
+
+class ExamplesTest(unittest.TestCase):
+    def test_every_example_runs(self):
+        files = sorted((ROOT / "client/examples").glob("*/fit.yaml"))
+        self.assertGreaterEqual(len(files), 3)
+        with Cluster() as cluster:
+            for path in files:
+                with self.subTest(path.parent.name):
+                    done = cluster.somafit(
+                        "run", path, "--db", cluster.directory / "run.db",
+                        "--set", "n_samples=10", "--set", "stop.rounds=2")
+                    self.assertIn("20 samples", done.stdout)
+                    cluster.somafit("check", path)
 
 
 class ResultsTest(unittest.TestCase):

@@ -76,8 +76,10 @@ class Choices {
 
 KernelOptions ChooseOptions(Choices& choices) {
   KernelOptions options;
-  options.variant =
-      choices.Below(2) == 0 ? KernelVariant::kErrors : KernelVariant::kRecord;
+  constexpr KernelVariant kVariants[] = {KernelVariant::kErrors,
+                                         KernelVariant::kPlainErrors,
+                                         KernelVariant::kRecord};
+  options.variant = kVariants[choices.Below(3)];
   const bool wide = choices.Below(2) == 1 && Supports(Isa::kAvx512);
   options.isa = wide ? Isa::kAvx512 : Isa::kAvx2;
   options.width = 4 << choices.Below(3);

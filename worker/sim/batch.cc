@@ -102,9 +102,10 @@ class Batch {
       zeros_.resize(std::max(zeros_.size(), trace.n_steps()));
     }
     for (const Term& term : experiment.terms) {
-      for (const Trace& trace : experiment.dataset->traces) {
-        counts_.push_back(
-            term.metric->CountedGroupSteps(TargetsOf(term, trace, zeros_)) > 0);
+      for (size_t trace = 0; trace < n_traces_; ++trace) {
+        const auto targets =
+            TargetsOf(term, *experiment.dataset, trace, zeros_);
+        counts_.push_back(term.metric->CountedGroupSteps(targets) > 0);
       }
     }
   }
@@ -261,7 +262,8 @@ class Batch {
     std::vector<std::vector<std::span<const double>>> targets;
     std::vector<std::unique_ptr<MetricAccumulator>> accumulators;
     for (const Term& term : experiment_.terms) {
-      targets.push_back(TargetsOf(term, data, zeros_));
+      targets.push_back(
+          TargetsOf(term, *experiment_.dataset, block.trace, zeros_));
       accumulators.push_back(term.metric->StartGroup(targets.back(), width_));
     }
     std::vector<double> group;  // [output of the term][lane]

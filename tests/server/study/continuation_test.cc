@@ -167,6 +167,18 @@ TEST_F(ContinuationTest, GoesOnFromAPause) {
   points.insert(points.end(), more.begin(), more.end());
   EXPECT_EQ(points, whole);
   EXPECT_EQ(Get("fit").state, FitState::kSucceeded);
+  // With nothing more to do its round is ended all the same, so that it can be
+  // continued again.
+  Create(ExamplePlan("ends", 16, 9));
+  Effects pausing;
+  ASSERT_TRUE(coordinator_.PauseFit("ends", now(), pausing).ok());
+  ASSERT_TRUE(Continue("ends", ExamplePlan("", 16, 0), false).ok());
+  EXPECT_EQ(WorkPoints(session).size(), 16u);
+  EXPECT_EQ(Get("ends").state, FitState::kSucceeded);
+  EXPECT_EQ(Get("ends").rounds, 1);
+  ASSERT_TRUE(Continue("ends", ExamplePlan("", 16, 1), false).ok());
+  EXPECT_THAT(written_, HasSubstr("round:0:1@16"));
+  WorkPoints(session);
   // A restart leaves what was open.
   Create(ExamplePlan("other", 16, 9));
   ASSERT_TRUE(coordinator_.PauseFit("other", now(), effects).ok());
@@ -174,6 +186,20 @@ TEST_F(ContinuationTest, GoesOnFromAPause) {
   EXPECT_THAT(written_, HasSubstr("cancelled stage:1:0"));
   EXPECT_EQ(WorkPoints(session).size(), 16u);
   EXPECT_EQ(Get("other").stage, 1);
+}
+
+TEST_F(ContinuationTest, StaysWithinWhatASpecMayHave) {
+  const std::string session = Join("w");
+  Create(ExamplePlan("fit", 16, 1));
+  WorkPoints(session);
+  FitPlan plan = ExamplePlan("", 16, kMaxStopRounds);
+  plan.stop.evaluations = kMaxStopEvaluations;
+  plan.stop.elapsed_s = 1e308;
+  const auto fit = Continue("fit", plan, false);
+  ASSERT_TRUE(fit.ok()) << fit.status();
+  EXPECT_EQ(fit->spec.stop.rounds, kMaxStopRounds);
+  EXPECT_EQ(fit->spec.stop.evaluations, kMaxStopEvaluations);
+  EXPECT_EQ(fit->spec.stop.time, "1e+15*second");
 }
 
 TEST_F(ContinuationTest, RefusesWhatItsTableDoesNotHave) {

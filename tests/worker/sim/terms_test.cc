@@ -148,6 +148,28 @@ TEST(TermsBatchTest, AnExpressionIsWhatItSays) {
   }
 }
 
+// Where a target that it names is missing, a step does not count; and what an
+// expression compares has no term of its own.
+TEST(TermsBatchTest, AnExpressionSkipsMissingTargets) {
+  auto data = Data();
+  const std::vector<MetricSpec> terms = {
+      {"cost", "expression", {{"expression", "abs(a - a_target)"}}, {}}};
+  const auto expected =
+      Evaluate(Make(data, {{"a", "mae", {{"t_start", "40*ms"}}, {}}}), kPoints);
+  for (Trace& trace : data->traces) {
+    std::fill_n(trace.targets[0].begin(), 40,
+                std::numeric_limits<double>::quiet_NaN());
+  }
+  const Experiment experiment = Make(data, terms);
+  EXPECT_EQ(experiment.terms.size(), 3u);
+  const auto seen = Evaluate(experiment, kPoints);
+  for (size_t i = 0; i < kPoints.size(); ++i) {
+    EXPECT_EQ(seen[i].status, SampleStatus::kOk);
+    EXPECT_NEAR(seen[i].output_errors.back(), expected[i].output_errors[0],
+                1e-14);
+  }
+}
+
 // After the last step: the states that would be recorded next, the time of that
 // step, inputs held; in the mean over traces by their weights.
 TEST(TermsBatchTest, APenaltyIsAddedAfterTheEnd) {
@@ -208,6 +230,20 @@ TEST(TermsBatchTest, WhatDivergesHasNoPenalty) {
   EXPECT_EQ(evaluated[1].status, SampleStatus::kNonfinite);
   EXPECT_TRUE(std::isnan(*evaluated[1].penalty));
   EXPECT_TRUE(std::isnan(evaluated[1].total_error));
+}
+
+TEST(TermsBatchTest, SpikesAreNoPenalty) {
+  ModelSource source = Source();
+  source.threshold = "a > 0.9";
+  source.reset = "a = 0";
+  for (const char* const method : {"euler", "dopri5"}) {
+    source.method = method;
+    const auto experiment =
+        MakeExperiment(source, Data(), kDt, {"g", "tau"}, {}, "spikes");
+    EXPECT_EQ(experiment.status().code(), absl::StatusCode::kInvalidArgument);
+    EXPECT_THAT(std::string(experiment.status().message()),
+                HasSubstr("no spikes after the last step"));
+  }
 }
 
 TEST(TermsBatchTest, RefusesAPenaltyThatThereIsNot) {

@@ -169,6 +169,13 @@ std::optional<Program> CompileRecording(const Model& model, double dt,
 std::optional<Program> CompileObservation(
     const Model& model, double dt, const std::vector<std::string>& fitted,
     const std::vector<std::string>& names, Diagnostics& diagnostics) {
+  for (const std::string& name : names) {
+    if (name != kSpikes || model.Resolve(name)) continue;
+    diagnostics.FieldError("E_OPTION", "outputs",
+                           "there are no spikes after the last step",
+                           "name a variable of the model");
+    return std::nullopt;
+  }
   std::optional<Copied> copied =
       CopyAndObserve(model, dt, fitted, names, diagnostics);
   if (!copied.has_value()) return std::nullopt;

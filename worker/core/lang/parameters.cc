@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 
+#include "worker/core/base/elementary.h"
 #include "worker/core/base/number.h"
 #include "worker/core/lang/quantity.h"
 
@@ -92,6 +93,13 @@ std::optional<Parameter> ReadBounds(const ParameterSpec& spec,
                        ShortestText(parameter.lower),
                        " in SI, and has no logarithm"),
           "bounds on a log scale are above 0");
+      return std::nullopt;
+    }
+    if (!(Log(parameter.lower) < Log(parameter.upper))) {
+      diagnostics.FieldError(
+          "E_BOUNDS", field,
+          absl::StrCat("the bounds of \"", spec.name, "\" have one logarithm"),
+          "give them more room, or a linear scale");
       return std::nullopt;
     }
     parameter.log = true;

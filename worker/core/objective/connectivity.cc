@@ -92,6 +92,7 @@ std::vector<double> Dynamics(const Signals& signals, size_t size,
   return triangle;
 }
 
+constexpr size_t kMaxWindows = 1000;
 constexpr size_t kGridPoints = 100;
 constexpr double kGridStep = 1.98 / (kGridPoints - 1);
 using Distribution = std::array<double, kGridPoints>;
@@ -188,6 +189,17 @@ class ConnectivityMetric final : public WindowedMetric {
     for (size_t k = 0; k < targets[0].size(); ++k) n += Counts(targets, k);
     const size_t least = window_ > 0 ? window_ + 2 * stride_ : 2;
     return n < least ? 0 : n;
+  }
+
+  // The dynamics of many windows would take hours.
+  absl::Status CheckTarget(std::span<const double> target) const override {
+    const size_t n = window_ == 0 || target.size() < window_
+                         ? 0
+                         : (target.size() - window_) / stride_ + 1;
+    if (n <= kMaxWindows) return absl::OkStatus();
+    return absl::InvalidArgumentError(
+        absl::StrCat("there are ", n, " windows of ", window_,
+                     " steps; at most ", kMaxWindows, ": give a larger step"));
   }
 
   bool Counts(GroupTargets targets, size_t step) const {

@@ -27,7 +27,9 @@ struct Reduced {
         break;
       case Reduction::kMax:
         // Not a number once it was.
-        if (n == 0 || !(simulated <= value)) value = simulated;
+        if (n == 0 || (!std::isnan(value) && !(simulated <= value))) {
+          value = simulated;
+        }
         break;
       case Reduction::kLast:
         value = simulated;

@@ -165,6 +165,13 @@ absl::Status ValidateMetric(const MetricEntry& entry,
     return absl::InvalidArgumentError(
         "t_weights weigh the steps of traces; for spikes give a t_start");
   }
+  if ((entry.family == MetricFamily::kGroup ||
+       entry.family == MetricFamily::kExpression) &&
+      !config.t_weights.empty()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("t_weights are not for ", std::string(entry.name),
+                     "; give a t_start, or weigh the steps in the expression"));
+  }
   const absl::Status status = ValidateMetricConfig(config, target.size());
   return status.ok() ? entry.make(config)->CheckTarget(target) : status;
 }

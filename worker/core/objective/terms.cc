@@ -1,6 +1,8 @@
 #include "worker/core/objective/terms.h"
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 #include <set>
 
 #include "absl/strings/ascii.h"
@@ -15,6 +17,9 @@ namespace somafit {
 namespace {
 
 constexpr size_t kMaxTerms = 256;
+constexpr size_t kMaxComparisons = 2'000'000;  // of outputs on traces
+constexpr size_t kMaxGrouped = 2'000'000;      // numbers that a lane keeps
+constexpr size_t kMaxInGroup = 64;
 constexpr size_t kMaxExpression = 4096;
 
 std::string Shown(std::string_view text) {
@@ -36,6 +41,23 @@ const std::string* FindOption(const MetricSpec& spec, std::string_view name) {
 bool IsExpression(const MetricSpec& spec) {
   const MetricEntry* const entry = FindMetric(spec.metric);
   return entry != nullptr && entry->family == MetricFamily::kExpression;
+}
+
+// Whether an expression names the target of this output.
+bool NamesTarget(std::string_view text, const std::string& output) {
+  const std::string word = output + "_target";
+  const auto is_part = [](char c) {
+    return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '_';
+  };
+  for (size_t at = text.find(word); at != std::string_view::npos;
+       at = text.find(word, at + 1)) {
+    const size_t end = at + word.size();
+    if ((at == 0 || !is_part(text[at - 1])) &&
+        (end == text.size() || !is_part(text[end]))) {
+      return true;
+    }
+  }
+  return false;
 }
 
 bool IsIdentifier(std::string_view name) {
@@ -72,11 +94,6 @@ class Checker {
 
   void CheckNames(const std::vector<MetricSpec>& specs) {
     std::set<std::string> seen;
-    if (specs.size() > kMaxTerms) {
-      diagnostics_.FieldError("E_LIMIT", "metrics",
-                              absl::StrCat("there are ", specs.size(),
-                                           " metrics; at most ", kMaxTerms));
-    }
     for (const MetricSpec& spec : specs) {
       const std::string field = FieldOf(spec) + ".output";
       const bool known = Number(spec.output).has_value();
@@ -91,6 +108,13 @@ class Checker {
                   : "give each a name of its own");
       }
       if (IsExpression(spec)) {
+        if (known) {
+          diagnostics_.FieldError(
+              "E_METRIC", field,
+              absl::StrCat("the expression ", Shown(spec.output),
+                           " is called like an output"),
+              "give it a name of its own");
+        }
         if (!spec.outputs.empty()) {
           diagnostics_.FieldError(
               "E_METRIC", FieldOf(spec) + ".outputs",
@@ -134,6 +158,10 @@ class Checker {
       }
       const bool compared =
           std::any_of(specs.begin(), specs.end(), [&](const MetricSpec& spec) {
+            const std::string* const text = FindOption(spec, "expression");
+            if (IsExpression(spec)) {
+              return text != nullptr && NamesTarget(*text, name);
+            }
             const std::vector<std::string> outputs = ComparedBy(spec);
             return std::find(outputs.begin(), outputs.end(), name) !=
                    outputs.end();
@@ -149,6 +177,30 @@ class Checker {
     return all;
   }
 
+  // What planning and simulating cost grows with these.
+  bool CheckSizes(const std::vector<MetricSpec>& all) {
+    size_t n_compared = 0, n_grouped = 0;
+    for (const MetricSpec& spec : all) {
+      const size_t n = std::max<size_t>(ComparedBy(spec).size(), 1);
+      n_compared += n;
+      if (n > 1) n_grouped += n;
+    }
+    const bool fits = all.size() <= kMaxTerms &&
+                      n_compared * dataset_.traces.size() <= kMaxComparisons &&
+                      n_grouped * zeros_.size() <= kMaxGrouped;
+    if (fits) return true;
+    diagnostics_.FieldError(
+        "E_LIMIT", "metrics",
+        absl::StrCat("there are ", all.size(), " terms, of ", n_compared,
+                     " outputs in all, ", n_grouped, " of them in groups, on ",
+                     dataset_.traces.size(), " traces of up to ", zeros_.size(),
+                     " steps"),
+        absl::StrCat("at most ", kMaxTerms, " terms, ", kMaxComparisons,
+                     " outputs times traces, ", kMaxGrouped,
+                     " outputs in groups times steps"));
+    return false;
+  }
+
   // nullopt after an error.
   std::optional<Term> Make(MetricSpec& spec, size_t* n_expressions) {
     Term term;
@@ -161,6 +213,7 @@ class Checker {
       const std::optional<Dimension> unit = UnitOf(spec);
       if (!unit) return std::nullopt;
       term.output_dimension = *unit;
+      term.counted = CountedBy(spec);
     } else {
       std::string problem, hint;
       entry = ChooseMetric(spec.metric, compared, &problem, &hint);
@@ -169,12 +222,13 @@ class Checker {
                                 hint);
         return std::nullopt;
       }
-      if (compared.size() < entry->least_outputs) {
+      if (compared.size() < entry->least_outputs ||
+          compared.size() > kMaxInGroup) {
         diagnostics_.FieldError(
             "E_METRIC", FieldOf(spec) + ".outputs",
             absl::StrCat("has ", compared.size(), " outputs; ",
                          std::string(entry->name), " takes at least ",
-                         entry->least_outputs));
+                         entry->least_outputs, " and at most ", kMaxInGroup));
         return std::nullopt;
       }
       spec.metric = std::string(entry->name);
@@ -240,6 +294,30 @@ class Checker {
     }
   }
 
+  // See Term::counted.
+  std::vector<std::vector<double>> CountedBy(const MetricSpec& spec) const {
+    const std::string* const text = FindOption(spec, "expression");
+    if (text == nullptr) return {};
+    std::vector<size_t> named;
+    for (size_t o = 0; o < names_.size(); ++o) {
+      if (NamesTarget(*text, names_[o])) named.push_back(o);
+    }
+    bool any = false;
+    std::vector<std::vector<double>> counted;
+    for (const Trace& trace : dataset_.traces) {
+      counted.emplace_back(trace.n_steps(), 0.0);
+      for (const size_t output : named) {
+        for (size_t k = 0; k < trace.n_steps(); ++k) {
+          if (!std::isnan(trace.targets[output][k])) continue;
+          counted.back()[k] = std::numeric_limits<double>::quiet_NaN();
+          any = true;
+        }
+      }
+    }
+    if (!any) counted.clear();
+    return counted;
+  }
+
   std::optional<Dimension> UnitOf(const MetricSpec& spec) {
     const std::string* const unit = FindOption(spec, "unit");
     if (unit == nullptr) return kNoDimension;
@@ -266,7 +344,7 @@ class Checker {
   bool CheckTraces(const MetricSpec& spec, const MetricEntry& entry,
                    const MetricConfig& config, const Term& term) {
     for (size_t i = 0; i < dataset_.traces.size(); ++i) {
-      for (const auto& target : TargetsOf(term, dataset_.traces[i], zeros_)) {
+      for (const auto& target : TargetsOf(term, dataset_, i, zeros_)) {
         const absl::Status status = ValidateMetric(entry, config, target);
         if (status.ok()) continue;
         diagnostics_.FieldError(
@@ -281,13 +359,10 @@ class Checker {
 
   bool CheckCounts(const MetricSpec& spec, const Term& term) {
     if (dataset_.traces.empty()) return true;  // an outline
-    const bool any =
-        std::any_of(dataset_.traces.begin(), dataset_.traces.end(),
-                    [&](const Trace& trace) {
-                      return term.metric->CountedGroupSteps(
-                                 TargetsOf(term, trace, zeros_)) > 0;
-                    });
-    if (any) return true;
+    for (size_t i = 0; i < dataset_.traces.size(); ++i) {
+      const auto targets = TargetsOf(term, dataset_, i, zeros_);
+      if (term.metric->CountedGroupSteps(targets) > 0) return true;
+    }
     diagnostics_.FieldError(
         "E_METRIC",
         FieldOf(spec) + (spec.t_weights.empty() ? "" : ".t_weights"),
@@ -310,13 +385,17 @@ class Checker {
 }  // namespace
 
 std::vector<std::span<const double>> TargetsOf(
-    const Term& term, const Trace& trace, const std::vector<double>& zeros) {
+    const Term& term, const Dataset& dataset, size_t trace,
+    const std::vector<double>& zeros) {
+  const Trace& data = dataset.traces[trace];
   std::vector<std::span<const double>> targets;
   for (const size_t output : term.outputs) {
-    if (output < trace.targets.size()) {
-      targets.emplace_back(trace.targets[output]);
+    if (output < data.targets.size()) {
+      targets.emplace_back(data.targets[output]);
+    } else if (!term.counted.empty()) {
+      targets.emplace_back(term.counted[trace]);
     } else {
-      targets.emplace_back(std::span(zeros).first(trace.n_steps()));
+      targets.emplace_back(std::span(zeros).first(data.n_steps()));
     }
   }
   return targets;
@@ -329,6 +408,7 @@ std::vector<Term> MakeTerms(std::vector<MetricSpec>& specs,
   checker.CheckNames(specs);
   specs = checker.Complete(specs);
   std::vector<Term> terms;
+  if (!checker.CheckSizes(specs)) return terms;
   size_t n_expressions = 0;
   for (MetricSpec& spec : specs) {
     std::optional<Term> term = checker.Make(spec, &n_expressions);

@@ -21,14 +21,17 @@ struct Term {
   std::unique_ptr<Metric> metric;
   Dimension output_dimension;  // of what is compared; of a mixed group none
   Dimension error_dimension;   // of the normalized error
+  // Of an expression that names targets which have missing points: per trace,
+  // NaN where one of them is missing, else 0. Empty: it counts everywhere.
+  std::vector<std::vector<double>> counted = {};
 };
 
 // Checks the terms of an error against `dataset`: `specs` is replaced by all
 // terms, in this order: outputs of the dataset that are in no term of another
-// name, with their own term or the default one; then the others, as given.
-// Names of metrics are filled in. `dt` is nullopt where it is wrong itself.
-// Without errors there is one Term per spec; mistakes are reported under
-// "metrics.<name>".
+// name, and whose target no expression names, with their own term or the
+// default one; then the others, as given. Names of metrics are filled in. `dt`
+// is nullopt where it is wrong itself. Without errors there is one Term per
+// spec; mistakes are reported under "metrics.<name>".
 std::vector<Term> MakeTerms(std::vector<MetricSpec>& specs,
                             const Dataset& dataset, std::optional<double> dt,
                             Diagnostics& diagnostics);
@@ -57,9 +60,11 @@ std::vector<Channel> Observed(const Dataset& dataset,
 ModelSource WithErrorExpressions(
     ModelSource model, const std::vector<ErrorExpression>& expressions);
 
-// Where in `trace` the targets of a term's outputs are; of an expression,
-// `zeros`, which has as many numbers as there are steps at least.
+// Where the targets of a term's outputs are on a trace; of an expression
+// Term::counted, or `zeros`, which has as many numbers as there are steps at
+// least.
 std::vector<std::span<const double>> TargetsOf(
-    const Term& term, const Trace& trace, const std::vector<double>& zeros);
+    const Term& term, const Dataset& dataset, size_t trace,
+    const std::vector<double>& zeros);
 
 }  // namespace somafit

@@ -100,6 +100,8 @@ TEST(TermsTest, MistakesNameTheTermAndTheRemedy) {
            {{"v", "mse", {}, {}, {"w"}}, "like another output"},
            {{"2g", "mse", {}, {}, {"w"}}, "cannot name a term"},
            {{"e", "expression", {}, {}}, "expression is missing"},
+           {{"v", "expression", {{"expression", "w"}}, {}}, "like an output"},
+           {{"e", "expression", {{"expression", "v"}}, {1.0}}, "t_weights"},
            {{"e", "expression", {{"expression", "v"}}, {}, {"v"}},
             "names what it compares by itself"},
            {{"e", "expression", {{"expression", "v"}, {"unit", "nounit"}}, {}},
