@@ -7,7 +7,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from typing import Any, Callable, Optional, Sequence, Tuple, TypeVar
+from typing import Any, Callable, List, Optional, Sequence, Tuple, TypeVar
 
 import grpc
 
@@ -41,6 +41,7 @@ class Connection:
                  problem: Callable[[], Optional[str]] = lambda: None) -> None:
         self._lock = threading.Lock()
         self._problem = problem
+        self._left: List[grpc.Channel] = []
         self._open(endpoint)
 
     def _open(self, endpoint: Endpoint) -> None:
@@ -54,7 +55,16 @@ class Connection:
         self.stub = fit_service_pb2_grpc.FitServiceStub(self._channel)
 
     def close(self) -> None:
-        self._channel.close()
+        for channel in (*self._left, self._channel):
+            channel.close()
+
+    def leave_channel(self) -> None:
+        """Another channel from now on. Ctrl-C within gRPC's Python code may leave a
+        lock of the channel locked, and all calls of it waiting for ever. What other
+        threads have there stays."""
+        with self._lock:
+            self._left.append(self._channel)
+            self._open(self.endpoint)
 
     def broken(self) -> bool:
         """Whether a coordinator that was started here is gone for good."""
@@ -109,6 +119,9 @@ class Connection:
                 # grpc's word for a channel that refresh() closed under us.
                 if "closed channel" not in str(error) or pause is None:
                     raise
+            except KeyboardInterrupt:
+                self.leave_channel()
+                raise
             time.sleep(pause)
             self.refresh()
         raise AssertionError("the last attempt returns or raises")

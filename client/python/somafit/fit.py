@@ -121,15 +121,20 @@ class Fit:
         """Complete rounds of the stage that optimizes."""
         return self.refresh()._message.rounds
 
-    def pages(self, stage: Union[int, str, None] = None, **filters: Any
+    def pages(self, stage: Union[int, str, None] = None,
+              limit: Optional[int] = None, **filters: Any
               ) -> Iterator[SampleTable]:
         """Samples page by page; see `samples`."""
         self.refresh()
         number = (self._message.stage if stage is None else
                   None if stage == "all" else fit_spec.whole(stage, "stage"))
-        request = samples.list_request(self.name, number, **filters)
+        if limit is not None:
+            limit = fit_spec.whole(limit, "limit")
+        request = samples.list_request(self.name, number, **filters,
+                                       dimensions=self.units.columns())
         return samples.pages(self._connection, request,
-                             len(self.units.parameters), len(self.units.outputs))
+                             len(self.units.parameters), len(self.units.outputs),
+                             limit)
 
     def samples(self, stage: Union[int, str, None] = None,
                 limit: Optional[int] = None, **filters: Any) -> SampleTable:
@@ -138,23 +143,14 @@ class Fit:
         stage: a number, or "all"; default: the stage that optimizes.
         limit: at most so many.
         filters: status ("ok", "nonfinite", "failed", "drawn", "cancelled", or
-            several), ranges ({column: (least, greatest)}, SI, None for no limit),
+            several), ranges ({column: (least, greatest)}, quantities, texts or
+            plain numbers, which are SI; None for no limit),
             order_by (a column, "total_error desc" for the largest first),
             trace_errors (True adds the errors of each trace). Columns are
             "sample", "round", parameters, "total_error", "<output>_error",
             "<output>_error_normalized", "penalty".
         """
-        if limit is not None:
-            filters["page"] = max(1, min(samples.PAGE, limit))
-        found: List[SampleTable] = []
-        n = 0
-        for page in self.pages(stage, **filters):
-            found.append(page)
-            n += len(page)
-            if limit is not None and n >= limit:
-                break
-        table = samples.join(found)
-        return table if limit is None else table.rows(slice(limit))
+        return samples.join(list(self.pages(stage, limit, **filters)))
 
     def results(self, format: str = "list", use_units: Optional[bool] = None,
                 *, file: result_formats.Destination = None,
@@ -222,9 +218,10 @@ class Fit:
                   start_iteration: Optional[int] = None,
                   gate: Optional[Mapping[str, Any]] = None,
                   stop: Optional[Mapping[str, Any]] = None) -> "Fit":
-        """Goes on with a fit that has ended: so many more rounds (or another
-        `stop`). What is left out stays as it is. Only with `restart`, a stage that
-        begins anew, may anything be changed; ChangedFitError if it is."""
+        """Goes on with a fit that has ended or is paused: so many more rounds (or
+        another `stop`), the one that a paused fit is in among them. What is left
+        out stays as it is. Only with `restart`, a stage that begins anew, may
+        anything be changed; ChangedFitError if it is."""
         if stop is None:
             stop = {"rounds": 1 if rounds is None else rounds}
         elif rounds is not None:

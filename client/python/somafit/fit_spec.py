@@ -62,6 +62,8 @@ def _model(values: Mapping[str, Any]) -> model_pb2.Model:
                 _only(given, f"model.timed_arrays.{name}",
                       ("name", "unit", "dt", "values", "columns"))
                 array = model_pb2.TimedArray(**given)
+            elif isinstance(entry, model_pb2.TimedArray):
+                array = entry
             else:
                 array = timed_array(name, entry)
             model.timed_arrays.append(array)
@@ -142,7 +144,8 @@ def whole(value: Any, what: str, least: int = 0) -> int:
     """A whole number from `least` on, as int; TypeError or ValueError names it."""
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise TypeError(f"{what} must be a whole number, not {value!r}")
-    if float(value) != int(value) or not least <= int(value) < 2**63:
+    if (not -2**63 <= value < 2**63 or value != int(value)
+            or int(value) < least):
         raise ValueError(f"{what} is {value}; it must be a whole number from "
                          f"{least} on")
     return int(value)

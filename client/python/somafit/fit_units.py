@@ -8,16 +8,19 @@ from somafit import unit_table
 from somafit.convert import parse_quantity
 from somafit.errors import SomafitError
 from somafit.quantity import make, split
+from somafit.samples import column_names
 from somafit.unit_table import NONE, Dimension, dimension_of_words, formula, \
     times
 from somafit.v1 import fit_pb2
 
 _SQUARE = ("mse", "huber")
-_SAME = ("rmse", "mae", "max", "min", "mean", "median", "std", "quantile")
+_SAME = ("rmse", "mae", "max", "min", "mean", "median", "std", "quantile",
+         "expression")
 _TIME = ("spike_latency", "isi_mean")
 _RATE = ("spike_rate",)
 _PLAIN = ("correlation", "cosine", "kurtosis", "gamma_factor", "van_rossum",
-          "victor_purpura", "spike_count", "isi_cv")
+          "victor_purpura", "spike_count", "isi_cv", "fc_correlation", "fc_rmse",
+          "fcd_correlation", "fcd_ks", "fcd_wasserstein")
 
 
 def _words(text: str) -> Dimension:
@@ -87,6 +90,14 @@ class FitUnits:
                     parse_quantity(option.text))[1] != NONE:
                 return NONE
         return self.error_dim
+
+    def columns(self) -> Dict[str, Dimension]:
+        """Dimensions by the names that columns have in ranges."""
+        names = column_names(self.parameters, self.outputs)
+        return {"total_error": self.error_dim, "penalty": self.error_dim,
+                **dict(zip(names["parameters"], self.parameter_dims)),
+                **dict(zip(names["errors"], self.raw_dims)),
+                **{each: self.error_dim for each in names["normalized"]}}
 
     def point(self, si: Sequence[float], units: bool) -> Dict[str, Any]:
         """A point's parameters by name, with or without units."""

@@ -18,7 +18,7 @@ from somafit.convert import as_text, scalar, si
 from somafit.dataset import SPIKES, Dataset
 from somafit.equations import Equations, identifiers
 from somafit.errors import ChangedFitError, NotAvailableError, NotFittedError, \
-    SomafitWarning, WrongStateError
+    SomafitWarning
 from somafit.fit import Fit
 from somafit.generation import Generation
 from somafit.metrics import Metric
@@ -26,7 +26,8 @@ from somafit.namespace import Namespace, capture
 from somafit.optimizers import Optimizer
 from somafit.quantity import Quantity, make
 from somafit.result_formats import check_format
-from somafit.rounds import WHEN_PAUSED, run_rounds
+from somafit.rounds import run_rounds
+from somafit.term_metrics import ExpressionMetric
 from somafit.unit_table import formula
 from somafit.watch import RoundEvent
 
@@ -106,6 +107,7 @@ class Fitter(Generation):
         self._best: Optional[Best] = None
         self._sent: Optional[Namespace] = None
         self._bounds: Dict[str, Any] = {}
+        self._watching = False
         self.iteration = 0
         self.simulator = None
         self.optimizer: Optional[Optimizer] = None
@@ -252,16 +254,17 @@ class Fitter(Generation):
         n_rounds = fit_spec.whole(n_rounds, "n_rounds")
         if start_iteration is not None:
             start_iteration = fit_spec.whole(start_iteration, "start_iteration")
-        penalty = _penalty(penalty) or self.penalty
+        # As metric and optimizer: the fit keeps its own until it begins anew.
+        penalty = _penalty(penalty) or (self.penalty if begins else None)
         searched = self._check_bounds(bounds, params, begins)
+        names = self._namespace(frame, chosen or {})
         called = callback_setup(callback, n_rounds)
-        names = self._namespace(frame)
         gate = {"enabled": needs_gate(called), "timeout_seconds": GATE_SECONDS}
         # Other constants are another model, hence another fit.
         new = self._fit is None or (restart and names != self._sent)
         try:
+            after: Optional[int] = 0
             if new:
-                after = 0
                 self._fit = self.client.submit(self._spec(
                     names, searched, chosen or {}, optimizer, n_rounds, gate,
                     penalty, start_iteration), self._dataset, self.use_units)
@@ -283,7 +286,10 @@ class Fitter(Generation):
             self.metric = list(chosen.values())
         if begins or optimizer is not None:
             self.optimizer = optimizer or Optimizer("de")
-        self._run(self._fit, after, called)
+        if after is None:
+            _close(called)
+        else:
+            self._run(self._fit, after, called)
         return self.best_params, self.best_error
 
     def _choose_metrics(self, metric: Any) -> Dict[str, Metric]:
@@ -329,8 +335,11 @@ class Fitter(Generation):
             each.spec(name, self.equations.definitions[name].dimension)
         return checked
 
-    def _namespace(self, frame: Optional[FrameType]) -> Namespace:
-        names = self.equations.used.union(*map(identifiers, self._code()))
+    def _namespace(self, frame: Optional[FrameType],
+                   metrics: Mapping[str, Metric]) -> Namespace:
+        texts = [*self._code(), *(each.expression for each in metrics.values()
+                                  if isinstance(each, ExpressionMetric))]
+        names = self.equations.used.union(*map(identifiers, texts))
         own = {*self.equations.definitions, *self.input,
                *(f"{name}_target" for name in self.output_var)}
         found = capture(names - own, frame, self._given_namespace)
@@ -361,8 +370,8 @@ class Fitter(Generation):
             "dt": self._dt_text or f"{self._dt!r}*second",
             "n_samples": self.n_samples, "seed": self.seed,
             "stop": {"rounds": n_rounds}, "gate": gate}
-        if self._name:
-            description["name"] = self._name
+        if self._name:  # of the first one; others are called alike
+            description["label" if self._fit else "name"] = self._name
         if optimizer is not None:
             description["optimizer"] = optimizer
         if penalty:
@@ -378,22 +387,26 @@ class Fitter(Generation):
                   metrics: Optional[Mapping[str, Metric]],
                   optimizer: Optional[Optimizer], n_rounds: int,
                   gate: Mapping[str, Any], penalty: Optional[str],
-                  start_iteration: Optional[int]) -> int:
-        """The number of the event that it goes on behind."""
+                  start_iteration: Optional[int]) -> Optional[int]:
+        """The number of the event that it goes on behind; None: nothing to do."""
         assert self._fit is not None and self._sent is not None
         if names != self._sent:
             changed = [name for name in {**names.constants, **names.timed_arrays}
                        if names.constants.get(name) != self._sent.constants.get(name)
                        or names.timed_arrays.get(name)
-                       is not self._sent.timed_arrays.get(name)]
+                       != self._sent.timed_arrays.get(name)]
             raise ChangedFitError(
                 f"the constant '{changed[0]}' is not what it was when the fit began; "
                 "give restart=True to begin anew with it")
-        if self._fit.state == "PAUSED":
-            if not restart:
-                raise WrongStateError(WHEN_PAUSED)
-            self._fit.cancel()
+        state = self._fit.state
+        if state in ("RUNNING", "GATED") and not self._watching:
+            # Left so by a call that lost the coordinator.
+            state = self._fit.pause().state
+        if state == "PAUSED" and n_rounds == 0 and not restart:
+            return None  # not even what is left of a round
         after = self._fit.refresh().message.last_seq
+        if restart:
+            optimizer, penalty = optimizer or Optimizer("de"), penalty or ""
         self._fit.continue_(
             n_rounds, restart=restart, parameters=bounds, metrics=metrics,
             optimizer=optimizer, n_samples=self.n_samples, penalty=penalty,
@@ -402,15 +415,17 @@ class Fitter(Generation):
 
     def _run(self, fit: Fit, after: int, callback: Any) -> None:
         def tell(event: RoundEvent, index: Optional[int]) -> bool:
-            self.iteration += 1
+            self.iteration = fit.spec.start_iteration + event.round + 1
             self._best = best_after(event, fit, self._best)
             if index is None:
                 return False
             return callback(*self._told(fit, event, index)) is True
 
+        self._watching = True
         try:
             run_rounds(fit, after, tell)
         finally:
+            self._watching = False
             _close(callback)
         fit.refresh()
 

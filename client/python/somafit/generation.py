@@ -62,6 +62,9 @@ class Generation:
             if name in self.parameter_names:
                 raise ValueError(f"param_init: '{name}' is a parameter of the fit; "
                                  "give it in params")
+        if params is not None and not isinstance(params, Mapping):
+            raise TypeError(f"params must map each parameter to a value, not "
+                            f"{params!r}")
         if params is None and self._best is None:
             raise NotFittedError("params: there are no best parameters yet; call "
                                  "fit first, or give params")
@@ -80,9 +83,6 @@ class Generation:
 
     def _register(self, frame: Optional[FrameType], params: Any) -> Fit:
         """A fit that is there for its model alone; bounds do not matter to it."""
-        if not isinstance(params, Mapping):
-            raise TypeError(f"params must map each parameter to a value, not "
-                            f"{params!r}")
         for name in self.parameter_names:
             if name not in params:
                 raise ValueError(f"params: the parameter '{name}' is missing")
@@ -97,8 +97,9 @@ class Generation:
             size = Quantity(abs(value) or 1.0, dimension)
             middle = Quantity(value, dimension)
             around[name] = Bounds(middle - size, middle + size)
-        spec = self._spec(self._namespace(frame), around, self._choose_metrics(None),
-                          None, 0, {}, None, None)
+        metrics = self._choose_metrics(None)
+        spec = self._spec(self._namespace(frame, metrics), around, metrics, None, 0,
+                          {}, None, None)
         spec.name = ""
         return self.client.submit(spec, self._dataset).wait()
 

@@ -8,9 +8,10 @@ from typing import Any, Callable, Dict, List, Mapping, Sequence
 import numpy as np
 
 from somafit.dataset import SPIKES
+from somafit.equations import identifiers
 from somafit.metrics import GammaFactor, Metric, MSEMetric, SpikeMetric, \
     TraceMetric, refuse_own
-from somafit.term_metrics import TermMetric
+from somafit.term_metrics import ExpressionMetric, TermMetric
 
 
 def family_of(output: str) -> type:
@@ -72,7 +73,7 @@ def by_output(metric: Any, outputs: List[str], family: Callable[[str], type],
 
 
 def _covered(name: str, metric: TermMetric, outputs: List[str]) -> List[str]:
-    """The outputs that a term of its own name stands for."""
+    """The outputs that a term of its own name compares."""
     refuse_own(metric)
     for each in metric.outputs:
         if each not in outputs:
@@ -81,6 +82,9 @@ def _covered(name: str, metric: TermMetric, outputs: List[str]) -> List[str]:
     if name in outputs:
         raise ValueError(f"metric: {type(metric).__name__} is a term of its own; give "
                          f"it a name that is not an output's, not '{name}'")
+    if isinstance(metric, ExpressionMetric):
+        named = identifiers(metric.expression)
+        return [each for each in outputs if f"{each}_target" in named]
     return metric.outputs
 
 

@@ -12,7 +12,9 @@ import numpy as np
 
 from somafit import unit_table
 from somafit.convert import si, text
+from somafit.fit_spec import timed_array
 from somafit.unit_table import NONE, Dimension, same
+from somafit.v1 import model_pb2
 
 _KNOWN = {"exp", "expm1", "exprel", "sin", "cos", "tan", "sinh", "cosh", "tanh",
           "arcsin", "arccos", "arctan", "log", "log10", "log1p", "sqrt", "abs",
@@ -41,10 +43,11 @@ class TimedArray:
 
 
 class Namespace(NamedTuple):
-    """What names mean: constants as text in SI, and staircases."""
+    """What names mean: constants as text in SI, and staircases; to be compared by
+    value."""
 
     constants: Dict[str, str]
-    timed_arrays: Dict[str, Any]
+    timed_arrays: Dict[str, model_pb2.TimedArray]
 
 
 def capture(names: Iterable[str], frame: Optional[FrameType],
@@ -57,10 +60,14 @@ def capture(names: Iterable[str], frame: Optional[FrameType],
     if frame is not None:
         scopes = [frame.f_locals, frame.f_globals]
     for name in sorted(names):
-        if name in _KNOWN or name.startswith(("_", "xi")) or keyword.iskeyword(name):
+        if (name in _KNOWN or name == "xi" or name.startswith(("_", "xi_"))
+                or keyword.iskeyword(name)):
             continue
         if given is not None and name in given:
-            if not _add(found, name, given[name]):
+            value = given[name]
+            if isinstance(value, str):
+                found.constants[name] = text(*si(value, f"namespace['{name}']"))
+            elif not _add(found, name, value):
                 raise TypeError(f"namespace['{name}'] is no constant: "
                                 f"{given[name]!r}")
             continue
@@ -85,7 +92,7 @@ def _add(found: Namespace, name: str, value: Any) -> bool:
         return True
     if not isinstance(value, type) and hasattr(value, "values") and hasattr(
             value, "dt") and not hasattr(value, "columns"):
-        found.timed_arrays[name] = value
+        found.timed_arrays[name] = timed_array(name, value)
         return True
     return False
 

@@ -31,6 +31,12 @@ def split(value: Any) -> Tuple[Number, Dimension]:
     either; a list's members must agree."""
     if isinstance(value, Quantity):
         return value.value, value.dim
+    if isinstance(value, np.ndarray) and type(value) is not np.ndarray:
+        if is_foreign(value):
+            from somafit.convert import si
+            return si(value, "quantity")
+        if isinstance(value, np.ma.MaskedArray):
+            value = value.astype(float).filled(np.nan)
     if isinstance(value, (list, tuple)) and any(
             isinstance(each, (Quantity, list, tuple)) for each in value):
         parts = [split(each) for each in value]
@@ -45,6 +51,12 @@ def split(value: Any) -> Tuple[Number, Dimension]:
         raise TypeError(f"{value!r} is neither a number nor a quantity")
     return (float(number) if number.ndim == 0 else
             number.astype(np.float64, copy=False)), NONE
+
+
+def is_foreign(value: Any) -> bool:
+    """Whether it is a quantity of Brian 2 or of the package `quantities`."""
+    return (hasattr(getattr(value, "dim", None), "get_dimension")
+            or hasattr(value, "dimensionality") and hasattr(value, "simplified"))
 
 
 def make(value: Any, dimension: Dimension) -> Any:
@@ -138,9 +150,10 @@ class Quantity:
         for index in range(len(self)):
             yield self[index]
 
-    def __array__(self, dtype: Any = None) -> np.ndarray:
+    def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
         """SI values: what plotting and data frames see."""
-        return np.asarray(self.value, dtype=dtype)
+        values = np.asarray(self.value, dtype=dtype)
+        return values.copy() if copy else values
 
     def __float__(self) -> float:
         if not self.is_dimensionless:

@@ -10,8 +10,7 @@ from somafit.errors import FitStoppedError, SomafitError, WrongStateError
 from somafit.fit import Fit
 from somafit.watch import RoundEvent, StateEvent
 
-WHEN_PAUSED = ("The fit is paused: server_fit.resume() goes on with it, "
-               "fit(restart=True) begins anew.")
+_DRAIN_SECONDS = 30.0  # for events that came before an interruption
 
 # What a round is told to: it, and its number within this call, None where no
 # callback is to be called. Whether the fit is to stop.
@@ -21,7 +20,7 @@ Tell = Callable[[RoundEvent, Optional[int]], bool]
 def run_rounds(fit: Fit, after: int, tell: Tell) -> None:
     """Tells of each round behind the event `after`. Whatever ends it early, Ctrl-C
     or an exception of the callback, ends or pauses the fit too."""
-    index, seq, stop = 0, after, False
+    index, seq, stop, stage = 0, after, False, fit.message.stage
     waiting: Optional[RoundEvent] = None
     try:
         for event in fit.watch(after):
@@ -29,6 +28,8 @@ def run_rounds(fit: Fit, after: int, tell: Tell) -> None:
             if isinstance(event, StateEvent):
                 _look_at(event, stop)
                 continue
+            if event.stage != stage:
+                continue  # points that somebody evaluated meanwhile
             waiting = event if event.gated else None
             stop = tell(event, index)
             if event.gated:
@@ -38,7 +39,8 @@ def run_rounds(fit: Fit, after: int, tell: Tell) -> None:
         state = _end_early(fit, waiting, seq, tell)
         if isinstance(error, KeyboardInterrupt):
             print(f"Interrupted after {index} rounds; what was simulated is kept. "
-                  + (WHEN_PAUSED if state == "PAUSED" else
+                  + (f"{fit.name} could not be paused, and may go on by itself."
+                     if state in ("", "RUNNING", "GATED") else
                      "fit() goes on from there."), file=sys.stderr)
         raise
 
@@ -72,15 +74,17 @@ def _answer(fit: Fit, event: RoundEvent, stop: bool) -> None:
 
 def _end_early(fit: Fit, waiting: Optional[RoundEvent], seq: int, tell: Tell) -> str:
     """Nothing goes on behind the back of who was interrupted. Stops behind a round,
-    so that the fit can be continued; where no round waits to be answered, or it
-    takes too long (Ctrl-C again), pauses. The fit's state."""
+    or pauses, where no round waits to be answered, or it takes too long (Ctrl-C
+    again): either way the fit can be continued. The fit's state, "" if unknown."""
+    stage = fit.message.stage
     try:
         state = fit.state
         if waiting is not None and state == "GATED":
             fit.ack(waiting, stop=True)
         elif fit.spec.gate.enabled and state in ("RUNNING", "GATED"):
             for event in fit.watch(seq):
-                if isinstance(event, RoundEvent):
+                seq = event.seq
+                if isinstance(event, RoundEvent) and event.stage == stage:
                     tell(event, None)
                     if event.gated:
                         fit.ack(event, stop=True)
@@ -91,6 +95,13 @@ def _end_early(fit: Fit, waiting: Optional[RoundEvent], seq: int, tell: Tell) ->
     except SomafitError:
         pass  # the coordinator is away, or the fit has ended meanwhile
     try:
+        # Rounds that were complete by then.
+        last = fit.refresh().message.last_seq
+        for event in fit.watch(seq, _DRAIN_SECONDS) if seq < last else ():
+            if isinstance(event, RoundEvent) and event.stage == stage:
+                tell(event, None)
+            if event.seq >= last:
+                break
         return fit.state
     except SomafitError:
         return ""

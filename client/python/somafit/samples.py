@@ -9,12 +9,14 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
-from somafit.errors import SomafitError
+from somafit.convert import si
+from somafit.errors import DimensionMismatchError, SomafitError
+from somafit.unit_table import NONE, Dimension, formula, same
 from somafit.v1 import fit_pb2, fit_service_pb2
 
 PAGE = 5000
 _DEADLINE = 300.0  # of a page [s]
-Range = Union[float, Tuple[Optional[float], Optional[float]]]
+Range = Union[Any, Tuple[Any, Any]]  # (least, greatest), or the greatest
 
 
 def status_text(status: int) -> str:
@@ -107,9 +109,10 @@ def join(pages: List[SampleTable]) -> SampleTable:
 def list_request(name: str, stage: Optional[int] = None,
                  status: Union[str, Sequence[str]] = (),
                  ranges: Optional[Mapping[str, Range]] = None,
-                 order_by: str = "", trace_errors: bool = False,
-                 page: int = PAGE) -> fit_service_pb2.ListSamplesRequest:
-    """ValueError for what cannot be asked."""
+                 order_by: str = "", trace_errors: bool = False, page: int = PAGE,
+                 dimensions: Optional[Mapping[str, Dimension]] = None
+                 ) -> fit_service_pb2.ListSamplesRequest:
+    """ValueError for what cannot be asked. `dimensions` of columns, where known."""
     request = fit_service_pb2.ListSamplesRequest(
         name=name, page_size=page, order_by=order_by or "",
         trace_errors=trace_errors)
@@ -126,23 +129,42 @@ def list_request(name: str, stage: Optional[int] = None,
         low, high = limits if isinstance(limits, (tuple, list)) and len(
             limits) == 2 else (None, limits)
         added = request.ranges.add(column=column)
+        dimension = (dimensions or {}).get(column, NONE)
         if low is not None:
-            added.minimum = float(low)
+            added.minimum = _limit(low, column, dimension)
         if high is not None:
-            added.maximum = float(high)  # type: ignore[arg-type]
+            added.maximum = _limit(high, column, dimension)
     return request
 
 
+def _limit(value: Any, column: str, dimension: Dimension) -> float:
+    number, found = si(value, f"ranges['{column}']")
+    if np.ndim(number):
+        raise TypeError(f"ranges['{column}']: give (least, greatest), not {value!r}")
+    if not same(found, NONE) and not same(found, dimension):
+        raise DimensionMismatchError(f"ranges['{column}'] is in {formula(found)}, but "
+                                     f"the column is in {formula(dimension)}")
+    return float(number)
+
+
 def pages(connection: Any, request: fit_service_pb2.ListSamplesRequest,
-          n_parameters: int, n_outputs: int) -> Iterator[SampleTable]:
-    """All samples that `request` asks for, a page at a time; never more than one
-    is held here. The last may be empty."""
+          n_parameters: int, n_outputs: int, limit: Optional[int] = None
+          ) -> Iterator[SampleTable]:
+    """All samples that `request` asks for, or the first `limit` of them, a page at a
+    time; never more than one is held here. The last may be empty."""
     request = type(request).FromString(request.SerializeToString())
+    if limit is not None:
+        request.page_size = max(1, min(request.page_size, limit))
+    left = limit
     while True:
         # What is ordered may take a while to be found.
         reply = connection.call("ListSamples", request, deadline=_DEADLINE)
-        yield table_of(reply.samples, n_parameters, n_outputs)
-        if not reply.next_page_token:
+        table = table_of(reply.samples, n_parameters, n_outputs)
+        if left is not None:
+            table = table.rows(slice(left))
+            left -= len(table)
+        yield table
+        if not reply.next_page_token or left == 0:
             return
         request.page_token = reply.next_page_token
 

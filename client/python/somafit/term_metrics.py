@@ -11,7 +11,7 @@ from somafit.v1 import fit_pb2
 
 
 class TermMetric(Metric):
-    """Base. `outputs`: the outputs that this term stands for, which then need no
+    """Base. `outputs`: the outputs that this term compares, which then need no
     metric of their own."""
 
     def __init__(self, outputs: Sequence[str] = (), t_start: Any = None,
@@ -29,7 +29,8 @@ class TermMetric(Metric):
 
 class ExpressionMetric(TermMetric):
     """An error of each step in the model language, ``"abs(v - v_target)"``, of
-    variables, targets, parameters and constants; in the mean over steps.
+    variables, targets, parameters and constants; in the mean over steps. An output
+    whose target it names needs no metric of its own.
 
     unit: of the expression, as text, "volt"; none is a plain number.
     reduction: "mean", or "sum", "max", "last".
@@ -39,8 +40,8 @@ class ExpressionMetric(TermMetric):
     _normalization_dim: Any = None
 
     def __init__(self, expression: str, unit: Optional[str] = None,
-                 reduction: str = "mean", outputs: Sequence[str] = (),
-                 t_start: Any = None, normalization: Any = 1) -> None:
+                 reduction: str = "mean", t_start: Any = None,
+                 normalization: Any = 1) -> None:
         if not isinstance(expression, str) or not expression.strip():
             raise TypeError(f"expression must be text, not {expression!r}")
         if reduction not in ("mean", "sum", "max", "last"):
@@ -48,7 +49,7 @@ class ExpressionMetric(TermMetric):
                              "sum, max, last")
         self.expression = expression
         chosen = {} if reduction == "mean" else {reduction: "true"}
-        super().__init__(outputs, t_start, normalization, expression=expression,
+        super().__init__((), t_start, normalization, expression=expression,
                          unit=unit, **chosen)
 
 

@@ -34,9 +34,9 @@ class TraceFitter(Fitter):
             **params: Any) -> Tuple[Optional[Dict[str, Any]], Any]:
         """Simulates `n_rounds` rounds and returns (best_params, best_error).
 
-        optimizer: default differential evolution, or the one of the fit so far.
+        optimizer: default differential evolution; of a fit that goes on, its own.
         metric: a TraceMetric for all outputs, or {output: metric}; default the mean
-            of squared differences, or that of the fit so far.
+            of squared differences; of a fit that goes on, its own.
         callback: "text", "progressbar", None, or what is called after each round
             with (params, errors, best_params, best_error, index, additional_info);
             True stops the fit in that round.
@@ -44,13 +44,14 @@ class TraceFitter(Fitter):
             without it a call goes on where the last one ended, and changing them
             is a ChangedFitError.
         start_iteration: what the model calls `iteration` in the first round.
-        penalty: as in the constructor, for this fit.
+        penalty: as in the constructor, and in place of it until a restart.
         level: how many frames above the caller's the constants are.
         params: ``name=[low, high]`` for each parameter, as pairs of quantities,
             texts, plain SI numbers, or Bounds; in `bounds` where a name is taken.
 
         Interrupted by Ctrl-C, or by an exception of the callback, the fit is ended
-        at the coordinator, what was simulated stays, and another call goes on.
+        behind a round or paused, what was simulated stays, and another call goes
+        on; the round that was under way is then the first of its rounds.
         """
         return self._fit_rounds(sys._getframe(1 + level), optimizer, metric,
                                 n_rounds, callback, restart, start_iteration,

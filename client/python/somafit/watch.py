@@ -129,6 +129,9 @@ def watch(connection: Connection, name: str, units: FitUnits, after_seq: int,
                     deadline is not None and time.monotonic() >= deadline):
                 raise
             lost = error
+        except KeyboardInterrupt:
+            connection.leave_channel()
+            raise
         finally:
             remove()
             if stream is not None:

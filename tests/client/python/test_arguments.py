@@ -310,3 +310,25 @@ def test_a_list_of_metrics_is_deprecated(fitter):
 def test_warnings_of_the_coordinator_are_shown(fitter):
     with pytest.warns(somafit.SomafitWarning, match="reset"):
         fitter(threshold="v > -20*mV").fit(n_rounds=0, callback=None, **BOUNDS)
+
+
+def test_texts_in_a_namespace(fitter):
+    fit, texts = fitter(), fitter(namespace={"El": "-(60 + 5)*mV", "C": "200*pF"})
+    for each in (fit, texts):
+        each.fit(n_rounds=1, callback=None, **BOUNDS)
+    assert texts.results() == fit.results()
+    with pytest.raises(ValueError, match="namespace.*'C'"):
+        fitter(namespace={"El": -65 * mV, "C": "much"}).fit(**BOUNDS)
+
+
+@pytest.mark.parametrize("rounds", [float("inf"), float("nan"), -1, 1.5])
+def test_rounds_are_whole(fitter, rounds):
+    with pytest.raises(ValueError, match="n_rounds is .*whole number"):
+        fitter().fit(n_rounds=rounds, callback=None, **BOUNDS)
+
+
+def test_params_are_one_point(fitter):
+    fit = fitter()
+    fit.fit(n_rounds=1, callback=None, **BOUNDS)
+    with pytest.raises(TypeError, match="params must map"):
+        fit.generate(params=[{"g": 1 * nS}, {"g": 2 * nS}])

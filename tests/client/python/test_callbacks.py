@@ -104,7 +104,7 @@ def test_ctrl_c_ends_the_fit_and_leaves_it_usable(fitter, capsys):
 
 
 def test_ctrl_c_while_a_round_is_simulated(fitter, monkeypatch):
-    """A gated fit ends behind that round, another one is paused."""
+    """A gated fit ends behind that round, another one is paused: both go on."""
     watch = somafit.Fit.watch
 
     def interrupted(self, *arguments):
@@ -114,18 +114,24 @@ def test_ctrl_c_while_a_round_is_simulated(fitter, monkeypatch):
             if getattr(event, "round", None) == 1:
                 raise KeyboardInterrupt
 
-    for callback, state, again in ((lambda *_: None, "SUCCEEDED", {}),
-                                   (None, "PAUSED", {"restart": True})):
+    for callback, state in ((lambda *_: None, "SUCCEEDED"), (None, "PAUSED")):
         fit = fitter()
         monkeypatch.setattr(somafit.Fit, "watch", interrupted)
         with pytest.raises(KeyboardInterrupt):
             fit.fit(n_rounds=5000, callback=callback, **BOUNDS)
         assert fit.server_fit.state == state
         assert fit.best_params is not None and fit.results()
-        if state == "PAUSED":
-            with pytest.raises(somafit.WrongStateError, match="restart=True"):
-                fit.fit(n_rounds=1, callback=None)
-        fit.fit(n_rounds=1, callback=None, **again)
+        # Nothing that is known there is unknown here.
+        rounds = fit.server_fit.rounds
+        assert fit.iteration == rounds and fit.best_error == fit.server_fit.best_error
+        fit.fit(n_rounds=0, callback=None)
+        assert fit.server_fit.rounds == rounds
+        fit.fit(n_rounds=2, callback=None)
+        assert fit.iteration == fit.server_fit.rounds == rounds + 2
+        whole = fitter()
+        whole.fit(n_rounds=rounds + 2, callback=None, **BOUNDS)
+        assert whole.results("csv") == fit.results("csv")
+        assert whole.best_objective_errors == fit.best_objective_errors
         assert fit.generate_traces().shape == (2, 50)
 
 

@@ -6,7 +6,7 @@ import pytest
 import somafit
 from somafit import (Bounds, ChangedFitError, DifferentialEvolution, MAEMetric,
                      MSEMetric, OnlineTraceFitter, TraceFitter)
-from somafit.units import mV, ms, nS
+from somafit.units import mV, ms, nA, nS
 
 from conftest import BOUNDS, PASSIVE, passive
 
@@ -105,6 +105,62 @@ def iterating(client, **changes):
         penalty="seen", **changes))
 
 
+def test_what_a_restart_leaves_out_is_the_default(fitter):
+    fit = fitter(model=PASSIVE + "a = 1*mV**2 : volt**2\nb = 2*a : volt**2\n",
+                 penalty="a")
+    quiet(fit, 1, optimizer=somafit.RandomSearch(), penalty="b", **BOUNDS)
+    quiet(fit, 1)  # goes on with its own
+    assert fit.server_fit.spec.penalty == "b" and len(fit.results()) == 24
+    quiet(fit, 1, restart=True)
+    spec = fit.server_fit.spec
+    assert (spec.optimizer.name, spec.penalty) == ("de", "a")
+    fit.penalty = None
+    quiet(fit, 1, restart=True)
+    assert fit.server_fit.spec.penalty == ""
+
+
+def test_a_paused_fit_begins_anew(fitter):
+    fit = fitter()
+    quiet(fit, 1, **BOUNDS)
+    fit.server_fit.continue_(100000)
+    fit.server_fit.pause()
+    # Refused, and still there.
+    with pytest.raises(ValueError):
+        quiet(fit, 1, restart=True, metric=MSEMetric(normalization=1 * ms))
+    assert fit.server_fit.state == "PAUSED"
+    quiet(fit, 1, restart=True, **NARROW)
+    assert len(fit.results()) == 12 and fit.iteration == 1
+
+
+@pytest.mark.parametrize("gate", [False, True])
+def test_what_was_left_running_is_taken_up(fitter, gate):
+    """As by a call that lost the coordinator."""
+    fit = fitter()
+    quiet(fit, 1, **BOUNDS)
+    fit.server_fit.continue_(100000, gate={"enabled": gate})
+    quiet(fit, 3)
+    rounds = fit.iteration
+    whole = fitter()
+    quiet(whole, rounds, **BOUNDS)
+    assert fit.results("csv") == whole.results("csv")
+    assert fit.best_objective_errors == whole.best_objective_errors
+
+
+def test_points_evaluated_meanwhile_are_no_rounds(fitter):
+    """A fit that somebody pauses, evaluates and resumes while it is watched."""
+    fit, seen = fitter(), []
+
+    def callback(*told):
+        seen.append(len(told[0]))
+        if told[4] == 1:
+            other = fit.client.reattach(fit.server_fit.name)
+            other.pause()
+            other.evaluate({"g": 5 * nS})
+
+    fit.fit(n_rounds=4, callback=callback, **BOUNDS)
+    assert seen == [12] * 4 and fit.iteration == 4
+
+
 def test_iteration_counts_on(client):
     fit = iterating(client)
     quiet(fit, 2, **BOUNDS)
@@ -156,7 +212,7 @@ def test_after_a_stop_or_an_interruption_it_goes_on(fitter):
 def test_constants_that_change(client):
     El = -65 * mV  # noqa: F841
     C = 200e-12 * (1 * somafit.units.farad)  # noqa: F841
-    fit = TraceFitter(**passive(client=client, namespace=None))
+    fit = TraceFitter(**passive(client=client, namespace=None, name="constants"))
     fit.fit(n_rounds=1, callback=None, **BOUNDS)
     first = fit.server_fit.name
     El = -60 * mV  # noqa: F841
@@ -165,6 +221,7 @@ def test_constants_that_change(client):
     fit.fit(n_rounds=1, callback=None, restart=True)
     # Another model is another fit; the first one stays.
     assert fit.server_fit.name != first and len(fit.results()) == 12
+    assert fit.server_fit.name.startswith("fits/constants-")
     assert client.fit(first).rounds == 1
 
     def elsewhere():  # where El and C are not variables
@@ -172,6 +229,19 @@ def test_constants_that_change(client):
 
     elsewhere()
     assert fit.iteration == 2
+
+
+def test_staircases_are_compared_by_value(client):
+    fit = TraceFitter(**passive(
+        client=client, model=PASSIVE.replace("+ I", "+ I + more(t)"), method="euler"))
+    for size, rounds in ((1, 1), (1, 2), (2, None)):
+        more = somafit.TimedArray([0, size] * nA, dt=1 * ms)  # noqa: F841
+        if rounds is None:
+            with pytest.raises(ChangedFitError, match="'more'"):
+                fit.fit(callback=None)
+            continue
+        fit.fit(callback=None, **BOUNDS)
+        assert fit.iteration == rounds
 
 
 def test_through_the_client(client, fitter):

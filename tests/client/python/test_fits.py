@@ -79,7 +79,7 @@ def test_constants_come_from_where_fit_is_called(client):
         assert constants["El"] == expected
     # A constant that is given comes first.
     fit = TraceFitter(**passive(client=client, namespace={"El": "x"}))
-    with pytest.raises(TypeError, match="El"):
+    with pytest.raises(ValueError, match="El"):
         fit.fit(**BOUNDS)
 
 

@@ -71,6 +71,26 @@ def test_terms_of_their_own_name(client):
         assert list(spec.outputs) == group and len(spec.options) == len(options)
 
 
+def test_an_expression_alone(fitter):
+    """It stands for outputs whose targets it names; constants are the caller's."""
+    tolerance = 2 * mV  # noqa: F841
+    fit = fitter()
+    fit.fit(metric={"own": somafit.ExpressionMetric("abs(v - v_target)/tolerance")},
+            n_rounds=1, callback=None, **BOUNDS)
+    mean = np.abs(fit.generate() - fit.output[0]).mean()
+    assert list(fit.best_objective_errors) == ["own"]
+    assert fit.best_error == pytest.approx(mean / (2 * mV))
+    tolerance = 3 * mV  # noqa: F841
+    fit.fit(n_rounds=1, callback=None)  # without the metric, nobody needs it
+    scaled = fitter()
+    scaled.fit(metric={"own": somafit.ExpressionMetric(
+        "abs(v - v_target)", unit="volt", normalization=2 * mV)}, n_rounds=1,
+        callback=None, **BOUNDS)
+    raw = scaled.best_objective_errors["own"]
+    assert raw.has_same_dimensions(mV) and raw / (2 * mV) == pytest.approx(
+        scaled.best_error)
+
+
 @pytest.mark.parametrize("said, error, metric", [
     ("x1.*has none", ValueError,
      {"v": metrics.MSEMetric(), "own": somafit.ExpressionMetric("v/mV")}),

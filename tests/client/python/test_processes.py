@@ -250,3 +250,30 @@ def test_programs_that_are_not_there(monkeypatch, tmp_path):
     with pytest.raises(somafit.ConnectionLostError,
                        match="(?s)exit status 3.*out of luck"):
         somafit.Client()
+
+
+def test_ctrl_c_at_any_moment():
+    """Also within gRPC, whose locks it may leave locked."""
+    process = start("""
+        import signal, threading
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        client = somafit.Client(workers=1)
+        fitter = somafit.TraceFitter(**passive(client=client))
+        fitter.fit(n_rounds=0, callback=None, **BOUNDS)
+        for i in range(12):
+            threading.Timer(0.05 + 0.02*i, os.kill,
+                            (os.getpid(), signal.SIGINT)).start()
+            try:
+                fitter.fit(n_rounds=100000, callback=None)
+            except KeyboardInterrupt:
+                pass
+        fitter.fit(n_rounds=1, callback=None)
+        whole = somafit.TraceFitter(**passive(client=client))
+        whole.fit(n_rounds=fitter.iteration, callback=None, **BOUNDS)
+        print(whole.results("csv") == fitter.results("csv"), flush=True)
+        """)
+    try:
+        out, err = process.communicate(timeout=90)
+    finally:
+        process.kill()
+    assert out.split() == ["True"], (out, err)

@@ -195,3 +195,21 @@ def test_tables_are_cut_and_joined():
     full = dataclasses.replace(table, penalty=np.ones(3))
     empty = table.rows(slice(0))
     assert len(join([full, empty]).penalty) == 3 and len(join([empty])) == 0
+
+
+def test_limits_and_ranges_with_units(fitter):
+    fit = fitter()
+    fit.fit(n_rounds=3, callback=None, **BOUNDS)
+    best = fit.results(order_by="total_error", limit=5)
+    assert len(best) == 5 and best[0]["error"] == fit.best_error
+    assert fit.results("csv", limit=5).count("\n") == 6
+    assert len(fit.results("dict", limit=0)["g"]) == 0
+    assert len(list(fit.server_fit.pages(limit=20, page=8))) == 3
+    plain = fit.results("csv", ranges={"g": (1e-8, 5e-8)})
+    assert 1 < plain.count("\n") < 37
+    assert plain == fit.results("csv", ranges={"g": (10 * nS, "50*nS")})
+    assert fit.results(ranges={"total_error": fit.best_error}) == best[:1]
+    with pytest.raises(somafit.DimensionMismatchError, match="ranges.*'g'"):
+        fit.results(ranges={"g": (1 * mV, None)})
+    with pytest.raises(TypeError, match="ranges.*'g'"):
+        fit.results(ranges={"g": [1, 2, 3] * nS})

@@ -7,6 +7,7 @@ import pytest
 
 from somafit import TimedArray
 from somafit.equations import Equations, identifiers
+from somafit.fit_spec import timed_array
 from somafit.namespace import capture
 from somafit.number_text import json_number, shortest_text
 from somafit.unit_table import NONE, VOLT
@@ -54,12 +55,17 @@ def test_constants_come_from_the_callers_frame():
     found = capture({"El", "C", "_hidden", "function", "nowhere", "text", "exp",
                      "t", "mV", "stimulus", "I"}, sys._getframe())
     assert found.constants == {"C": "200.0", "El": "-0.065*volt"}
-    assert found.timed_arrays == {"stimulus": stimulus}
+    assert found.timed_arrays == {"stimulus": timed_array("stimulus", stimulus)}
     # What is given comes first.
     assert capture({"El"}, sys._getframe(), {"El": 5 * nS}).constants == {
         "El": f"{(5 * nS).value!r}*siemens"}
-    with pytest.raises(TypeError, match="El"):
-        capture({"El"}, None, {"El": "text"})
+    assert capture({"El"}, None, {"El": "-65*mV"}).constants == {
+        "El": "-0.065*volt"}
+    for wrong, error in (("text", ValueError), ([1], TypeError), (None, TypeError)):
+        with pytest.raises(error, match="El"):
+            capture({"El"}, None, {"El": wrong})
+    xi0, xi, xi_1 = 1, 2, 3  # noqa: F841
+    assert capture({"xi0", "xi", "xi_1"}, sys._getframe()).constants == {"xi0": "1.0"}
     assert capture({"El"}, None).constants == {}
     local = np.float32(2)  # noqa: F841
     array = np.ones(3)  # noqa: F841

@@ -136,3 +136,19 @@ def test_quantities_of_brian():
     assert get_dimensions(1 * brian2.uF / brian2.cm**2) == get_dimensions(
         uF / cm**2)
     assert quantity(pF * 2, "x") == 2 * pF
+
+
+def test_quantities_of_others_beside_ours():
+    pq = pytest.importorskip("quantities")
+    brian2 = pytest.importorskip("brian2")
+    for other in (3 * pq.nA, 3 * brian2.nA, np.array([3.0]) * brian2.nA):
+        assert abs(2 * mV * other / (6 * mV * nA) - 1) < 1e-12
+        with pytest.raises(DimensionMismatchError):
+            2 * mV + other
+    assert abs((3 * pq.nA) * (2 * mV) / (6 * mV * nA) - 1) < 1e-12
+    assert 2 * mV + 3 * brian2.mV == 5 * mV
+
+
+def test_masked_points_are_missing():
+    masked = np.ma.array([1, 2, 3], mask=[False, True, False])
+    np.testing.assert_array_equal(np.asarray(mV * masked), [1e-3, np.nan, 3e-3])
