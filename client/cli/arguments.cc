@@ -141,9 +141,10 @@ absl::StatusOr<v1::ListSamplesRequest> RequestOf(const SampleOptions& options,
     if (!v1::SampleStatus_Parse(
             absl::StrCat("SAMPLE_STATUS_", absl::AsciiStrToUpper(text)),
             &status)) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          "--status \"", text,
-          "\" is none of ok, nonfinite, failed, drawn, cancelled"));
+      return absl::InvalidArgumentError(
+          absl::StrCat("--status \"", text,
+                       "\" is none of ok, nonfinite, failed, drawn, cancelled, "
+                       "abandoned"));
     }
     request.add_status(status);
   }

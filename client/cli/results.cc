@@ -81,8 +81,8 @@ void AddResults(CLI::App& app, Action* action) {
       ->allow_extra_args(false);
   command
       ->add_option("--status", options->samples.status,
-                   "Only samples that are ok, nonfinite, failed, drawn or "
-                   "cancelled (repeatable)")
+                   "Only samples that are ok, nonfinite, failed, drawn, "
+                   "cancelled or abandoned (repeatable)")
       ->type_name("STATUS")
       ->take_all()
       ->allow_extra_args(false);

@@ -32,6 +32,8 @@ v1::SampleStatus ToProto(SampleStatus status) {
       return v1::SAMPLE_STATUS_FAILED;
     case SampleStatus::kCancelled:
       return v1::SAMPLE_STATUS_CANCELLED;
+    case SampleStatus::kAbandoned:
+      return v1::SAMPLE_STATUS_ABANDONED;
   }
   return v1::SAMPLE_STATUS_UNSPECIFIED;
 }
@@ -48,6 +50,8 @@ absl::StatusOr<SampleStatus> FromProto(v1::SampleStatus status) {
       return SampleStatus::kFailed;
     case v1::SAMPLE_STATUS_CANCELLED:
       return SampleStatus::kCancelled;
+    case v1::SAMPLE_STATUS_ABANDONED:
+      return SampleStatus::kAbandoned;
     default:
       return absl::InvalidArgumentError(
           absl::StrCat("sample status ", static_cast<int>(status),
@@ -59,6 +63,7 @@ v1::SampleResult ToProto(int64_t sample, const Evaluation& evaluation) {
   v1::SampleResult message;
   message.set_sample(sample);
   message.set_status(ToProto(evaluation.status));
+  if (evaluation.status == SampleStatus::kAbandoned) return message;
   message.set_total_error(evaluation.total_error);
   message.mutable_output_error()->Add(evaluation.output_errors.begin(),
                                       evaluation.output_errors.end());
@@ -86,7 +91,8 @@ absl::StatusOr<Evaluation> FromProto(const v1::SampleResult& message,
     return absl::InvalidArgumentError(
         absl::StrCat("result of sample ", sample, " has status ",
                      std::string(SampleStatusName(result.status)),
-                     ", which is no result; report ok, nonfinite or failed"));
+                     ", which is no result; report ok, nonfinite, failed or "
+                     "abandoned"));
   }
   constexpr size_t kMaxReason = 200;
   if (message.reason().size() > kMaxReason) {
@@ -97,8 +103,9 @@ absl::StatusOr<Evaluation> FromProto(const v1::SampleResult& message,
   result.reason = message.reason();
   if (message.has_penalty()) result.penalty = message.penalty();
   const double nan = std::numeric_limits<double>::quiet_NaN();
-  if (result.status == SampleStatus::kFailed &&
-      message.output_error().empty() &&
+  const bool may_be_without = result.status == SampleStatus::kFailed ||
+                              result.status == SampleStatus::kAbandoned;
+  if (may_be_without && message.output_error().empty() &&
       message.output_error_normalized().empty() &&
       message.trace_error().empty()) {
     result.total_error = nan;

@@ -447,6 +447,7 @@ absl::StatusOr<FitSpec> FromProto(const v1::FitSpec& message) {
   if (message.execution().max_attempts() != 0) {
     spec.execution.max_attempts = message.execution().max_attempts();
   }
+  spec.execution.abandon = message.execution().abandon();
   return spec;
 }
 
@@ -481,6 +482,7 @@ v1::FitSpec ToProto(const FitSpec& spec) {
   message.mutable_execution()->set_task_timeout_seconds(
       spec.execution.task_timeout_s);
   message.mutable_execution()->set_max_attempts(spec.execution.max_attempts);
+  message.mutable_execution()->set_abandon(spec.execution.abandon);
   message.set_penalty(spec.penalty);
   message.set_start_iteration(spec.start_iteration);
   return message;

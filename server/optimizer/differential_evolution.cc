@@ -51,6 +51,18 @@ class DifferentialEvolution final : public Optimizer {
     return points;
   }
 
+  // A child that is worse than the parent is forgotten. Parents can only become
+  // better within a round.
+  std::vector<double> Limits(int64_t count,
+                             double /*best_error*/) const override {
+    std::vector<double> limits(static_cast<size_t>(count), kInfinity);
+    if (members_.size() < population_) return limits;
+    for (size_t i = 0; i < limits.size(); ++i) {
+      limits[i] = members_[(n_told_ + i) % population_].error;
+    }
+    return limits;
+  }
+
   // The k-th point since the start competes with member k mod population.
   void Tell(std::span<const Told> round) override {
     for (const Told& told : round) {
@@ -176,6 +188,7 @@ const OptimizerEntry kDifferentialEvolution = {
       .maximum = 1}},
     [](const OptimizerConfig& config) -> std::unique_ptr<Optimizer> {
       return std::make_unique<DifferentialEvolution>(config);
-    }};
+    },
+    true};
 
 }  // namespace somafit

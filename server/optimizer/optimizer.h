@@ -34,6 +34,14 @@ class Optimizer {
   // `random`.
   virtual std::vector<std::vector<double>> Ask(int64_t count,
                                                RandomStream& random) const = 0;
+  // Of the next `count` points that Ask gives: errors above which it makes no
+  // difference to Tell how large they are, or that there are none; infinite
+  // where it does. `best_error` is the stage's best so far, above which no
+  // error matters to anybody else. Empty: every error matters.
+  virtual std::vector<double> Limits(int64_t /*count*/,
+                                     double /*best_error*/) const {
+    return {};
+  }
   // Learns from a round: all points of one Ask, in the order in which Ask gave
   // them.
   virtual void Tell(std::span<const Told> round) = 0;
@@ -53,6 +61,7 @@ struct OptimizerEntry {
   std::string_view name, summary;
   std::vector<OptionSpec> options;
   std::unique_ptr<Optimizer> (*make)(const OptimizerConfig& config);
+  bool has_limits = false;  // Limits are not empty
 };
 
 // All optimizers, in the order in which they are shown.

@@ -25,6 +25,10 @@ class RandomSearch final : public Optimizer {
     return points;
   }
 
+  std::vector<double> Limits(int64_t count, double best_error) const override {
+    return std::vector<double>(static_cast<size_t>(count), best_error);
+  }
+
   void Tell(std::span<const Told>) override {}
 
   std::string Snapshot() const override {
@@ -54,6 +58,7 @@ const OptimizerEntry kRandomSearch = {
     {},
     [](const OptimizerConfig& config) -> std::unique_ptr<Optimizer> {
       return std::make_unique<RandomSearch>(config);
-    }};
+    },
+    true};
 
 }  // namespace somafit

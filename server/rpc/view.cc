@@ -203,6 +203,7 @@ v1::Task ToProto(const Task& task) {
   for (const std::vector<double>& point : task.points) {
     message.mutable_points()->Add(point.begin(), point.end());
   }
+  message.mutable_limits()->Add(task.limits.begin(), task.limits.end());
   v1::Experiment* experiment = message.mutable_experiment();
   experiment->set_model(task.model_hash);
   experiment->set_dataset(task.dataset_hash);

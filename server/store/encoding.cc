@@ -121,7 +121,8 @@ absl::StatusOr<FitState> DecodeFitState(std::string_view text) {
 absl::StatusOr<SampleStatus> DecodeSampleStatus(std::string_view text) {
   for (const SampleStatus status :
        {SampleStatus::kDrawn, SampleStatus::kOk, SampleStatus::kNonfinite,
-        SampleStatus::kFailed, SampleStatus::kCancelled}) {
+        SampleStatus::kFailed, SampleStatus::kCancelled,
+        SampleStatus::kAbandoned}) {
     if (SampleStatusName(status) == text) return status;
   }
   return Unreadable("status of a sample", text);

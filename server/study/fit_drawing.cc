@@ -21,6 +21,13 @@ constexpr int64_t kSlice = 4096;
 
 }  // namespace
 
+void FitRun::LimitRound() {
+  if (!record_.spec.execution.abandon || !search_round_ || !optimizer_) return;
+  search_round_->SetLimits(
+      optimizer_->Limits(search_round_->size(),
+                         record_.best_sample ? record_.best_error : kInfinity));
+}
+
 void FitRun::TakeUp(StoredRound stored) {
   const int64_t n_to_come = std::exchange(stored.round.n_to_come, 0);
   if (n_to_come == 0) {
@@ -90,6 +97,7 @@ void FitRun::DrawRound(Effects& effects) {
   AskFor(count, round);
   record_.next_sample += count;
   search_round_.emplace(std::move(round), 0);
+  LimitRound();
   DrawnSamples first = search_round_->Draw(kFirstSlice);
   effects.writes.push_back(
       RoundRecord{.fit = first.fit,

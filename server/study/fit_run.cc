@@ -82,6 +82,7 @@ FitRun::FitRun(StoredFit stored, std::optional<FitPlan> plan, Now now)
   for (StoredRound& round : stored.open_rounds) {
     if (round.round.stage == record_.stage) {
       if (!search_ended) TakeUp(std::move(round));
+      LimitRound();
     } else if (round.round.stage == record_.n_stages - 1) {
       evaluation_round_.emplace(std::move(round), 0);
     }

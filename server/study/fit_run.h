@@ -120,6 +120,9 @@ class FitRun {
   void DrawRound(Effects& effects);
   // The round as Ask gives it: points and unit points of `count` samples.
   void AskFor(int64_t count, RoundRecord& round) const;
+  // Says above which errors samples of the open round need not be simulated to
+  // their end, where the fit asks for that.
+  void LimitRound();
   // Writes some of the samples to come.
   void DrawMore(Effects& effects);
   void DrawRest(Effects& effects);  // all of them

@@ -22,6 +22,10 @@ class OpenRound {
   OpenRound(StoredRound stored, int64_t n_to_come);
 
   const RoundRecord& record() const { return round_; }
+  // Errors above which samples are of no use, see Optimizer::Limits; empty:
+  // there are none.
+  const std::vector<double>& limits() const { return limits_; }
+  void SetLimits(std::vector<double> limits) { limits_ = std::move(limits); }
   int64_t first() const { return round_.first_sample; }
   int64_t size() const { return static_cast<int64_t>(outcomes_.size()); }
   bool Contains(int64_t sample) const {
@@ -72,6 +76,7 @@ class OpenRound {
   }
 
   RoundRecord round_;
+  std::vector<double> limits_;
   std::vector<Outcome> outcomes_;
   int64_t n_drawn_ = 0;
   int64_t n_open_ = 0;

@@ -266,6 +266,7 @@ std::optional<FitPlan> ResolvePlan(const FitSpec& spec,
   }
   CheckCounts(plan.spec, plan.spec.metrics.size(), found);
   CheckOptimizer(plan.spec.optimizer, found);
+  CheckAbandoning(plan.spec, error ? &*error : nullptr, found);
   plan.stop = CheckStop(spec.stop, error_dimension, found);
   diagnostics.Append(found);
   if (found.HasErrors() || !model || !dt || !error_dimension) {

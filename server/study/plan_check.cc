@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 
+#include "server/optimizer/optimizer.h"
 #include "worker/core/ir/recording.h"
 #include "worker/core/lang/parameters.h"
 #include "worker/core/lang/quantity.h"
@@ -30,10 +31,37 @@ std::optional<ErrorPlan> CheckMetrics(std::vector<MetricSpec>& metrics,
                                   " of \"", term.name, "\""),
                      "give each output a normalization in its own unit");
   }
+  plan.grows = AreMeanSquares(terms, dataset);
   const bool ok = !found.HasErrors() && !terms.empty();
   diagnostics.Append(found);
   if (!ok) return std::nullopt;
   return plan;
+}
+
+void CheckAbandoning(const FitSpec& spec, const ErrorPlan* error,
+                     Diagnostics& diagnostics) {
+  if (!spec.execution.abandon) return;
+  const auto refuse = [&](std::string why, const char* hint) {
+    diagnostics.FieldError("E_ABANDON", "execution.abandon",
+                           "samples cannot be abandoned: " + std::move(why),
+                           hint);
+  };
+  const OptimizerEntry* const optimizer = FindOptimizer(spec.optimizer.name);
+  if (optimizer != nullptr && !optimizer->has_limits) {
+    refuse(absl::StrCat("the optimizer ", spec.optimizer.name,
+                        " learns from errors however large they are"),
+           "leave abandon out, or choose \"de\" or \"random\"");
+  }
+  if (error != nullptr && !error->grows) {
+    refuse(
+        "the total error is not known to grow from step to step, as one of "
+        "mean squares alone does",
+        "leave abandon out, or use the metrics \"mse\" and \"rmse\" only");
+  }
+  if (!spec.penalty.empty()) {
+    refuse("a penalty is known after the last step only, and may be negative",
+           "leave abandon out, or the penalty");
+  }
 }
 
 ParameterPlan CheckParameters(const FitSpec& spec, const Model& model,

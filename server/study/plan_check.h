@@ -19,6 +19,7 @@ struct ErrorPlan {
   std::vector<Channel>
       terms;            // their names, and dimensions of what they compare
   Dimension dimension;  // of the total error
+  bool grows = false;   // it is of mean squares alone: see AreMeanSquares
 };
 // Checks how outputs are compared with `dataset`, and replaces `metrics` by one
 // per term, see MakeTerms. The normalized errors must agree in their dimension.
@@ -27,6 +28,12 @@ std::optional<ErrorPlan> CheckMetrics(std::vector<MetricSpec>& metrics,
                                       const Dataset& dataset,
                                       std::optional<double> dt,
                                       Diagnostics& diagnostics);
+
+// That `spec.execution.abandon` is asked for only where it changes no result:
+// `error` as CheckMetrics found it, nullptr where it is wrong itself. The
+// optimizer's name is filled in.
+void CheckAbandoning(const FitSpec& spec, const ErrorPlan* error,
+                     Diagnostics& diagnostics);
 
 // Bounds or a fixed value for each parameter of the model and for no others,
 // scales, values to begin with.

@@ -143,6 +143,10 @@ Task Coordinator::Grant(FitRun& fit, const SampleRange& range,
   grant.points.reserve(static_cast<size_t>(range.count));
   for (int64_t s = range.first; s < range.first + range.count; ++s) {
     grant.points.push_back(round.point(s));
+    if (!round.limits().empty()) {
+      grant.limits.push_back(
+          round.limits()[static_cast<size_t>(s - round.first())]);
+    }
   }
   grant.model_hash = plan.model_hash;
   grant.dataset_hash = plan.spec.dataset;
@@ -272,12 +276,16 @@ absl::StatusOr<int64_t> Coordinator::ReportResults(Report report, Now now,
   const size_t n_outputs = record.outputs.size();
   for (const RecordedSample& sample : report.samples) {
     const Evaluation& e = sample.evaluation;
-    if (e.status != SampleStatus::kOk && e.status != SampleStatus::kNonfinite &&
-        e.status != SampleStatus::kFailed) {
+    const bool is_result =
+        e.status == SampleStatus::kOk || e.status == SampleStatus::kNonfinite ||
+        e.status == SampleStatus::kFailed ||
+        (e.status == SampleStatus::kAbandoned && record.spec.execution.abandon);
+    if (!is_result) {
       return absl::InvalidArgumentError(
           absl::StrCat("sample ", sample.sample, " is reported as ",
                        std::string(SampleStatusName(e.status)),
-                       "; a result is ok, nonfinite or failed"));
+                       "; a result is ok, nonfinite or failed, or abandoned "
+                       "where its fit allows that"));
     }
     if (e.output_errors.size() != n_outputs ||
         e.output_errors_normalized.size() != n_outputs ||

@@ -262,6 +262,57 @@ class ErrorTest(unittest.TestCase):
                     self.assertNotEqual(done.returncode, 0)
                     self.assertIn(words, done.stdout + done.stderr)
 
+    def test_abandoned_samples_change_nothing_else(self):
+        """Parameters, statuses and the errors of all that could matter are
+        those of a fit that simulates everything, whoever is killed."""
+        with Cluster() as cluster:
+            cluster.start_server()
+            worker = cluster.start_worker()
+            changes = {"n_samples": 40, "stop": {"rounds": 12}}
+            full = cluster.submit(small_spec(
+                cluster.directory, name="full", **changes))
+            cluster.somafit("watch", full)
+            changes["execution"] = {"abandon": True}
+            one = cluster.submit(small_spec(
+                cluster.directory, name="one", **changes))
+            cluster.somafit("watch", one)
+            # A coordinator that is killed while a round is open, then two
+            # workers.
+            changes["stop"] = {"rounds": 6}
+            parts = cluster.submit(small_spec(
+                cluster.directory, name="parts", **changes))
+            cluster.somafit("watch", parts)
+            cluster.kill(worker)
+            cluster.somafit("continue", parts, "--rounds", 6)
+            cluster.kill(cluster.server)
+            cluster.start_server()
+            cluster.start_worker()
+            cluster.start_worker(threads=2)
+            cluster.somafit("watch", parts)
+            table, less = samples(cluster, full), samples(cluster, one)
+            self.assertEqual(cluster.csv(one), cluster.csv(parts))
+            self.assertEqual(len(less), len(table))
+            abandoned = [row for row in less if row["status"] == "abandoned"]
+            self.assertGreater(len(abandoned), 100)
+            for row, complete in zip(less, table):
+                self.assertEqual(row["g"], complete["g"])
+                if row["status"] == "abandoned":
+                    self.assertEqual(row["total_error"], "")
+                else:
+                    self.assertEqual(row, complete)
+            self.assertEqual(
+                samples(cluster, one, "--best", "3"),
+                samples(cluster, full, "--best", "3"))
+            self.assertEqual(samples(cluster, one, "--status", "abandoned"),
+                             abandoned)
+            # Where it is not exact it is refused.
+            refused = cluster.somafit(
+                "submit", write_spec(cluster.directory / "no.yaml", small_spec(
+                    cluster.directory, penalty="v**2",
+                    execution={"abandon": True})), check=False)
+            self.assertEqual(refused.returncode, 2)
+            self.assertIn("penalty", refused.stderr)
+
     def test_nothing_stops_a_fit(self):
         """A target with holes, a silent recording, a silent model, samples that
         diverge: all of them are in the results."""

@@ -113,6 +113,36 @@ TEST_P(OptimizerSuite, AsksForAsManyAsWanted) {
   }
 }
 
+TEST_P(OptimizerSuite, WhatIsAboveItsLimitMakesNoDifference) {
+  for (const int64_t count : {1, 7, 30, 100}) {
+    const auto told_all = Make(3), told_less = Make(3);
+    double best = kInf;
+    size_t n_left_out = 0;
+    for (uint32_t round = 0; round < 40; ++round) {
+      const std::vector<double> limits = told_less->Limits(count, best);
+      EXPECT_EQ(limits.empty(), !GetParam()->has_limits);
+      if (limits.empty()) return;
+      ASSERT_EQ(limits.size(), static_cast<size_t>(count));
+      RandomStream random(8, StreamPurpose::kOptimizer, 0, round);
+      std::vector<Told> all, less;
+      for (auto& point : told_all->Ask(count, random)) {
+        const double error = Rosenbrock(point);
+        const bool left_out = error > limits[all.size()];
+        n_left_out += left_out ? 1 : 0;
+        less.push_back({point, left_out ? kInf : error});
+        all.push_back({std::move(point), error});
+        if (!left_out) best = std::min(best, error);
+        EXPECT_LE(best, error);  // what is left out is never the best
+      }
+      told_all->Tell(all);
+      told_less->Tell(less);
+      ASSERT_EQ(told_less->Snapshot(), told_all->Snapshot());
+      ASSERT_EQ(Next(*told_less), Next(*told_all));
+    }
+    EXPECT_GT(n_left_out, 0u);
+  }
+}
+
 TEST_P(OptimizerSuite, ReplayAndRestoreGiveTheSameState) {
   for (const int64_t count : {1, 7, 30, 100}) {
     for (const uint32_t rounds : {0, 1, 2, 9}) {

@@ -71,6 +71,7 @@ Task FromProto(const v1::Task& message) {
             .first_in_round = message.first_in_round(),
             .n_in_round = message.n_in_round(),
             .points = {},
+            .limits = {message.limits().begin(), message.limits().end()},
             .model_hash = message.experiment().model(),
             .dataset_hash = message.experiment().dataset(),
             .dt = message.experiment().dt(),

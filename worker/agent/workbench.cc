@@ -150,7 +150,7 @@ absl::StatusOr<std::vector<Evaluation>> Workbench::Evaluate(
     const std::function<bool()>& cancelled) const {
   SOMAFIT_ASSIGN_OR_RETURN(const RoundPlace place, PlaceOf(task));
   return EvaluateBatch(experiment, task.points, options_.threads, cancelled,
-                       options_.kernels, place);
+                       options_.kernels, place, task.limits);
 }
 
 absl::StatusOr<std::vector<Recording>> Workbench::Record(

@@ -31,7 +31,8 @@ absl::StatusOr<std::vector<Evaluation>> EvaluateBatch(
     const Experiment& experiment,
     std::span<const std::vector<double>> points_si, int threads,
     const std::function<bool()>& cancelled = {},
-    const KernelSource& kernels = KernelFor, const RoundPlace& place = {});
+    const KernelSource& kernels = KernelFor, const RoundPlace& place = {},
+    std::span<const double> limits = {});
 
 // Compiles beforehand what a batch of `n_points` points will need.
 absl::Status PrepareBatch(const Experiment& experiment, size_t n_points,

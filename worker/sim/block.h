@@ -48,6 +48,12 @@ Block MakeBlock(const Program& program,
                 const RoundPlace& place, size_t n_traces, size_t trace,
                 size_t first, size_t n_lanes, size_t width);
 
+// The same of any points, each by its number.
+Block MakeBlock(const Program& program,
+                std::span<const std::vector<double>> points_si,
+                const RoundPlace& place, size_t n_traces, size_t trace,
+                std::span<const size_t> chosen, size_t width);
+
 // Simulates a block of `kernel.width()` lanes on `trace` in chunks of
 // kCheckInterval steps. Exactly one of `comparison` and `rows` is given, as the
 // kernel's variant asks for. When all lanes that matter have diverged, it ends

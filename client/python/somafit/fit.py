@@ -142,7 +142,7 @@ class Fit:
 
         stage: a number, or "all"; default: the stage that optimizes.
         limit: at most so many.
-        filters: status ("ok", "nonfinite", "failed", "drawn", "cancelled", or
+        filters: status ("ok", "nonfinite", "failed", "drawn", "cancelled", "abandoned", or
             several), ranges ({column: (least, greatest)}, quantities, texts or
             plain numbers, which are SI; None for no limit),
             order_by (a column, "total_error desc" for the largest first),

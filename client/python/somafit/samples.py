@@ -20,7 +20,7 @@ Range = Union[Any, Tuple[Any, Any]]  # (least, greatest), or the greatest
 
 
 def status_text(status: int) -> str:
-    """"ok", "nonfinite", "failed", "drawn" or "cancelled"."""
+    """"ok", "nonfinite", "failed", "drawn", "cancelled" or "abandoned"."""
     try:
         name = fit_pb2.SampleStatus.Name(status)  # type: ignore[arg-type]
     except ValueError:
@@ -58,10 +58,11 @@ class SampleTable:
 
     @property
     def done(self) -> np.ndarray:
-        """[n]: whether the sample was simulated, or given up."""
+        """[n]: whether the sample was simulated, abandoned or given up."""
         return np.isin(self.status, (fit_pb2.SAMPLE_STATUS_OK,
                                      fit_pb2.SAMPLE_STATUS_NONFINITE,
-                                     fit_pb2.SAMPLE_STATUS_FAILED))
+                                     fit_pb2.SAMPLE_STATUS_FAILED,
+                                     fit_pb2.SAMPLE_STATUS_ABANDONED))
 
 
 def table_of(block: fit_pb2.SampleBlock, n_parameters: int,

@@ -174,6 +174,18 @@ TEST(ResolvePlanTest, ReportsEachMistakeUnderItsField) {
        [](FitSpec& s, Dataset&) { s.gate.timeout_s = -1; }},
       {"execution.max_attempts", "1 to",
        [](FitSpec& s, Dataset&) { s.execution.max_attempts = 0; }},
+      {"execution.abandon", "known to grow",
+       [](FitSpec& s, Dataset&) {
+         s.execution.abandon = true;
+         s.metrics.resize(1);
+         s.metrics[0].output = "v";
+         s.metrics[0].metric = "correlation";
+       }},
+      {"execution.abandon", "penalty is known",
+       [](FitSpec& s, Dataset&) {
+         s.execution.abandon = true;
+         s.penalty = "v**2";
+       }},
       {"execution.task_timeout_seconds", "above 0",
        [](FitSpec& s, Dataset&) { s.execution.task_timeout_s = 0; }},
       {"dataset", "no output", [](FitSpec&, Dataset& d) { d.outputs.clear(); }},

@@ -112,7 +112,7 @@ FakeCoordinator::FakeCoordinator() {
 
 void FakeCoordinator::UseLongTraces() {
   std::lock_guard lock(mutex_);
-  dataset_ = ExampleDataset(100'000);
+  dataset_ = ExampleDataset(1'000'000);
 }
 
 void FakeCoordinator::UseEquations(const std::string& equations) {

@@ -14,6 +14,8 @@ std::string_view SampleStatusName(SampleStatus status) {
       return "failed";
     case SampleStatus::kCancelled:
       return "cancelled";
+    case SampleStatus::kAbandoned:
+      return "abandoned";
   }
   return "unknown";
 }

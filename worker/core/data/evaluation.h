@@ -14,6 +14,8 @@ enum class SampleStatus : uint8_t {
   kNonfinite = 2,  // simulated; an error is NaN or infinite
   kFailed = 3,     // could not be simulated, see `reason`
   kCancelled = 4,  // its fit was cancelled first
+  // Not simulated to its end: its error is above what could matter.
+  kAbandoned = 5,
 };
 std::string_view SampleStatusName(SampleStatus status);  // "drawn", "ok", ...
 

@@ -92,6 +92,8 @@ struct GateSpec {
 struct ExecutionSpec {
   double task_timeout_s = 600;  // a task that runs longer is taken away
   int max_attempts = 5;         // then its sample is recorded as failed
+  // Simulations end once it is sure that the optimizer will not use them.
+  bool abandon = false;
 };
 
 struct FitSpec {

@@ -30,6 +30,9 @@ struct Task {
   int64_t first_in_round = 0;
   int64_t n_in_round = 0;
   std::vector<std::vector<double>> points;  // SI
+  // Per point: with a total error above it a sample is of no use, and need not
+  // be simulated to its end. Empty: all are of use.
+  std::vector<double> limits = {};
   // What to do with them:
   std::string model_hash;
   std::string dataset_hash;

@@ -12,6 +12,7 @@
 
 #include "worker/core/base/number.h"
 #include "worker/core/lang/quantity.h"
+#include "worker/core/objective/spec_fields.h"
 
 namespace somafit {
 namespace {
@@ -20,28 +21,6 @@ constexpr size_t kMaxTerms = 256;
 constexpr size_t kMaxComparisons = 2'000'000;  // of outputs on traces
 constexpr size_t kMaxGrouped = 2'000'000;      // numbers that a lane keeps
 constexpr size_t kMaxInGroup = 64;
-constexpr size_t kMaxExpression = 4096;
-
-std::string Shown(std::string_view text) {
-  return absl::StrCat("\"", absl::CHexEscape(std::string(text.substr(0, 80))),
-                      "\"");
-}
-
-std::string FieldOf(const MetricSpec& spec) {
-  return absl::StrCat("metrics.", spec.output.substr(0, 80));
-}
-
-const std::string* FindOption(const MetricSpec& spec, std::string_view name) {
-  for (const NamedText& option : spec.options) {
-    if (option.name == name) return &option.text;
-  }
-  return nullptr;
-}
-
-bool IsExpression(const MetricSpec& spec) {
-  const MetricEntry* const entry = FindMetric(spec.metric);
-  return entry != nullptr && entry->family == MetricFamily::kExpression;
-}
 
 // Whether an expression names the target of this output.
 bool NamesTarget(std::string_view text, const std::string& output) {
@@ -60,16 +39,25 @@ bool NamesTarget(std::string_view text, const std::string& output) {
   return false;
 }
 
-bool IsIdentifier(std::string_view name) {
-  if (name.empty() || name.size() > 60 || absl::ascii_isdigit(name[0])) {
-    return false;
-  }
-  return std::all_of(name.begin(), name.end(), [](char c) {
-    return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '_';
-  });
-}
-
 }  // namespace
+
+bool AreMeanSquares(const std::vector<Term>& terms, const Dataset& dataset) {
+  std::set<size_t> compared;
+  for (const Term& term : terms) {
+    if (term.outputs.size() != 1 || term.metric == nullptr ||
+        !compared.insert(term.outputs[0]).second) {
+      return false;
+    }
+    for (const Trace& trace : dataset.traces) {
+      if (term.outputs[0] >= trace.targets.size()) return false;
+      const std::vector<double>& target = trace.targets[term.outputs[0]];
+      if (target.empty() || term.metric->SquareWeights(target).empty()) {
+        return false;
+      }
+    }
+  }
+  return true;
+}
 
 std::vector<std::string> ComparedBy(const MetricSpec& spec) {
   if (IsExpression(spec)) return {};
@@ -415,72 +403,6 @@ std::vector<Term> MakeTerms(std::vector<MetricSpec>& specs,
     if (term) terms.push_back(*std::move(term));
   }
   return terms;
-}
-
-std::vector<ErrorExpression> ErrorExpressions(
-    const std::vector<MetricSpec>& specs, Diagnostics& diagnostics) {
-  std::vector<ErrorExpression> expressions;
-  for (const MetricSpec& spec : specs) {
-    if (!IsExpression(spec)) continue;
-    const std::string field = FieldOf(spec);
-    const std::string* const text = FindOption(spec, "expression");
-    const std::string* const unit = FindOption(spec, "unit");
-    if (text == nullptr) continue;  // reported as missing
-    ErrorExpression expression{spec.output, *text,
-                               unit == nullptr ? "1" : *unit};
-    if (!IsIdentifier(spec.output)) {
-      diagnostics.FieldError(
-          "E_METRIC", field + ".output",
-          absl::StrCat(Shown(spec.output), " cannot name an expression"),
-          "use letters, digits and \"_\", not beginning with a digit");
-      continue;
-    }
-    // One line and no more: what follows would be an equation of its own.
-    bool plain = true;
-    for (const auto* each : {&expression.text, &expression.unit}) {
-      if (each->empty() || each->size() > kMaxExpression ||
-          each->find_first_of("\n\r#:;\\") != std::string::npos) {
-        diagnostics.FieldError(
-            "E_METRIC",
-            field + (each == &expression.text ? ".expression" : ".unit"),
-            absl::StrCat(Shown(*each), " is not one expression"),
-            "write a single expression on one line, without \":\" or \"#\"");
-        plain = false;
-      }
-    }
-    if (plain) expressions.push_back(std::move(expression));
-  }
-  return expressions;
-}
-
-std::vector<MetricSpec> ExpressionTerms(const std::vector<MetricSpec>& specs) {
-  std::vector<MetricSpec> terms;
-  for (const MetricSpec& spec : specs) {
-    if (IsExpression(spec)) terms.push_back(spec);
-  }
-  return terms;
-}
-
-std::vector<Channel> Observed(const Dataset& dataset,
-                              const std::vector<ErrorExpression>& expressions,
-                              Diagnostics& diagnostics) {
-  std::vector<Channel> observed = dataset.outputs;
-  for (const ErrorExpression& each : expressions) {
-    const auto unit = EvaluateQuantity(
-        {absl::StrCat("metrics.", each.name, ".unit"), each.unit}, {},
-        diagnostics);
-    observed.push_back({each.name, unit ? unit->dimension : kNoDimension});
-  }
-  return observed;
-}
-
-ModelSource WithErrorExpressions(
-    ModelSource model, const std::vector<ErrorExpression>& expressions) {
-  for (const ErrorExpression& each : expressions) {
-    absl::StrAppend(&model.equations, "\n", each.name, " = ", each.text, " : ",
-                    each.unit);
-  }
-  return model;
 }
 
 }  // namespace somafit

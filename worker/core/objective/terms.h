@@ -36,6 +36,11 @@ std::vector<Term> MakeTerms(std::vector<MetricSpec>& specs,
                             const Dataset& dataset, std::optional<double> dt,
                             Diagnostics& diagnostics);
 
+// Whether each term compares one output, each another, by a mean of squares
+// (Metric::SquareWeights): the total error then only grows while a simulation
+// goes on.
+bool AreMeanSquares(const std::vector<Term>& terms, const Dataset& dataset);
+
 // The outputs that a term compares, as it names them.
 std::vector<std::string> ComparedBy(const MetricSpec& spec);
 
