@@ -4,100 +4,19 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
 
 #include "proto/convert/digest.h"
-#include "proto/convert/status.h"
+#include "proto/convert/inference_spec.h"
+#include "proto/convert/violations.h"
 #include "worker/core/base/number.h"
 
 namespace somafit {
 namespace {
 
 constexpr char kDatasetPrefix[] = "datasets/";
-constexpr size_t kMaxName = 63;
-constexpr size_t kMaxText = size_t{1} << 20;  // a text of one field
-constexpr int kMaxList = 1000;                // entries of one list
-constexpr int kMaxValues = 16'000'000;        // numbers of one timed array
+constexpr int kMaxValues = 16'000'000;  // numbers of one timed array
 constexpr double kMaxSeconds = 1e9;
-
-// Gathers everything that is wrong with a message.
-class Violations {
- public:
-  void Add(std::string field, std::string description) {
-    if (all_.size() < 100) {
-      all_.push_back({std::move(field), std::move(description)});
-    }
-  }
-  void CheckText(const std::string& field, const std::string& text) {
-    if (text.size() > kMaxText) {
-      Add(field, absl::StrCat("has ", text.size(), " bytes; at most ", kMaxText,
-                              " are allowed"));
-    }
-    if (text.find('\0') != std::string::npos) {
-      Add(field, "contains a zero byte; remove it");
-    }
-  }
-  bool CheckCount(const std::string& field, int count, int most) {
-    if (count <= most) return true;
-    Add(field, absl::StrCat("has ", count, " entries; at most ", most,
-                            " are allowed"));
-    return false;
-  }
-  template <typename List>
-  void CheckNamed(const std::string& field, const List& list) {
-    if (!CheckCount(field, list.size(), kMaxList)) return;
-    for (int i = 0; i < list.size(); ++i) {
-      const std::string entry = absl::StrCat(field, "[", i, "]");
-      CheckText(entry, list[i].name());
-      CheckText(entry, list[i].text());
-    }
-  }
-  // "" or a name as fits have them.
-  void CheckName(const std::string& field, const std::string& name) {
-    if (name.empty()) return;
-    const bool starts = name[0] >= 'a' && name[0] <= 'z';
-    const bool rest =
-        name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-_") ==
-        std::string::npos;
-    if (!starts || !rest || name.size() > kMaxName) {
-      Add(field, absl::StrCat("\"", name.substr(0, 2 * kMaxName),
-                              "\" is not a name; use at most ", kMaxName,
-                              " lower-case letters, digits, \"-\" and \"_\", "
-                              "beginning with a letter"));
-    }
-  }
-  absl::Status ToStatus() const {
-    if (all_.empty()) return absl::OkStatus();
-    const std::string message = absl::StrJoin(
-        all_, "\n", [](std::string* out, const FieldViolation& violation) {
-          absl::StrAppend(out, violation.field, ": ", violation.description);
-        });
-    return WithReason(absl::InvalidArgumentError(message), "BAD_FIELD", all_);
-  }
-
- private:
-  std::vector<FieldViolation> all_;
-};
-
-template <typename List>
-std::vector<NamedText> NamedFromProto(const List& list) {
-  std::vector<NamedText> result;
-  result.reserve(list.size());
-  for (const auto& entry : list) {
-    result.push_back({entry.name(), entry.text()});
-  }
-  return result;
-}
-
-template <typename List>
-void NamedToProto(const std::vector<NamedText>& named, List* list) {
-  for (const NamedText& entry : named) {
-    auto* message = list->Add();
-    message->set_name(entry.name);
-    message->set_text(entry.text);
-  }
-}
 
 void CheckModel(const v1::Model& model, Violations& violations) {
   violations.CheckText("model.equations", model.equations());
@@ -183,6 +102,9 @@ void CheckParameters(const List& parameters, Violations& violations) {
     violations.CheckText(field + ".bounds", parameter.bounds());
     violations.CheckText(field + ".scale", parameter.scale());
     violations.CheckText(field + ".fixed", parameter.fixed());
+    violations.CheckText(field + ".prior.name", parameter.prior().name());
+    violations.CheckNamed(field + ".prior.options",
+                          parameter.prior().options());
     if (!violations.CheckCount(field + ".start", parameter.start_size(),
                                kMaxList)) {
       continue;
@@ -268,6 +190,9 @@ absl::Status Check(const v1::FitSpec& message) {
   CheckMetrics(message.metrics(), violations);
   CheckCounts(message, violations);
   CheckExecution(message, violations);
+  if (message.has_inference()) {
+    CheckInference(message.inference(), violations);
+  }
   return violations.ToStatus();
 }
 
@@ -351,7 +276,9 @@ ParameterSpec FromProto(const v1::ParameterSpec& message) {
           .bounds = message.bounds(),
           .scale = message.scale(),
           .start = {message.start().begin(), message.start().end()},
-          .fixed = message.fixed()};
+          .fixed = message.fixed(),
+          .prior = {message.prior().name(),
+                    NamedFromProto(message.prior().options())}};
 }
 
 v1::ParameterSpec ToProto(const ParameterSpec& parameter) {
@@ -361,6 +288,11 @@ v1::ParameterSpec ToProto(const ParameterSpec& parameter) {
   message.set_scale(parameter.scale);
   message.mutable_start()->Add(parameter.start.begin(), parameter.start.end());
   message.set_fixed(parameter.fixed);
+  if (parameter.prior != PriorSpec()) {
+    message.mutable_prior()->set_name(parameter.prior.name);
+    NamedToProto(parameter.prior.options,
+                 message.mutable_prior()->mutable_options());
+  }
   return message;
 }
 
@@ -448,6 +380,7 @@ absl::StatusOr<FitSpec> FromProto(const v1::FitSpec& message) {
     spec.execution.max_attempts = message.execution().max_attempts();
   }
   spec.execution.abandon = message.execution().abandon();
+  if (message.has_inference()) spec.inference = FromProto(message.inference());
   return spec;
 }
 
@@ -485,6 +418,7 @@ v1::FitSpec ToProto(const FitSpec& spec) {
   message.mutable_execution()->set_abandon(spec.execution.abandon);
   message.set_penalty(spec.penalty);
   message.set_start_iteration(spec.start_iteration);
+  if (spec.inference) *message.mutable_inference() = ToProto(*spec.inference);
   return message;
 }
 

@@ -17,8 +17,8 @@ struct Channel {
   Dimension dimension;
 };
 
-// An output of this name is a spike train: each sample of a target is the number
-// of spikes in a step.
+// An output of this name is a spike train: each sample of a target is the
+// number of spikes in a step.
 inline constexpr char kSpikes[] = "spikes";
 
 // One stimulus with its recorded response, uniformly sampled.

@@ -50,12 +50,20 @@ struct ModelSource {
 };
 std::string EncodeModelSource(const ModelSource& source);
 
+// How likely a parameter is before anything was observed.
+struct PriorSpec {
+  std::string name;  // "" is "uniform" or "log_uniform" between the bounds
+  std::vector<NamedText> options;
+  friend bool operator==(const PriorSpec&, const PriorSpec&) = default;
+};
+
 struct ParameterSpec {
   std::string name;
   std::string bounds;                   // "[2*psiemens, 200*nS]"
   std::string scale = {};               // "linear", also "", or "log"
   std::vector<std::string> start = {};  // values to begin with
   std::string fixed = {};               // a value in place of bounds
+  PriorSpec prior = {};                 // of an inference
 };
 
 // A term of the total error.
@@ -65,6 +73,15 @@ struct MetricSpec {
   std::vector<NamedText> options;
   std::vector<double> t_weights;          // empty: none; else one per step
   std::vector<std::string> outputs = {};  // compared; empty: that one
+};
+
+// A number that is made of an output on each trace.
+struct FeatureSpec {
+  std::string output;
+  std::string feature;
+  std::vector<NamedText> options;
+  std::string name = {};  // "" is "<output>_<feature>"
+  friend bool operator==(const FeatureSpec&, const FeatureSpec&) = default;
 };
 
 struct OptimizerSpec {
@@ -96,6 +113,58 @@ struct ExecutionSpec {
   bool abandon = false;
 };
 
+// One layer of an embedding net; 0 and "" are defaults.
+struct EmbeddingLayerSpec {
+  std::string kind;
+  int64_t size = 0;
+  int64_t kernel = 0, stride = 0;
+  std::optional<int64_t> padding = {};
+  int64_t pool = 0;
+  std::string activation, combine;
+  friend bool operator==(const EmbeddingLayerSpec&,
+                         const EmbeddingLayerSpec&) = default;
+};
+
+struct DensityEstimatorSpec {
+  std::string name;  // "" is "maf"; or "auto"
+  std::vector<NamedText> options;
+  std::vector<EmbeddingLayerSpec> embedding;
+  int ensemble = 0;  // 0 is 1
+  friend bool operator==(const DensityEstimatorSpec&,
+                         const DensityEstimatorSpec&) = default;
+};
+
+// As the wire's TrainingSpec, which says what they mean; 0 and "" are defaults.
+struct TrainingSpec {
+  int64_t training_batch_size = 0;
+  double learning_rate = 0;
+  double validation_fraction = 0;
+  int64_t stop_after_epochs = 0;
+  int64_t max_num_epochs = 0;
+  std::optional<double> clip_max_norm = {};  // 0: never
+  bool discard_prior_samples = false;
+  bool retrain_from_scratch = false;
+  bool force_first_round_loss = false;
+  std::optional<bool> average_weights = {};
+  std::string device;
+  int64_t num_atoms = 0;
+  bool use_combined_loss = false;
+  double largest_weight = 0;
+  double truncation = 0;
+  std::string invalid;
+  friend bool operator==(const TrainingSpec&, const TrainingSpec&) = default;
+};
+
+// Asks for a posterior in place of the best sample.
+struct InferenceSpec {
+  std::string algorithm;  // "" is "tsnpe"
+  std::vector<FeatureSpec> features;
+  DensityEstimatorSpec estimator;
+  TrainingSpec training;
+  std::vector<double> observation;  // empty: the recordings' features
+  friend bool operator==(const InferenceSpec&, const InferenceSpec&) = default;
+};
+
 struct FitSpec {
   std::string name;   // "" lets the server choose
   std::string label;  // first part of a chosen name
@@ -112,6 +181,7 @@ struct FitSpec {
   ExecutionSpec execution;
   std::string penalty = {};     // a variable of the model, "": none
   int64_t start_iteration = 0;  // `iteration` in round 0 of the stage
+  std::optional<InferenceSpec> inference = {};
 };
 
 }  // namespace somafit

@@ -38,8 +38,11 @@ struct Task {
   std::string dataset_hash;
   double dt = 0;  // [s]
   std::vector<std::string> parameters;
-  std::vector<MetricSpec> metrics;    // terms of the total error
-  std::string penalty = {};           // as FitSpec has it
+  std::vector<MetricSpec> metrics;  // terms of the total error
+  std::string penalty = {};         // as FitSpec has it
+  // Of an inference: wanted in place of errors, Evaluation::trace_errors
+  // [feature][trace].
+  std::vector<FeatureSpec> features = {};
   std::vector<std::string> recorded;  // variables whose traces are wanted, in
                                       // place of errors; empty: errors are
 };

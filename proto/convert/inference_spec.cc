@@ -1,0 +1,197 @@
+#include "proto/convert/inference_spec.h"
+
+#include <cmath>
+
+#include "worker/core/base/number.h"
+
+namespace somafit {
+namespace {
+
+constexpr int kMaxObservation = 1 << 20;  // numbers
+constexpr int kMaxLayers = 100;
+
+void CheckNotNegative(const std::string& field, double value,
+                      Violations& violations) {
+  if (std::isfinite(value) && value >= 0) return;
+  violations.Add(field, absl::StrCat("is ", ShortestText(value),
+                                     "; give a finite number, 0 or more"));
+}
+
+}  // namespace
+
+FeatureSpec FromProto(const v1::FeatureSpec& message) {
+  return {.output = message.output(),
+          .feature = message.feature(),
+          .options = NamedFromProto(message.options()),
+          .name = message.name()};
+}
+
+v1::FeatureSpec ToProto(const FeatureSpec& feature) {
+  v1::FeatureSpec message;
+  message.set_output(feature.output);
+  message.set_feature(feature.feature);
+  NamedToProto(feature.options, message.mutable_options());
+  message.set_name(feature.name);
+  return message;
+}
+
+DensityEstimatorSpec FromProto(const v1::DensityEstimatorSpec& message) {
+  DensityEstimatorSpec estimator{.name = message.name(),
+                                 .options = NamedFromProto(message.options()),
+                                 .embedding = {},
+                                 .ensemble = message.ensemble()};
+  for (const v1::EmbeddingLayerSpec& layer : message.embedding()) {
+    EmbeddingLayerSpec& made = estimator.embedding.emplace_back();
+    made.kind = layer.kind();
+    made.size = layer.size();
+    made.kernel = layer.kernel();
+    made.stride = layer.stride();
+    if (layer.has_padding()) made.padding = layer.padding();
+    made.pool = layer.pool();
+    made.activation = layer.activation();
+    made.combine = layer.combine();
+  }
+  return estimator;
+}
+
+v1::DensityEstimatorSpec ToProto(const DensityEstimatorSpec& estimator) {
+  v1::DensityEstimatorSpec message;
+  message.set_name(estimator.name);
+  NamedToProto(estimator.options, message.mutable_options());
+  for (const EmbeddingLayerSpec& layer : estimator.embedding) {
+    v1::EmbeddingLayerSpec* const made = message.add_embedding();
+    made->set_kind(layer.kind);
+    made->set_size(layer.size);
+    made->set_kernel(layer.kernel);
+    made->set_stride(layer.stride);
+    if (layer.padding) made->set_padding(*layer.padding);
+    made->set_pool(layer.pool);
+    made->set_activation(layer.activation);
+    made->set_combine(layer.combine);
+  }
+  message.set_ensemble(estimator.ensemble);
+  return message;
+}
+
+TrainingSpec FromProto(const v1::TrainingSpec& message) {
+  TrainingSpec training;
+  training.training_batch_size = message.training_batch_size();
+  training.learning_rate = message.learning_rate();
+  training.validation_fraction = message.validation_fraction();
+  training.stop_after_epochs = message.stop_after_epochs();
+  training.max_num_epochs = message.max_num_epochs();
+  if (message.has_clip_max_norm()) {
+    training.clip_max_norm = message.clip_max_norm();
+  }
+  training.discard_prior_samples = message.discard_prior_samples();
+  training.retrain_from_scratch = message.retrain_from_scratch();
+  training.force_first_round_loss = message.force_first_round_loss();
+  if (message.has_average_weights()) {
+    training.average_weights = message.average_weights();
+  }
+  training.device = message.device();
+  training.num_atoms = message.num_atoms();
+  training.use_combined_loss = message.use_combined_loss();
+  training.largest_weight = message.largest_weight();
+  training.truncation = message.truncation();
+  training.invalid = message.invalid();
+  return training;
+}
+
+v1::TrainingSpec ToProto(const TrainingSpec& training) {
+  v1::TrainingSpec message;
+  message.set_training_batch_size(training.training_batch_size);
+  message.set_learning_rate(training.learning_rate);
+  message.set_validation_fraction(training.validation_fraction);
+  message.set_stop_after_epochs(training.stop_after_epochs);
+  message.set_max_num_epochs(training.max_num_epochs);
+  if (training.clip_max_norm) {
+    message.set_clip_max_norm(*training.clip_max_norm);
+  }
+  message.set_discard_prior_samples(training.discard_prior_samples);
+  message.set_retrain_from_scratch(training.retrain_from_scratch);
+  message.set_force_first_round_loss(training.force_first_round_loss);
+  if (training.average_weights) {
+    message.set_average_weights(*training.average_weights);
+  }
+  message.set_device(training.device);
+  message.set_num_atoms(training.num_atoms);
+  message.set_use_combined_loss(training.use_combined_loss);
+  message.set_largest_weight(training.largest_weight);
+  message.set_truncation(training.truncation);
+  message.set_invalid(training.invalid);
+  return message;
+}
+
+InferenceSpec FromProto(const v1::InferenceSpec& message) {
+  InferenceSpec inference;
+  inference.algorithm = message.algorithm();
+  for (const v1::FeatureSpec& feature : message.features()) {
+    inference.features.push_back(FromProto(feature));
+  }
+  inference.estimator = FromProto(message.estimator());
+  inference.training = FromProto(message.training());
+  inference.observation = {message.observation().begin(),
+                           message.observation().end()};
+  return inference;
+}
+
+v1::InferenceSpec ToProto(const InferenceSpec& inference) {
+  v1::InferenceSpec message;
+  message.set_algorithm(inference.algorithm);
+  for (const FeatureSpec& feature : inference.features) {
+    *message.add_features() = ToProto(feature);
+  }
+  *message.mutable_estimator() = ToProto(inference.estimator);
+  *message.mutable_training() = ToProto(inference.training);
+  message.mutable_observation()->Add(inference.observation.begin(),
+                                     inference.observation.end());
+  return message;
+}
+
+void CheckInference(const v1::InferenceSpec& message, Violations& violations) {
+  const std::string root = "inference.";
+  violations.CheckText(root + "algorithm", message.algorithm());
+  if (violations.CheckCount(root + "features", message.features_size(),
+                            kMaxList)) {
+    for (int i = 0; i < message.features_size(); ++i) {
+      const v1::FeatureSpec& feature = message.features(i);
+      const std::string field = absl::StrCat(root, "features[", i, "]");
+      violations.CheckText(field + ".output", feature.output());
+      violations.CheckText(field + ".feature", feature.feature());
+      violations.CheckText(field + ".name", feature.name());
+      violations.CheckNamed(field + ".options", feature.options());
+    }
+  }
+  const v1::DensityEstimatorSpec& estimator = message.estimator();
+  violations.CheckText(root + "estimator.name", estimator.name());
+  violations.CheckNamed(root + "estimator.options", estimator.options());
+  if (violations.CheckCount(root + "estimator.embedding",
+                            estimator.embedding_size(), kMaxLayers)) {
+    for (int i = 0; i < estimator.embedding_size(); ++i) {
+      const v1::EmbeddingLayerSpec& layer = estimator.embedding(i);
+      const std::string field =
+          absl::StrCat(root, "estimator.embedding[", i, "]");
+      violations.CheckText(field + ".kind", layer.kind());
+      violations.CheckText(field + ".activation", layer.activation());
+      violations.CheckText(field + ".combine", layer.combine());
+    }
+  }
+  const v1::TrainingSpec& training = message.training();
+  const std::string field = root + "training.";
+  CheckNotNegative(field + "learning_rate", training.learning_rate(),
+                   violations);
+  CheckNotNegative(field + "validation_fraction",
+                   training.validation_fraction(), violations);
+  CheckNotNegative(field + "clip_max_norm", training.clip_max_norm(),
+                   violations);
+  CheckNotNegative(field + "largest_weight", training.largest_weight(),
+                   violations);
+  CheckNotNegative(field + "truncation", training.truncation(), violations);
+  violations.CheckText(field + "device", training.device());
+  violations.CheckText(field + "invalid", training.invalid());
+  violations.CheckCount(root + "observation", message.observation_size(),
+                        kMaxObservation);
+}
+
+}  // namespace somafit

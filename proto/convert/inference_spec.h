@@ -1,0 +1,27 @@
+#pragma once
+
+#include "proto/convert/violations.h"
+#include "somafit/v1/fit.pb.h"
+#include "somafit/v1/inference.pb.h"
+#include "worker/core/data/fit_spec.h"
+
+namespace somafit {
+
+// What FitSpec.inference holds; see spec.h.
+
+FeatureSpec FromProto(const v1::FeatureSpec& message);
+v1::FeatureSpec ToProto(const FeatureSpec& feature);
+
+DensityEstimatorSpec FromProto(const v1::DensityEstimatorSpec& message);
+v1::DensityEstimatorSpec ToProto(const DensityEstimatorSpec& estimator);
+
+TrainingSpec FromProto(const v1::TrainingSpec& message);
+v1::TrainingSpec ToProto(const TrainingSpec& training);
+
+InferenceSpec FromProto(const v1::InferenceSpec& message);
+v1::InferenceSpec ToProto(const InferenceSpec& inference);
+
+// What cannot be represented, or is beyond limits.
+void CheckInference(const v1::InferenceSpec& message, Violations& violations);
+
+}  // namespace somafit
