@@ -17,7 +17,7 @@ struct AscentOptions {
   double gradient_tolerance = 1e-6;
   double value_tolerance = 1e-9;  // twice in a row, relative to 1 + |value|
   double longest_step = 5;
-  std::function<bool()> stop;
+  std::function<bool()> stop = {};
 };
 
 struct Ascent {

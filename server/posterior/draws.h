@@ -42,7 +42,7 @@ struct Draws {
 struct DrawLimits {
   int64_t max_candidates = 10'000'000;
   // Asked between batches; true ends drawing. Empty: never.
-  std::function<bool()> stop;
+  std::function<bool()> stop = {};
   // Candidates per call of an estimator, at most. It changes no draw.
   int64_t batch = 10'000;
 };

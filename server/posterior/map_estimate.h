@@ -6,11 +6,11 @@ namespace somafit {
 
 struct MapOptions {
   enum class Start { kPosterior, kPrior, kPoints } start = Start::kPosterior;
-  std::vector<double> points;  // [n x D], for kPoints
-  int64_t n_starts = 1000;     // draws to choose from
-  int64_t n_best = 20;         // of them, those to climb from
-  DrawKey key;
-  DrawLimits limits;
+  std::vector<double> points = {};  // [n x D], for kPoints
+  int64_t n_starts = 1000;          // draws to choose from
+  int64_t n_best = 20;              // of them, those to climb from
+  DrawKey key = {};
+  DrawLimits limits = {};
 };
 
 struct MapEstimate {

@@ -55,8 +55,8 @@ class Posterior {
 
   struct SampleOptions {
     int64_t n = 0;
-    DrawKey key;
-    DrawLimits limits;
+    DrawKey key = {};
+    DrawLimits limits = {};
     bool reject_outside_prior = true;
   };
   // The first n draws of `key`. Each draw i of an ensemble picks its member by
