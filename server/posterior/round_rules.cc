@@ -76,10 +76,14 @@ absl::StatusOr<ValidRows> SelectValidRows(std::span<const double> x, size_t e,
       absl::StrCat(n_invalid, " of ", n, " simulations of round ", round,
                    " have invalid features (", result.n_nan, " nan, ",
                    result.n_infinite, " infinite)");
-  if (n_invalid > 0 && invalid == InvalidRows::kKeep) {
+  const bool exclude = invalid == InvalidRows::kExclude ||
+                       (invalid == InvalidRows::kDefault && round == 0 &&
+                        !IsLikelihood(algorithm));
+  if (n_invalid > 0 && !exclude) {
     return absl::InvalidArgumentError(absl::StrCat(
         counts,
-        ": no density can be learned from them; leave them out, or "
+        ": leaving them out here would change what is learned; say that they "
+        "are to be excluded if validity hardly depends on the parameters, or "
         "choose features that every simulation has"));
   }
   if (n_invalid > 0) {

@@ -6,6 +6,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "Eigen/LU"
 #include "server/posterior/prior.h"
 
 namespace somafit {

@@ -7,6 +7,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "Eigen/LU"
 #include "server/posterior/marginal.h"
 
 namespace somafit {
