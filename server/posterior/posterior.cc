@@ -79,6 +79,9 @@ absl::StatusOr<std::unique_ptr<const Posterior>> Posterior::Make(
   if (!problems.empty()) {
     return absl::InvalidArgumentError(absl::StrJoin(problems, "; "));
   }
+  double total = 0;
+  for (const EnsembleMember& member : members) total += member.weight;
+  for (EnsembleMember& member : members) member.weight /= total;
   return std::unique_ptr<const Posterior>(
       new Posterior(std::move(members), std::move(prior), options));
 }

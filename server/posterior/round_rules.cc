@@ -166,7 +166,9 @@ std::vector<std::string> FeatureWarnings(std::span<const double> x, size_t e,
 
 RoundRange RoundsToTrainOn(Algorithm algorithm, int round,
                            bool discard_prior_samples) {
-  if (algorithm == Algorithm::kNpeA) return {round, round};
+  if (algorithm == Algorithm::kNpeA || algorithm == Algorithm::kNpeCMixture) {
+    return {round, round};
+  }
   return {discard_prior_samples && round > 0 ? 1 : 0, round};
 }
 

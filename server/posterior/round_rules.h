@@ -13,7 +13,15 @@ namespace somafit {
 
 // The rules of what simulations are trained on, as functions of facts.
 
-enum class Algorithm { kNpeA, kNpeB, kNpeC, kTruncatedNpe, kNle, kNre };
+enum class Algorithm {
+  kNpeA,
+  kNpeB,
+  kNpeC,         // atomic
+  kNpeCMixture,  // with the exact loss of mixtures
+  kTruncatedNpe,
+  kNle,
+  kNre,
+};
 
 // The round of simulations from this proposal, where `latest` is the largest
 // round so far: 0 for the prior and for what is proportional to it on its
@@ -51,8 +59,9 @@ std::vector<std::string> FeatureWarnings(
     std::span<const double> x, size_t e,
     std::span<const std::string> names = {});
 
-// Which rounds to train on in `round`: the latest alone for NPE-A; all others
-// from 1 on if prior samples are discarded (which round 0 ignores), else all.
+// Which rounds to train on in `round`: the latest alone for NPE-A and for
+// NPE-C with mixtures, whose loss is of one proposal; others from 1 on if prior
+// samples are discarded (which round 0 ignores), else all.
 struct RoundRange {
   int first = 0, last = 0;  // inclusive
 };
