@@ -165,6 +165,7 @@ absl::StatusOr<std::vector<double>> Posterior::LogFactors(
 void Posterior::Mix(std::span<const double> theta, std::span<const double> x,
                     std::span<const double> log_factors,
                     std::span<double> result) const {
+  if (result.empty()) return;
   if (members_.size() == 1) {
     members_[0].estimator->LogDensity(theta, x, result);
     for (double& one : result) one += log_factors[0];

@@ -86,6 +86,7 @@ class RegionPrior : public Proposal {
       rows.push_back(i);
       inside.insert(inside.end(), row.begin(), row.end());
     }
+    if (rows.empty()) return result;
     const auto accepted = std::make_unique<bool[]>(rows.size());
     accept_(inside, {accepted.get(), rows.size()});
     const double log_coverage = Log(coverage_.value);
@@ -193,12 +194,15 @@ class TruncatedPrior final : public RegionPrior {
             std::vector<double>& log_ratio) -> absl::Status {
       Draws draws;
       source.Next(count, inner, draws);
-      for (size_t i = 0; i < draws.log_density.size(); ++i) {
-        log_ratio.push_back(
-            draws.log_density[i] > threshold_
-                ? prior_->LogDensity(std::span(draws.theta).subspan(i * d, d)) -
-                      draws.log_density[i]
-                : -kInf);
+      // Not the density that came with the draw, which may be rounded otherwise
+      // than what LogDensity will say of it.
+      SOMAFIT_ASSIGN_OR_RETURN(const std::vector<double> potential,
+                               posterior_->Potential(draws.theta, x_));
+      for (size_t i = 0; i < potential.size(); ++i) {
+        const auto row = std::span(draws.theta).subspan(i * d, d);
+        log_ratio.push_back(potential[i] > threshold_
+                                ? prior_->LogDensity(row) - potential[i]
+                                : -kInf);
       }
       theta.insert(theta.end(), draws.theta.begin(), draws.theta.end());
       return absl::OkStatus();
