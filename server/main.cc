@@ -18,6 +18,7 @@
 #include "server/rpc/rpc_server.h"
 #include "server/store/sqlite_store.h"
 #include "server/tls_files.h"
+#include "server/trainer_child.h"
 #include "worker/core/base/fault.h"
 #include "worker/core/base/status.h"
 
@@ -46,6 +47,7 @@ struct Options {
   std::string log_level = "info";
   bool allow_network_fs = false;
   bool no_reflection = false;
+  bool no_trainer = false;
 };
 
 void DescribeOptions(CLI::App& app, Options& options) {
@@ -83,6 +85,9 @@ void DescribeOptions(CLI::App& app, Options& options) {
   app.add_flag("--allow-network-fs", options.allow_network_fs,
                "keep the database on a network file system although its locks "
                "may fail there");
+  app.add_flag("--no-trainer", options.no_trainer,
+               "start no somafit-trainer when an inference needs one and none "
+               "is connected");
   app.add_flag("--no-reflection", options.no_reflection,
                "do not describe the services to anybody who asks");
 }
@@ -198,6 +203,12 @@ absl::Status Serve(const Options& options, Prepared prepared,
   SOMAFIT_ASSIGN_OR_RETURN(
       std::unique_ptr<Store> store,
       SqliteStore::Open(options.database, std::move(store_options)));
+  // Its endpoint file is written below, which it waits for.
+  TrainerChild trainer({"--endpoint", options.endpoint, "--idle-exit", "600",
+                        "--log-level", options.log_level});
+  if (!options.no_trainer) {
+    prepared.rpc.start_trainer = [&trainer] { trainer.Start(); };
+  }
   SOMAFIT_ASSIGN_OR_RETURN(
       const std::unique_ptr<RpcServer> server,
       RpcServer::Start(std::move(prepared.rpc), std::move(store)));
@@ -210,6 +221,7 @@ absl::Status Serve(const Options& options, Prepared prepared,
   sigwait(&signals, &signal);
   spdlog::info("event=stopping signal={}", signal);
   server->Stop();
+  trainer.Stop();
   spdlog::info("event=stopped");
   return absl::OkStatus();
 }

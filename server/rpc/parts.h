@@ -16,8 +16,10 @@
 #include "server/rpc/dataset_shelf.h"
 #include "server/rpc/executor.h"
 #include "server/rpc/lease_queue.h"
+#include "server/rpc/question_stream.h"
 #include "server/rpc/strand.h"
 #include "server/rpc/trace_stream.h"
+#include "server/rpc/trainer_queue.h"
 #include "server/rpc/watch_stream.h"
 #include "server/study/store.h"
 
@@ -31,6 +33,8 @@ struct ServerParts {
   LeaseQueue& leases;
   WatchHub& watches;
   TraceHub& traces;
+  TrainerQueue& trainers;
+  QuestionHub& questions;
   Executor& replies;  // quick work
   Executor& slow;     // what reads files, decodes or compiles
   Access access;

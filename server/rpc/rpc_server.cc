@@ -20,8 +20,10 @@
 
 #include "proto/convert/digest.h"
 #include "server/rpc/fit_handler.h"
+#include "server/rpc/inference_handler.h"
 #include "server/rpc/parts.h"
 #include "server/rpc/planning.h"
+#include "server/rpc/trainer_handler.h"
 #include "server/rpc/worker_handler.h"
 #include "worker/core/base/status.h"
 
@@ -91,12 +93,15 @@ struct RpcServer::State {
         strand(coordinator, *store, replies),
         datasets(*store),
         leases(strand, replies, options.lease_wait_s),
+        trainers(strand, replies, options.lease_wait_s),
         parts{.store = *store,
               .strand = strand,
               .datasets = datasets,
               .leases = leases,
               .watches = watches,
               .traces = traces,
+              .trainers = trainers,
+              .questions = questions,
               .replies = replies,
               .slow = slow,
               .access = options.listen.is_unix()
@@ -105,7 +110,12 @@ struct RpcServer::State {
               .version = options.version,
               .database = options.database},
         fit_handler(parts),
-        worker_handler(parts) {
+        worker_handler(parts),
+        inference_handler(parts),
+        trainer_handler(parts) {
+    strand.questions_changed = [this](const std::set<int64_t>& numbers) {
+      questions.Wake(numbers);
+    };
     strand.touched = [this](const std::set<int64_t>& fits) {
       watches.Wake(fits);
     };
@@ -129,10 +139,14 @@ struct RpcServer::State {
   DatasetShelf datasets;
   WatchHub watches;
   TraceHub traces;
+  QuestionHub questions;
   LeaseQueue leases;
+  TrainerQueue trainers;
   ServerParts parts;
   FitHandler fit_handler;
   WorkerHandler worker_handler;
+  InferenceHandler inference_handler;
+  TrainerHandler trainer_handler;
   std::unique_ptr<grpc::Server> server;
 
   std::mutex time_mutex;
@@ -178,6 +192,8 @@ absl::Status RpcServer::State::Listen() {
                            &port);
   builder.RegisterService(&fit_handler);
   builder.RegisterService(&worker_handler);
+  builder.RegisterService(&inference_handler);
+  builder.RegisterService(&trainer_handler);
   // Whoever may enter the directory may use the socket otherwise.
   const mode_t mask = ::umask(0177);
   server = builder.BuildAndStart();
@@ -202,7 +218,15 @@ void RpcServer::State::KeepTime() {
                      Effects& effects) { deciding.Tick(now, effects); },
                   nullptr);
     leases.Expire();
+    trainers.Expire();
     if (n % kTicksPerWorkerCheck == 0) LogLostWorkers();
+    if (options.start_trainer) {
+      bool lacks = false;
+      strand.Peek([&](Coordinator& deciding, RequestLog&) {
+        lacks = deciding.LacksTrainer(ReadClock());
+      });
+      if (lacks) options.start_trainer();
+    }
     lock.lock();
   }
 }
@@ -239,6 +263,8 @@ void RpcServer::State::Stop() {
   if (server != nullptr) {
     server->GetHealthCheckService()->SetServingStatus(false);
     leases.Drain();
+    trainers.Drain();
+    questions.Drain(QuestionStream::Draining());
     watches.Drain(WatchStream::Draining());
     traces.Drain(TraceStream::Draining());
     server->Shutdown(std::chrono::system_clock::now() + kDrain);

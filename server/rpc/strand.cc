@@ -85,17 +85,20 @@ void Strand::DecideLocked(const Decision& decision, Then then) {
   Effects effects;
   decision(coordinator_, ReadClock(), effects);
   const bool work = effects.work_available;
+  const bool training = effects.trainer_work;
   if (!effects.writes.empty()) FaultPoint("before_commit");
   LogChanges(effects.writes);
   Summary summary = Summarize(effects.writes);
   summary.trace_requests = {effects.trace_requests.begin(),
                             effects.trace_requests.end()};
+  summary.questions = {effects.questions.begin(), effects.questions.end()};
   fit_count += summary.fits_made;
-  const bool anything = then || !effects.writes.empty() ||
-                        !effects.advance.empty() ||
-                        !effects.trace_requests.empty();
+  const bool anything =
+      then || !effects.writes.empty() || !effects.advance.empty() ||
+      !effects.trace_requests.empty() || !effects.questions.empty();
   if (anything) Submit(std::move(effects), std::move(summary), std::move(then));
   if (work && work_available) work_available();
+  if (training && trainer_work) trainer_work();
 }
 
 void Strand::Submit(Effects effects, Summary summary, Then then) {
@@ -105,7 +108,7 @@ void Strand::Submit(Effects effects, Summary summary, Then then) {
        then = std::move(then)]() mutable {
         ReachFaultPoints(summary);
         if (!then && summary.touched.empty() && advance.empty() &&
-            summary.trace_requests.empty()) {
+            summary.trace_requests.empty() && summary.questions.empty()) {
           return;
         }
         executor_.Post(
@@ -120,6 +123,9 @@ void Strand::Committed(const Summary& summary,
   if (!summary.touched.empty() && touched) touched(summary.touched);
   if (!summary.trace_requests.empty() && traces_changed) {
     traces_changed(summary.trace_requests);
+  }
+  if (!summary.questions.empty() && questions_changed) {
+    questions_changed(summary.questions);
   }
   for (const int64_t fit : advance) {
     Decide([fit](Coordinator& coordinator, Now now,

@@ -38,6 +38,11 @@ class Strand {
   // Requests for traces that have news; called after the commit.
   std::function<void(const std::set<int64_t>& requests)> traces_changed;
 
+  // A trainer has something to do; as work_available.
+  std::function<void()> trainer_work;
+  // Questions with news; called after the commit.
+  std::function<void(const std::set<int64_t>& questions)> questions_changed;
+
   // Decides; then, once everything decided so far is durable, calls `then`.
   void Decide(const Decision& decision, Then then);
   // The same, by a caller that holds the lock (`work_available`).
@@ -68,6 +73,7 @@ class Strand {
   struct Summary {
     std::set<int64_t> touched;
     std::set<int64_t> trace_requests;
+    std::set<int64_t> questions;
     int64_t fits_made = 0;  // less those deleted
     bool draw = false, results = false, round_end = false;
   };

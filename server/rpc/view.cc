@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "absl/strings/str_cat.h"
 
@@ -100,6 +101,7 @@ v1::Fit WithoutSpec(const FitRecord& fit) {
   message.set_numerics_version(fit.numerics_version);
   message.set_model(fit.model_hash);
   message.set_dataset(fit.spec.dataset);
+  message.set_phase(fit.phase);
   return message;
 }
 
@@ -155,6 +157,12 @@ void AddSample(const SampleRow& row, bool has_penalty, v1::SampleBlock* block) {
                                      row.output_errors.end());
   block->mutable_output_error_normalized()->Add(
       row.output_errors_normalized.begin(), row.output_errors_normalized.end());
+  // Features have none.
+  for (size_t i = row.output_errors_normalized.size();
+       i < row.output_errors.size(); ++i) {
+    block->add_output_error_normalized(
+        std::numeric_limits<double>::quiet_NaN());
+  }
   if (has_penalty) block->add_penalty(row.penalty);
   block->mutable_trace_error()->Add(row.trace_errors.begin(),
                                     row.trace_errors.end());
@@ -185,6 +193,9 @@ v1::FitEvent ToProto(const EventRecord& event,
                                         event.best_parameters.end());
   round->set_best_error(event.best_error);
   round->set_gated(event.gated);
+  if (!event.training.empty()) {
+    round->mutable_training()->ParseFromString(event.training);
+  }
   return message;
 }
 

@@ -47,8 +47,10 @@ absl::StatusOr<std::string> NumberColumn(const FitTable& table,
 
 FitTable NameFitTable(const std::string& fit,
                       const std::vector<std::string>& parameters,
-                      const std::vector<std::string>& outputs) {
-  SampleColumnNames names = NameSampleColumns(parameters, outputs);
+                      const std::vector<std::string>& outputs,
+                      bool are_features) {
+  SampleColumnNames names =
+      NameSampleColumns(parameters, outputs, are_features);
   return {.name = "fit_" + fit,
           .parameter_columns = std::move(names.parameters),
           .error_columns = std::move(names.errors),
@@ -67,7 +69,9 @@ std::string CreateTableSql(const FitTable& table) {
   absl::StrAppend(&sql, ", total_error REAL");
   for (size_t i = 0; i < table.error_columns.size(); ++i) {
     absl::StrAppend(&sql, ", ", QuotedIdentifier(table.error_columns[i]),
-                    " REAL, ", QuotedIdentifier(table.normalized_columns[i]),
+                    " REAL");
+    if (table.normalized_columns.empty()) continue;
+    absl::StrAppend(&sql, ", ", QuotedIdentifier(table.normalized_columns[i]),
                     " REAL");
   }
   return absl::StrCat(

@@ -30,7 +30,8 @@ struct FitTable {
 
 FitTable NameFitTable(const std::string& fit,
                       const std::vector<std::string>& parameters,
-                      const std::vector<std::string>& outputs);
+                      const std::vector<std::string>& outputs,
+                      bool are_features = false);
 
 std::string CreateTableSql(const FitTable& table);
 // Over what the best samples are found by.

@@ -226,7 +226,10 @@ absl::StatusOr<FitTable> ReadFitTable(sqlite3* db, int64_t fit) {
       table.penalty_column = std::move(column);
     } else {
       table.error_columns.push_back(std::move(column));
-      table.normalized_columns.push_back(rows.ReadText());
+      std::string normalized = rows.ReadText();
+      if (!normalized.empty()) {
+        table.normalized_columns.push_back(std::move(normalized));
+      }
     }
   }
 }
@@ -299,7 +302,8 @@ absl::StatusOr<std::vector<EventRecord>> ReadFitEvents(sqlite3* db, int64_t fit,
           db,
           "SELECT seq, time_us, kind, state, reason, stage, round, "
           "first_sample, n_samples, best_sample, best_parameters, best_error, "
-          "gated FROM events WHERE fit=? AND seq>? ORDER BY seq LIMIT ?"));
+          "gated, training FROM events WHERE fit=? AND seq>? ORDER BY seq "
+          "LIMIT ?"));
   rows.Bind(fit).Bind(after_seq).Bind(limit < 0 ? 0 : limit);
   std::vector<EventRecord> events;
   while (true) {
@@ -327,6 +331,7 @@ absl::StatusOr<std::vector<EventRecord>> ReadFitEvents(sqlite3* db, int64_t fit,
                              DecodeDoubles(rows.ReadBlob()));
     event.best_error = rows.ReadReal();
     event.gated = rows.ReadInteger() != 0;
+    event.training = rows.ReadBlob();
     events.push_back(std::move(event));
   }
 }

@@ -30,6 +30,12 @@ absl::StatusOr<std::vector<SampleRow>> ReadFitSamples(sqlite3* db, int64_t fit,
 absl::StatusOr<std::string> ReadSnapshot(sqlite3* db, int64_t fit,
                                          int32_t stage);
 
+absl::StatusOr<std::string> ReadEstimators(sqlite3* db, int64_t fit,
+                                           int32_t stage, int64_t round);
+absl::StatusOr<std::vector<EstimatorInfo>> ReadEstimatorInfos(sqlite3* db,
+                                                              int64_t fit,
+                                                              int32_t stage);
+
 // Where a dataset lies; `bytes` is nullopt for a file beside the database.
 // NotFound if there is none.
 struct StoredDataset {

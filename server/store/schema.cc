@@ -104,11 +104,25 @@ constexpr char kVersion2[] = R"sql(
 ALTER TABLE stages ADD COLUMN spec TEXT;  -- JSON of FitSpec; NULL: not known
 )sql";
 
+// What inferences learn. Their tables of samples have a column for each
+// feature, the mean over traces, and none for normalized errors.
+constexpr char kVersion3[] = R"sql(
+CREATE TABLE estimators(
+  fit INTEGER NOT NULL,
+  stage INTEGER NOT NULL,
+  round INTEGER NOT NULL,         -- that it was trained after
+  estimators BLOB NOT NULL,       -- somafit.v1.EstimatorSet
+  summary BLOB NOT NULL,          -- somafit.v1.TrainingSummary
+  PRIMARY KEY(fit, stage, round)
+) STRICT;
+ALTER TABLE events ADD COLUMN training BLOB;  -- TrainingSummary; NULL: none
+)sql";
+
 }  // namespace
 
 const std::vector<Migration>& AllMigrations() {
-  static const auto* const migrations =
-      new std::vector<Migration>{{1, kVersion1}, {2, kVersion2}};
+  static const auto* const migrations = new std::vector<Migration>{
+      {1, kVersion1}, {2, kVersion2}, {3, kVersion3}};
   return *migrations;
 }
 

@@ -338,6 +338,19 @@ absl::StatusOr<std::vector<SampleRow>> SqliteStore::ReadSamples(
       [&](sqlite3* db) { return ReadFitSamples(db, fit.id, query); });
 }
 
+absl::StatusOr<std::string> SqliteStore::LoadEstimators(int64_t fit,
+                                                        int32_t stage,
+                                                        int64_t round) {
+  return Read<absl::StatusOr<std::string>>(
+      [&](sqlite3* db) { return ReadEstimators(db, fit, stage, round); });
+}
+
+absl::StatusOr<std::vector<EstimatorInfo>> SqliteStore::ListEstimators(
+    int64_t fit, int32_t stage) {
+  return Read<absl::StatusOr<std::vector<EstimatorInfo>>>(
+      [&](sqlite3* db) { return ReadEstimatorInfos(db, fit, stage); });
+}
+
 absl::StatusOr<std::string> SqliteStore::LoadSnapshot(int64_t fit,
                                                       int32_t stage) {
   return Read<absl::StatusOr<std::string>>(

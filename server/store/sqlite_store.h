@@ -67,6 +67,10 @@ class SqliteStore final : public Store {
   using Store::ReadSamples;
   absl::StatusOr<std::vector<SampleRow>> ReadSamples(
       const FitRecord& fit, const SampleQuery& query) override;
+  absl::StatusOr<std::string> LoadEstimators(int64_t fit, int32_t stage,
+                                             int64_t round) override;
+  absl::StatusOr<std::vector<EstimatorInfo>> ListEstimators(
+      int64_t fit, int32_t stage) override;
   absl::StatusOr<std::string> LoadSnapshot(int64_t fit, int32_t stage) override;
 
  private:

@@ -100,7 +100,8 @@ absl::Status Writer::Apply(const NewFit& created) {
   for (const Parameter& p : fit.parameters) parameters.push_back(p.name);
   std::vector<std::string> outputs;
   for (const Channel& o : fit.outputs) outputs.push_back(o.name);
-  const FitTable table = NameFitTable(fit.name, parameters, outputs);
+  const FitTable table = NameFitTable(fit.name, parameters, outputs,
+                                      fit.spec.inference.has_value());
   SOMAFIT_ASSIGN_OR_RETURN(
       SqlStatement* const variable,
       Prepared("INSERT INTO variables(fit, kind, position, name, dimension, "
@@ -121,16 +122,20 @@ absl::Status Writer::Apply(const NewFit& created) {
   }
   for (size_t i = 0; i < fit.outputs.size(); ++i) {
     const Channel& output = fit.outputs[i];
-    SOMAFIT_RETURN_IF_ERROR(variable->Bind(fit.id)
-                                .BindText("output")
-                                .Bind(static_cast<int64_t>(i))
-                                .BindText(output.name)
-                                .BindText(EncodeDimension(output.dimension))
-                                .BindNull()
-                                .BindNull()
-                                .BindText(table.error_columns[i])
-                                .BindText(table.normalized_columns[i])
-                                .Run());
+    variable->Bind(fit.id)
+        .BindText("output")
+        .Bind(static_cast<int64_t>(i))
+        .BindText(output.name)
+        .BindText(EncodeDimension(output.dimension))
+        .BindNull()
+        .BindNull()
+        .BindText(table.error_columns[i]);
+    if (table.normalized_columns.empty()) {
+      variable->BindNull();
+    } else {
+      variable->BindText(table.normalized_columns[i]);
+    }
+    SOMAFIT_RETURN_IF_ERROR(variable->Run());
   }
   SOMAFIT_RETURN_IF_ERROR(variable->Bind(fit.id)
                               .BindText("penalty")
@@ -227,7 +232,7 @@ absl::Status Writer::Apply(const DeletedFit& deleted) {
   for (const char* sql :
        {"DELETE FROM variables WHERE fit=?", "DELETE FROM stages WHERE fit=?",
         "DELETE FROM rounds WHERE fit=?", "DELETE FROM events WHERE fit=?",
-        "DELETE FROM fits WHERE id=?"}) {
+        "DELETE FROM estimators WHERE fit=?", "DELETE FROM fits WHERE id=?"}) {
     SOMAFIT_ASSIGN_OR_RETURN(SqlStatement* const statement, Prepared(sql));
     SOMAFIT_RETURN_IF_ERROR(statement->Bind(deleted.fit).Run());
   }
@@ -382,9 +387,9 @@ absl::Status Writer::Apply(const EventRecord& event) {
       SqlStatement* const insert,
       Prepared("INSERT INTO events(fit, seq, time_us, kind, stage, round, "
                "first_sample, n_samples, best_sample, best_parameters, "
-               "best_error, gated) "
-               "VALUES (?, ?, ?, 'round', ?, ?, ?, ?, ?, ?, ?, ?)"));
-  return insert->Bind(event.fit)
+               "best_error, gated, training) "
+               "VALUES (?, ?, ?, 'round', ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
+  insert->Bind(event.fit)
       .Bind(event.seq)
       .Bind(event.time_us)
       .Bind(event.stage)
@@ -394,7 +399,25 @@ absl::Status Writer::Apply(const EventRecord& event) {
       .Bind(event.best_sample)
       .BindBlob(EncodeDoubles(event.best_parameters))
       .BindReal(event.best_error)
-      .Bind(event.gated ? 1 : 0)
+      .Bind(event.gated ? 1 : 0);
+  if (event.training.empty()) {
+    insert->BindNull();
+  } else {
+    insert->BindBlob(event.training);
+  }
+  return insert->Run();
+}
+
+absl::Status Writer::Apply(const EstimatorRecord& trained) {
+  SOMAFIT_ASSIGN_OR_RETURN(
+      SqlStatement* const insert,
+      Prepared("INSERT INTO estimators(fit, stage, round, estimators, summary) "
+               "VALUES (?, ?, ?, ?, ?)"));
+  return insert->Bind(trained.fit)
+      .Bind(trained.stage)
+      .Bind(trained.round)
+      .BindBlob(trained.estimators)
+      .BindBlob(trained.summary)
       .Run();
 }
 

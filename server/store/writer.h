@@ -58,6 +58,7 @@ class Writer {
   template <typename Drawn>
   absl::Status InsertDrawn(const Drawn& drawn);
   absl::Status Apply(const ResultsRecord& results);
+  absl::Status Apply(const EstimatorRecord& trained);
   absl::Status Apply(const CancelledSamples& cancelled);
   absl::Status Apply(const EventRecord& event);
   absl::Status Apply(const RequestRecord& request);

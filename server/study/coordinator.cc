@@ -73,6 +73,7 @@ absl::Status Coordinator::Recover(
       fit->Fail(failure, now, effects);
     } else if (!ended && fit->record().state == FitState::kRunning) {
       if (!fit->WantsWorkers() || fit->DrawsOn()) effects.advance.push_back(id);
+      effects.trainer_work |= fit->learns();
       effects.work_available = true;
     }
     fits_[id] = std::move(fit);
@@ -197,6 +198,13 @@ absl::Status Coordinator::DeleteFit(const std::string& name, Now,
       absl::AbortedError(absl::StrCat(
           fit->title(), " was deleted while its traces were simulated")),
       effects);
+  for (auto& [number, question] : questions_) {
+    if (question.task.fit != id) continue;
+    FailQuestion(number,
+                 absl::AbortedError(absl::StrCat(
+                     fit->title(), " was deleted while it was asked")),
+                 effects);
+  }
   fits_by_name_.erase(bare);
   fits_.erase(id);
   DropUnwantedLeases(id);
@@ -309,6 +317,7 @@ void Coordinator::Tick(Now now, Effects& effects) {
            now.steady_s - entry.second.last_seen_s > forget_s;
   });
   for (auto& [id, fit] : fits_) fit->Tick(previous_s, now, effects);
+  TickTrainers(now, effects);
   for (const auto& [id, request] : trace_requests_) {
     effects.work_available |= request.BecameReady(previous_s, now.steady_s);
   }

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,6 +20,7 @@
 #include "server/study/records.h"
 #include "server/study/task_size.h"
 #include "server/study/trace_request.h"
+#include "server/study/trainer_task.h"
 #include "worker/core/data/task.h"
 
 namespace somafit {
@@ -35,6 +37,15 @@ struct WorkerHello {
   int threads = 1;
   int numerics_version = 0;
 };
+
+struct TrainerHello {
+  std::string name, host, version;
+};
+
+// A question to a posterior that waits for its answer.
+inline constexpr size_t kMaxQuestions = 64;
+inline constexpr size_t kMaxQuestionBytes = size_t{8} << 20;
+inline constexpr size_t kMaxAnswerBytes = size_t{64} << 20;
 
 enum class GateAnswer : uint8_t { kContinue, kStop };
 
@@ -182,6 +193,55 @@ class Coordinator {
   };
   absl::StatusOr<ResultShape> ShapeOf(const std::string& fit) const;
 
+  // --- trainers ---
+  absl::StatusOr<Session> RegisterTrainer(const TrainerHello& hello, Now now);
+  // The next thing to do, if there is any: questions first. A trainer has one
+  // task at a time; the one before, if it is not done, is given up. NotFound
+  // tells it to register again.
+  absl::StatusOr<std::optional<TrainerTask>> LeaseTrainerTask(
+      const std::string& session, Now now, Effects& effects);
+  bool HasTrainerWork(Now now) const;
+  // Whether there is work and no trainer that could do it.
+  bool LacksTrainer(Now now) const;
+  // Whether the task is no longer wanted. Keeps the session alive.
+  absl::StatusOr<bool> TrainerHeartbeat(const std::string& session,
+                                        const std::string& lease,
+                                        const std::string& activity, Now now);
+  // The task of a lease that is wanted; else NotFound.
+  absl::StatusOr<TrainerTask> FindTrainerTask(const std::string& session,
+                                              const std::string& lease,
+                                              Now now);
+  // What became of a task. NotFound: it is not wanted any more.
+  absl::Status ReportTraining(const std::string& session,
+                              const std::string& lease, std::string estimators,
+                              std::string summary, Now now, Effects& effects);
+  absl::Status ReportDraws(const std::string& session, const std::string& lease,
+                           std::span<const double> theta, Now now,
+                           Effects& effects);
+  absl::Status ReportAnswer(const std::string& session,
+                            const std::string& lease,
+                            std::vector<std::string> answers, Now now,
+                            Effects& effects);
+  absl::Status ReportTrainerFailure(const std::string& session,
+                                    const std::string& lease,
+                                    const std::string& message, bool final,
+                                    Now now, Effects& effects);
+  std::vector<WorkerView> Trainers(Now now) const;
+
+  // --- questions to posteriors ---
+  // Has `task.question` answered by the estimators of task.job.round, or where
+  // that is negative the latest. Nothing is written. Returns the question's
+  // number; it is to be ended. `task` has plan and spec of the fit.
+  // FailedPrecondition before there are estimators.
+  absl::StatusOr<int64_t> AskPosterior(const std::string& name,
+                                       TrainerTask task, Now now,
+                                       Effects& effects);
+  // The answer's messages; nullopt: it is not there yet, Effects::questions
+  // tells when to ask again.
+  absl::StatusOr<std::optional<std::vector<std::string>>> TakeAnswer(
+      int64_t question);
+  void EndQuestion(int64_t question);
+
   // --- time ---
   // Draws on where samples of the round are to come. Ends the round of `fit` if
   // all its samples are recorded: tell, event, then stop, gate or the next
@@ -228,6 +288,34 @@ class Coordinator {
   void LearnSpeed(Worker& worker, const somafit::Lease& lease,
                   int64_t microseconds);
   void Forgive(double gap_s, Now now);
+  struct Trainer {
+    TrainerHello hello;
+    double last_seen_s = 0;
+    std::string lease;  // "": none
+    std::string activity;
+    int64_t tasks_done = 0;
+  };
+  struct Question {
+    TrainerTask task;
+    std::string lease;  // "": nobody's
+    double asked_s = 0;
+    int attempts = 0;
+    std::optional<std::vector<std::string>> answer;
+    absl::Status failure;
+  };
+  absl::StatusOr<Trainer*> TouchTrainer(const std::string& session, Now now);
+  bool IsLive(const Trainer& trainer, Now now) const;
+  bool IsWanted(const TrainerTask& task) const;
+  bool IsLeased(int64_t fit) const;  // its job
+  // Takes the lease from its trainer.
+  std::optional<TrainerTask> EndTrainerLease(const std::string& lease);
+  // The lease's task, which is done; NotFound if it is not wanted.
+  absl::StatusOr<TrainerTask> Finish(const std::string& session,
+                                     const std::string& lease, Now now);
+  void FailTrainerTask(const TrainerTask& task, const std::string& message,
+                       bool final, Now now, Effects& effects);
+  void FailQuestion(int64_t question, absl::Status why, Effects& effects);
+  void TickTrainers(Now now, Effects& effects);
   // Workers go on to what they leased ahead.
   void BeginNextLeases(Now now);
 
@@ -238,7 +326,12 @@ class Coordinator {
   std::map<std::string, Worker> workers_;  // by session
   std::map<std::string, somafit::Lease> leases_;
   std::map<int64_t, TraceRequest> trace_requests_;
-  std::map<int64_t, SpeedEstimate> thread_speeds_;  // of one thread, by fit
+  std::map<int64_t, SpeedEstimate> thread_speeds_;     // of one thread, by fit
+  std::map<std::string, Trainer> trainers_;            // by session
+  std::map<std::string, TrainerTask> trainer_leases_;  // by lease
+  std::map<int64_t, Question> questions_;
+  int64_t last_question_ = 0;
+  int64_t last_trained_fit_ = 0;
   int64_t next_fit_id_ = 1;
   int64_t last_trace_request_ = 0;
   int64_t last_served_fit_ = 0;

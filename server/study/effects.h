@@ -22,6 +22,9 @@ struct Effects {
   // Requests for traces that have more to send, or have failed.
   std::vector<int64_t> trace_requests;
   bool work_available = false;  // waiting LeaseTasks calls should try again
+  // Questions to posteriors that have been answered, or have failed.
+  std::vector<int64_t> questions;
+  bool trainer_work = false;  // waiting trainers should try again
 };
 
 }  // namespace somafit

@@ -37,6 +37,12 @@ absl::Status FitRun::Continue(Continuation continuation, Now now,
     return absl::AbortedError(
         absl::StrCat(title(), " changed meanwhile; look at it and ask again"));
   }
+  if (learns()) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(title(),
+                     " is an inference, which cannot be continued yet; submit "
+                     "one with more rounds"));
+  }
   const bool paused = record_.state == FitState::kPaused;
   if (!HasEnded(record_.state) && !paused) {
     return WrongState(record_.state == FitState::kGated

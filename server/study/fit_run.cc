@@ -45,7 +45,7 @@ FitRun::FitRun(int64_t id, std::string name, FitPlan plan, ModelSource model,
                Now now, Effects& effects)
     : record_(NewRecord(id, std::move(name), plan, now)),
       plan_(std::move(plan)),
-      optimizer_(MakeOptimizer(*plan_)) {
+      optimizer_(learns() ? nullptr : MakeOptimizer(*plan_)) {
   effects.writes.push_back(ModelRecord{record_.model_hash, std::move(model)});
   effects.writes.push_back(NewFit{record_});
   effects.writes.push_back(StageRecord{.fit = id,
@@ -57,6 +57,8 @@ FitRun::FitRun(int64_t id, std::string name, FitPlan plan, ModelSource model,
   SetState(FitState::kRunning, "", now, effects);
   if (const auto reason = StopReason(now)) {
     SetState(FitState::kSucceeded, *reason, now, effects);
+  } else if (learns()) {
+    DrawFirstRound(effects);
   } else {
     DrawRound(effects);
   }
@@ -75,7 +77,7 @@ FitRun::FitRun(StoredFit stored, std::optional<FitPlan> plan, Now now)
   }
   const bool search_ended =
       record_.resume_state && HasEnded(*record_.resume_state);
-  if (plan_ && !search_ended) {
+  if (plan_ && !search_ended && !learns()) {
     optimizer_ = MakeOptimizer(*plan_);
     if (!snapshot.empty()) restored_ = optimizer_->Restore(snapshot);
   }
@@ -107,6 +109,9 @@ void FitRun::Fail(const std::string& reason, Now now, Effects& effects) {
 FitRecord FitRun::View(Now now) const {
   FitRecord view = record_;
   view.elapsed_s = Elapsed(now);
+  if (const std::optional<TrainerJob> job = Job()) {
+    view.phase = job->kind == TrainerJob::Kind::kTrain ? "training" : "drawing";
+  }
   return view;
 }
 
@@ -228,6 +233,9 @@ void FitRun::Advance(Now now, Effects& effects) {
   }
   if (evaluating()) {
     EndEvaluation(now, effects);
+  } else if (learns()) {
+    effects.trainer_work = true;
+    return;
   } else {
     EndSearchRound(now, effects);
   }
@@ -344,8 +352,12 @@ int64_t FitRun::Record(const std::string& worker, int64_t microseconds,
       continue;
     }
     Evaluation& evaluation = sample.evaluation;
-    if (evaluation.status == SampleStatus::kOk &&
-        !std::isfinite(evaluation.total_error)) {
+    if (learns()) {
+      // Features are values, not errors.
+      evaluation.total_error = std::numeric_limits<double>::quiet_NaN();
+      evaluation.output_errors_normalized.clear();
+    } else if (evaluation.status == SampleStatus::kOk &&
+               !std::isfinite(evaluation.total_error)) {
       evaluation.status = SampleStatus::kNonfinite;
     }
     evaluation.total_error += 0.0;

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -16,6 +17,7 @@
 #include "server/study/open_round.h"
 #include "server/study/plan.h"
 #include "server/study/records.h"
+#include "server/study/trainer_task.h"
 
 namespace somafit {
 
@@ -99,6 +101,22 @@ class FitRun {
   // Gate timeout; `previous_s` is the time of the last tick.
   void Tick(double previous_s, Now now, Effects& effects);
 
+  // --- trainers, of inferences ---
+  bool learns() const { return record_.spec.inference.has_value(); }
+  // What a trainer has to do before it can go on, and may do now.
+  std::optional<TrainerJob> WantedJob(double now_s) const;
+  // REQUIRES: the job is wanted.
+  void FinishTraining(std::string estimators, std::string summary, Now now,
+                      Effects& effects);
+  // `theta` [n x free parameters]: the next round. InvalidArgument if they are
+  // not as many as asked for, or not finite.
+  absl::Status FinishDrawing(std::span<const double> theta, Now now,
+                             Effects& effects);
+  // An attempt failed. After the last one the fit is paused; if `final`, which
+  // another attempt would not mend, it has failed.
+  void FailJob(const std::string& message, bool final, Now now,
+               Effects& effects);
+
   // Whether the current round is of given points.
   bool evaluating() const { return record_.resume_state.has_value(); }
 
@@ -123,6 +141,10 @@ class FitRun {
   // Says above which errors samples of the open round need not be simulated to
   // their end, where the fit asks for that.
   void LimitRound();
+  // Of an inference: its first round, and any round of these points.
+  void DrawFirstRound(Effects& effects);
+  void OpenRoundOf(std::vector<std::vector<double>> points, Effects& effects);
+  std::optional<TrainerJob> Job() const;
   // Writes some of the samples to come.
   void DrawMore(Effects& effects);
   void DrawRest(Effects& effects);  // all of them
@@ -148,6 +170,8 @@ class FitRun {
   double gated_since_s_ = 0;
   // A person who resumes the fit knows better.
   bool breaker_armed_ = true;
+  int job_attempts_ = 0;  // of the trainer's present job, that failed
+  double job_not_before_s_ = 0;
 };
 
 }  // namespace somafit

@@ -44,7 +44,9 @@ absl::Status FitRun::Resume(Now now, Effects& effects) {
   }
   breaker_armed_ = false;
   SetState(FitState::kRunning, "", now, effects);
-  if (!current()) {
+  if (learns() && Job()) {
+    effects.trainer_work = true;
+  } else if (!current()) {
     DrawRound(effects);
   } else if (current()->complete()) {
     effects.advance.push_back(record_.id);
@@ -105,6 +107,10 @@ absl::Status FitRun::Ack(int32_t stage, int64_t round, bool stop, Now now,
 absl::Status FitRun::Evaluate(FitPlan plan,
                               std::vector<std::vector<double>> points, Now now,
                               Effects& effects) {
+  if (learns()) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        title(), " is an inference, which has no errors; generate its traces"));
+  }
   if (record_.state == FitState::kRunning ||
       record_.state == FitState::kGated || evaluating()) {
     return WrongState(

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 
+#include "server/study/inference_plan.h"
 #include "server/study/plan_check.h"
 #include "worker/core/base/check.h"
 #include "worker/core/base/number.h"
@@ -242,13 +243,24 @@ std::optional<FitPlan> ResolvePlan(const FitSpec& spec,
   const std::optional<Model> model =
       CompileModel(WithErrorExpressions(spec.model, expressions),
                    dataset.inputs, observed, found);
+  auto inference = std::make_shared<InferencePlan>();
+  if (spec.inference) {
+    CheckInference(plan.spec, *inference, found);
+    CheckFeatures(plan.spec, dataset, dt, *inference, found);
+  }
   if (model) {
-    ParameterPlan parameters = CheckParameters(spec, *model, found);
+    ParameterPlan parameters =
+        spec.inference ? CheckPriors(spec, *model, *inference, found)
+                       : CheckParameters(spec, *model, found);
     plan.space = std::move(parameters.space);
     plan.starts = std::move(parameters.starts);
   }
-  const std::optional<ErrorPlan> error =
-      CheckMetrics(plan.spec.metrics, dataset, dt, found);
+  std::optional<ErrorPlan> error;
+  if (spec.inference) {
+    error = ErrorPlan{.terms = inference->features, .dimension = kNoDimension};
+  } else {
+    error = CheckMetrics(plan.spec.metrics, dataset, dt, found);
+  }
   std::optional<Dimension> error_dimension;
   if (error) error_dimension = error->dimension;
   if (model && dt) {
@@ -264,10 +276,12 @@ std::optional<FitPlan> ResolvePlan(const FitSpec& spec,
       CheckPenalty(spec, *model, *dt, outputs, error_dimension, found);
     }
   }
-  CheckCounts(plan.spec, plan.spec.metrics.size(), found);
-  CheckOptimizer(plan.spec.optimizer, found);
-  CheckAbandoning(plan.spec, error ? &*error : nullptr, found);
-  plan.stop = CheckStop(spec.stop, error_dimension, found);
+  CheckCounts(plan.spec, error ? error->terms.size() : 0, found);
+  if (!spec.inference) {
+    CheckOptimizer(plan.spec.optimizer, found);
+    CheckAbandoning(plan.spec, error ? &*error : nullptr, found);
+  }
+  plan.stop = CheckStop(plan.spec.stop, error_dimension, found);
   diagnostics.Append(found);
   if (found.HasErrors() || !model || !dt || !error_dimension) {
     if (!found.HasErrors()) {
@@ -280,6 +294,7 @@ std::optional<FitPlan> ResolvePlan(const FitSpec& spec,
   plan.metrics = plan.spec.metrics;
   plan.outputs = error->terms;
   plan.error_dimension = *error_dimension;
+  if (spec.inference) plan.inference = std::move(inference);
   return plan;
 }
 

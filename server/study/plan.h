@@ -14,6 +14,8 @@
 
 namespace somafit {
 
+struct InferencePlan;  // inference_plan.h
+
 struct StopRules {
   std::optional<int64_t> rounds;
   std::optional<int64_t> evaluations;
@@ -28,13 +30,15 @@ struct FitPlan {
   ParameterSpace space;    // in the order of the model's definitions
   std::vector<StartValue> starts;
   // The terms of the total error: of each output of the dataset, in its order,
-  // then those that compare several or have no target.
+  // then those that compare several or have no target. Of an inference its
+  // features.
   std::vector<Channel> outputs;
   size_t n_traces = 0;
   double dt = 0;                    // [s]
   std::vector<MetricSpec> metrics;  // one per term
   Dimension error_dimension;        // of the total error
   StopRules stop;
+  std::shared_ptr<const InferencePlan> inference;  // nullptr: it is none
 };
 
 // Limits of what a fit may ask for.

@@ -57,6 +57,9 @@ struct FitRecord {
   // While points of an evaluation stage are simulated: what the fit returns to.
   std::optional<FitState> resume_state;
   std::string resume_reason;
+  // Of an inference, what a trainer does or is to do: "training", "drawing".
+  // Only shown, not stored.
+  std::string phase;
 };
 
 enum class StageKind : uint8_t { kOptimize = 0, kEvaluate = 1 };
@@ -124,6 +127,17 @@ struct EventRecord {
   std::vector<double> best_parameters;
   double best_error = 0;
   bool gated = false;
+  std::string training;  // of an inference: v1.TrainingSummary, as bytes
+};
+
+// What was learned from a round of an inference. Both are bytes to all but
+// trainers and clients.
+struct EstimatorRecord {
+  int64_t fit = 0;
+  int32_t stage = 0;
+  int64_t round = 0;
+  std::string estimators;  // v1.EstimatorSet
+  std::string summary;     // v1.TrainingSummary
 };
 
 struct ModelRecord {
@@ -164,7 +178,7 @@ struct CancelledSamples {
 using Write =
     std::variant<ModelRecord, NewFit, UpdatedFit, ChangedFit, DeletedFit,
                  StageRecord, RoundRecord, DrawnSamples, ResultsRecord,
-                 CancelledSamples, EventRecord, RequestRecord>;
+                 CancelledSamples, EventRecord, RequestRecord, EstimatorRecord>;
 using WriteSet = std::vector<Write>;
 
 // A round that was drawn and not ended, with what is known of it.

@@ -47,6 +47,13 @@ struct SampleQuery {
   bool trace_errors = false;
 };
 
+// What is known of a round's estimators without reading them.
+struct EstimatorInfo {
+  int64_t round = 0;
+  int64_t bytes = 0;
+  std::string summary;  // v1.TrainingSummary
+};
+
 // Where the coordinator remembers. Durable, single writer, many readers.
 //
 // Thread-safe.
@@ -93,6 +100,14 @@ class Store {
     query.limit = limit;
     return ReadSamples(fit, query);
   }
+
+  // v1.EstimatorSet of a round of an inference. NotFound: it has not been
+  // trained on.
+  virtual absl::StatusOr<std::string> LoadEstimators(int64_t fit, int32_t stage,
+                                                     int64_t round) = 0;
+  // Of all rounds of a stage that have been trained on, in order.
+  virtual absl::StatusOr<std::vector<EstimatorInfo>> ListEstimators(
+      int64_t fit, int32_t stage) = 0;
 
   // The optimizer's state after the stage's last complete round; "" if there
   // is none.

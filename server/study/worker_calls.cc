@@ -156,6 +156,7 @@ Task Coordinator::Grant(FitRun& fit, const SampleRange& range,
   }
   grant.metrics = plan.metrics;
   grant.penalty = plan.spec.penalty;
+  if (plan.spec.inference) grant.features = plan.spec.inference->features;
   leases_[grant.lease] = {.session = session,
                           .fit = fit.record().id,
                           .range = range,

@@ -25,13 +25,18 @@ class FreeColumns {
 }  // namespace
 
 SampleColumnNames NameSampleColumns(const std::vector<std::string>& parameters,
-                                    const std::vector<std::string>& outputs) {
+                                    const std::vector<std::string>& outputs,
+                                    bool are_features) {
   SampleColumnNames names;
   FreeColumns free;
   for (const std::string& parameter : parameters) {
     names.parameters.push_back(free.Take(parameter));
   }
   for (const std::string& output : outputs) {
+    if (are_features) {
+      names.errors.push_back(free.Take(output));
+      continue;
+    }
     names.errors.push_back(free.Take(output + "_error"));
     names.normalized.push_back(free.Take(output + "_error_normalized"));
   }

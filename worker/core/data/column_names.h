@@ -17,7 +17,10 @@ struct SampleColumnNames {
   std::vector<std::string> normalized;  // per output: <output>_error_normalized
 };
 
+// Of an inference `outputs` are its features: their columns are called like
+// them, and there are no normalized ones.
 SampleColumnNames NameSampleColumns(const std::vector<std::string>& parameters,
-                                    const std::vector<std::string>& outputs);
+                                    const std::vector<std::string>& outputs,
+                                    bool are_features = false);
 
 }  // namespace somafit

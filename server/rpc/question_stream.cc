@@ -1,0 +1,185 @@
+#include "server/rpc/question_stream.h"
+
+#include <cmath>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+#include "proto/convert/status.h"
+#include "server/rpc/arguments.h"
+#include "server/rpc/parts.h"
+#include "server/rpc/planning.h"
+#include "server/study/inference_plan.h"
+#include "worker/core/base/number.h"
+#include "worker/core/base/status.h"
+
+namespace somafit {
+namespace {
+
+constexpr int64_t kMaxDraws = 1'000'000;
+
+// What a trainer would refuse as well; here it costs nothing.
+absl::Status CheckQuery(const v1::AskPosteriorRequest& request,
+                        const InferencePlan& plan) {
+  const auto n_free = static_cast<int>(plan.free.size());
+  if (!request.x().empty() &&
+      std::cmp_not_equal(request.x_size(), plan.columns.size())) {
+    return BadField(
+        "x",
+        absl::StrCat("has ", request.x_size(), " numbers; this inference has ",
+                     plan.columns.size(), " columns of x"),
+        "SHAPE_MISMATCH");
+  }
+  for (int i = 0; i < request.x_size(); ++i) {
+    if (std::isfinite(request.x(i))) continue;
+    return BadField(
+        "x", absl::StrCat("number ", i, " is ", ShortestText(request.x(i)),
+                          "; give finite numbers"));
+  }
+  switch (request.query_case()) {
+    case v1::AskPosteriorRequest::kDraw:
+      if (request.draw().n() < 1 || request.draw().n() > kMaxDraws ||
+          request.draw().n() * n_free * 16 >
+              static_cast<int64_t>(kMaxAnswerBytes)) {
+        return BadField(
+            "draw.n",
+            absl::StrCat("is ", request.draw().n(), "; give 1 to ", kMaxDraws,
+                         ", and with many parameters fewer: an "
+                         "answer has at most 64 MiB"));
+      }
+      return absl::OkStatus();
+    case v1::AskPosteriorRequest::kDensity:
+      if (request.density().theta().empty() ||
+          request.density().theta_size() % n_free != 0) {
+        return BadField("density.theta",
+                        absl::StrCat("has ", request.density().theta_size(),
+                                     " numbers; give a positive multiple of ",
+                                     n_free, ", one row a point"),
+                        "SHAPE_MISMATCH");
+      }
+      return absl::OkStatus();
+    case v1::AskPosteriorRequest::kConditional:
+      if (request.conditional().condition().empty() ||
+          request.conditional().condition_size() % n_free != 0) {
+        return BadField(
+            "conditional.condition",
+            absl::StrCat("has ", request.conditional().condition_size(),
+                         " numbers; give a positive multiple of ", n_free),
+            "SHAPE_MISMATCH");
+      }
+      return absl::OkStatus();
+    case v1::AskPosteriorRequest::kMap:
+      return absl::OkStatus();
+    case v1::AskPosteriorRequest::QUERY_NOT_SET:
+      break;
+  }
+  return BadField("query",
+                  "is missing; ask for draw, density, map or "
+                  "conditional");
+}
+
+}  // namespace
+
+absl::Status QuestionStream::Draining() {
+  return WithReason(absl::UnavailableError(
+                        "the server is stopping; ask again when it is back"),
+                    "DRAINING");
+}
+
+QuestionStream* QuestionStream::Start(ServerParts& parts,
+                                      const v1::AskPosteriorRequest* request) {
+  std::shared_ptr<QuestionStream> stream(new QuestionStream(parts, request));
+  stream->KeepAlive();
+  stream->PostPump();
+  return stream.get();
+}
+
+QuestionStream::QuestionStream(ServerParts& parts,
+                               const v1::AskPosteriorRequest* request)
+    : PumpedStream("AskPosterior", parts.slow),
+      parts_(parts),
+      request_(request) {}
+
+std::shared_ptr<QuestionStream> QuestionStream::Self() {
+  return std::static_pointer_cast<QuestionStream>(shared_from_this());
+}
+
+absl::Status QuestionStream::Ask() {
+  SOMAFIT_ASSIGN_OR_RETURN(const std::string name, FitNameOf(request_->name()));
+  absl::StatusOr<FitRecord> fit = absl::NotFoundError("");
+  parts_.strand.Peek([&](Coordinator& coordinator, RequestLog&) {
+    fit = coordinator.GetFit(name, ReadClock());
+  });
+  SOMAFIT_RETURN_IF_ERROR(fit.status());
+  if (!fit->spec.inference) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("fits/", name,
+                     " is a fit, which has no posterior; submit an inference"));
+  }
+  SOMAFIT_ASSIGN_OR_RETURN(const FitPlan plan,
+                           PlanOf(fit->spec, fit->model_hash, parts_.datasets));
+  SOMAFIT_RETURN_IF_ERROR(CheckQuery(*request_, *plan.inference));
+  TrainerTask task;
+  task.plan = plan.inference;
+  task.spec = *plan.spec.inference;
+  task.job.round = request_->has_round() ? request_->round() : -1;
+  if (request_->has_round() && request_->round() < 0) {
+    return BadField("round", absl::StrCat("is ", request_->round(),
+                                          "; rounds count from 0"));
+  }
+  task.question = request_->SerializeAsString();
+  if (task.question.size() > kMaxQuestionBytes) {
+    return BadField(
+        "query", absl::StrCat("has ", task.question.size(), " bytes; at most ",
+                              kMaxQuestionBytes));
+  }
+  absl::Status status;
+  parts_.strand.Decide(
+      [&](Coordinator& coordinator, Now now, Effects& effects) {
+        const auto id =
+            coordinator.AskPosterior(name, std::move(task), now, effects);
+        status = id.status();
+        if (!id.ok()) return;
+        id_ = *id;
+        parts_.questions.Add(id_, Self());
+      },
+      nullptr);
+  if (status.ok() && parts_.questions.draining()) return Draining();
+  return status;
+}
+
+void QuestionStream::Step() {
+  if (!std::exchange(asked_, true)) {
+    if (const absl::Status status = Ask(); !status.ok()) {
+      return FinishOnce(status);
+    }
+  }
+  if (!answered_) {
+    absl::StatusOr<std::optional<std::vector<std::string>>> answer =
+        absl::InternalError("");
+    parts_.strand.Decide(
+        [&](Coordinator& coordinator, Now, Effects&) {
+          answer = coordinator.TakeAnswer(id_);
+        },
+        nullptr);
+    if (!answer.ok()) return FinishOnce(answer.status());
+    if (!answer->has_value()) return Rest();
+    answered_ = true;
+    answers_ = **std::move(answer);
+  }
+  if (sent_ == answers_.size()) return FinishOnce(absl::OkStatus());
+  if (!message_.ParseFromString(answers_[sent_++])) {
+    return FinishOnce(absl::DataLossError("the answer cannot be read"));
+  }
+  StartWrite(&message_);
+}
+
+void QuestionStream::Closed() {
+  if (id_ == 0) return;
+  parts_.questions.Remove(this);
+  parts_.strand.Decide([this](Coordinator& coordinator, Now,
+                              Effects&) { coordinator.EndQuestion(id_); },
+                       nullptr);
+}
+
+}  // namespace somafit

@@ -1,0 +1,355 @@
+#include "server/rpc/trainer_handler.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include <spdlog/spdlog.h>
+
+#include "proto/convert/inference_spec.h"
+#include "proto/convert/status.h"
+#include "server/rpc/arguments.h"
+#include "server/rpc/trainer_streams.h"
+#include "server/study/inference_plan.h"
+#include "worker/core/base/status.h"
+
+namespace somafit {
+namespace {
+
+constexpr size_t kMaxShown = 255;
+constexpr size_t kMaxEstimators = size_t{256} << 20;  // bytes
+constexpr int kMaxDrawn = 1 << 25;                    // numbers
+
+absl::Status CheckShown(const std::string& field, const std::string& text) {
+  if (text.size() > kMaxShown) {
+    return BadField(field, absl::StrCat("has ", text.size(), " bytes; at most ",
+                                        kMaxShown, " are allowed"));
+  }
+  for (const char c : text) {
+    if (static_cast<unsigned char>(c) < ' ' || c == 127) {
+      return BadField(field, "contains a control character; remove it");
+    }
+  }
+  return absl::OkStatus();
+}
+
+template <typename Request>
+absl::Status CheckLease(const Request& request) {
+  SOMAFIT_RETURN_IF_ERROR(CheckShown("session", request.session()));
+  SOMAFIT_RETURN_IF_ERROR(CheckShown("lease", request.lease()));
+  if (request.session().empty()) {
+    return BadField("session",
+                    "is missing; give what RegisterTrainer returned");
+  }
+  if (request.lease().empty()) {
+    return BadField("lease", "is missing; give the task's");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status OfSession(const absl::Status& status) {
+  return absl::IsNotFound(status) ? WithReason(status, "SESSION_UNKNOWN")
+                                  : status;
+}
+
+v1::TrainerTask ToProto(const TrainerTask& task) {
+  v1::TrainerTask message;
+  message.set_lease(task.lease);
+  v1::InferenceProblem* const problem = message.mutable_problem();
+  problem->set_fit(task.title);
+  problem->set_seed(task.seed);
+  for (const MarginalSpec& marginal : task.plan->marginals) {
+    v1::CheckedPrior* const prior = problem->add_priors();
+    prior->set_parameter(marginal.parameter);
+    prior->set_kind(marginal.kind);
+    for (const auto& [name, value] : marginal.options) {
+      prior->add_option(name);
+      prior->add_value(value);
+    }
+  }
+  problem->mutable_features()->Add(task.plan->columns.begin(),
+                                   task.plan->columns.end());
+  problem->mutable_observation()->Add(task.plan->observation.begin(),
+                                      task.plan->observation.end());
+  problem->set_algorithm(task.plan->algorithm);
+  *problem->mutable_estimator() = ToProto(task.spec.estimator);
+  *problem->mutable_training() = ToProto(task.spec.training);
+  problem->set_n_rounds(task.plan->n_rounds);
+  problem->set_stage(task.stage);
+  if (task.request != 0) {
+    message.mutable_ask()->set_round(task.job.round);
+    message.mutable_ask()->mutable_ask()->ParseFromString(task.question);
+  } else if (task.job.kind == TrainerJob::Kind::kTrain) {
+    message.mutable_train()->set_round(task.job.round);
+  } else {
+    message.mutable_draw()->set_round(task.job.round);
+    message.mutable_draw()->set_n(task.job.n);
+  }
+  return message;
+}
+
+// A call that waits for a task, and stops waiting when the trainer is gone.
+class TrainerLeaseCall final : public grpc::ServerUnaryReactor {
+ public:
+  TrainerLeaseCall(ServerParts& parts, const std::string& session,
+                   v1::LeaseTrainerTaskResponse* response)
+      : parts_(parts),
+        response_(response),
+        begin_(std::chrono::steady_clock::now()),
+        ticket_(parts.trainers.NewTicket()),
+        session_(session) {}
+
+  void Begin() {
+    parts_.trainers.Wait(ticket_, session_,
+                         [this](TrainerQueue::Result result) {
+                           if (result.ok() && result->has_value()) {
+                             *response_->mutable_task() = ToProto(**result);
+                           }
+                           FinishWith(OfSession(result.status()));
+                         });
+  }
+  void FinishWith(const absl::Status& status) {
+    LogCall("LeaseTrainerTask", "", status, begin_);
+    Finish(Sendable(status));
+  }
+
+  void OnCancel() override {
+    parts_.replies.Post([&trainers = parts_.trainers, ticket = ticket_] {
+      trainers.Cancel(ticket);
+    });
+  }
+  void OnDone() override { delete this; }
+
+ private:
+  ServerParts& parts_;
+  v1::LeaseTrainerTaskResponse* response_;
+  const std::chrono::steady_clock::time_point begin_;
+  const uint64_t ticket_;
+  const std::string session_;
+};
+
+// The task of a lease that is wanted.
+template <typename Request>
+absl::StatusOr<TrainerTask> TaskOf(ServerParts& parts, const Request& request) {
+  SOMAFIT_RETURN_IF_ERROR(CheckLease(request));
+  absl::StatusOr<TrainerTask> task = absl::NotFoundError("");
+  parts.strand.Decide(
+      [&](Coordinator& coordinator, Now now, Effects&) {
+        task = coordinator.FindTrainerTask(request.session(), request.lease(),
+                                           now);
+      },
+      nullptr);
+  return task;
+}
+
+// What all messages of a report bring.
+struct Reported {
+  std::string session, lease, summary, bytes;
+  std::vector<double> theta;
+  std::vector<std::string> answers;
+  size_t answer_bytes = 0;
+};
+
+template <typename Request>
+absl::Status TakeLease(const Request& message, bool first, Reported& report) {
+  if (!first) return absl::OkStatus();
+  SOMAFIT_RETURN_IF_ERROR(CheckLease(message));
+  report.session = message.session();
+  report.lease = message.lease();
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+TrainerHandler::Unary* TrainerHandler::RegisterTrainer(
+    Context* context, const v1::RegisterTrainerRequest* request,
+    v1::RegisterTrainerResponse* response) {
+  const auto begin = [&](const CallPtr& call) -> absl::Status {
+    SOMAFIT_RETURN_IF_ERROR(CheckShown("name", request->name()));
+    SOMAFIT_RETURN_IF_ERROR(CheckShown("host", request->host()));
+    SOMAFIT_RETURN_IF_ERROR(CheckShown("version", request->version()));
+    if (request->name().empty()) {
+      return BadField("name", "is missing; give a name for people to see");
+    }
+    const TrainerHello hello{.name = request->name(),
+                             .host = request->host(),
+                             .version = request->version()};
+    AnswerRead(
+        parts_, call,
+        [&hello](Coordinator& coordinator, Now now) {
+          return coordinator.RegisterTrainer(hello, now);
+        },
+        [response, hello](const absl::StatusOr<Coordinator::Session>& made) {
+          if (!made.ok()) return made.status();
+          spdlog::info("event=trainer_registered trainer=\"{}\" host=\"{}\"",
+                       hello.name, hello.host);
+          response->set_session(made->session);
+          response->set_lease_seconds(made->lease_s);
+          return absl::OkStatus();
+        });
+    return absl::OkStatus();
+  };
+  return BeginCall(parts_, "RegisterTrainer", context, "", begin);
+}
+
+TrainerHandler::Unary* TrainerHandler::LeaseTrainerTask(
+    Context* context, const v1::LeaseTrainerTaskRequest* request,
+    v1::LeaseTrainerTaskResponse* response) {
+  auto* call = new TrainerLeaseCall(parts_, request->session(), response);
+  absl::Status status = parts_.access.Check(*context);
+  if (status.ok()) status = CheckShown("session", request->session());
+  if (!status.ok()) {
+    call->FinishWith(status);
+  } else {
+    call->Begin();
+  }
+  return call;
+}
+
+TrainerHandler::Unary* TrainerHandler::TrainerHeartbeat(
+    Context* context, const v1::TrainerHeartbeatRequest* request,
+    v1::TrainerHeartbeatResponse* response) {
+  const auto begin = [&](const CallPtr& call) -> absl::Status {
+    SOMAFIT_RETURN_IF_ERROR(CheckShown("session", request->session()));
+    SOMAFIT_RETURN_IF_ERROR(CheckShown("lease", request->lease()));
+    SOMAFIT_RETURN_IF_ERROR(CheckShown("activity", request->activity()));
+    AnswerRead(
+        parts_, call,
+        [&](Coordinator& coordinator, Now now) {
+          return coordinator.TrainerHeartbeat(
+              request->session(), request->lease(), request->activity(), now);
+        },
+        [response](const absl::StatusOr<bool>& ended) {
+          if (ended.ok()) response->set_ended(*ended);
+          return OfSession(ended.status());
+        });
+    return absl::OkStatus();
+  };
+  return BeginCall(parts_, "TrainerHeartbeat", context, "", begin);
+}
+
+grpc::ServerWriteReactor<v1::SimulationBlock>* TrainerHandler::FetchSimulations(
+    Context* context, const v1::FetchSimulationsRequest* request) {
+  absl::Status status = parts_.access.Check(*context);
+  absl::StatusOr<TrainerTask> task = status;
+  if (status.ok()) task = TaskOf(parts_, *request);
+  if (!task.ok()) {
+    return new RefusedWriter<v1::SimulationBlock>(Sendable(task.status()));
+  }
+  return SimulationStream::Start(parts_, *std::move(task));
+}
+
+grpc::ServerWriteReactor<v1::EstimatorsChunk>* TrainerHandler::FetchEstimators(
+    Context* context, const v1::FetchEstimatorsRequest* request) {
+  absl::Status status = parts_.access.Check(*context);
+  absl::StatusOr<TrainerTask> task = status;
+  if (status.ok()) task = TaskOf(parts_, *request);
+  if (!task.ok()) {
+    return new RefusedWriter<v1::EstimatorsChunk>(Sendable(task.status()));
+  }
+  return new ChunkStream<v1::EstimatorsChunk>(
+      "FetchEstimators", parts_.slow,
+      [this, fit = task->fit, stage = task->stage, round = request->round()] {
+        return parts_.store.LoadEstimators(fit, stage, round);
+      });
+}
+
+grpc::ServerReadReactor<v1::ReportTrainingRequest>*
+TrainerHandler::ReportTraining(Context* context,
+                               v1::ReportTrainerTaskResponse*) {
+  using Request = v1::ReportTrainingRequest;
+  if (absl::Status status = parts_.access.Check(*context); !status.ok()) {
+    return new RefusedReader<Request>(Sendable(status));
+  }
+  auto report = std::make_shared<Reported>();
+  return new TrainerReport<Request>(
+      parts_, "ReportTraining", context,
+      [report](Request& message, bool first) {
+        SOMAFIT_RETURN_IF_ERROR(TakeLease(message, first, *report));
+        if (first) report->summary = message.summary().SerializeAsString();
+        if (message.chunk().size() > kMaxChunk ||
+            report->bytes.size() + message.chunk().size() > kMaxEstimators) {
+          return BadField("chunk",
+                          absl::StrCat("has more than 1 MiB, or all together "
+                                       "more than ",
+                                       kMaxEstimators, " bytes"));
+        }
+        report->bytes += message.chunk();
+        return absl::OkStatus();
+      },
+      [report](Coordinator& coordinator, Now now, Effects& effects) {
+        return coordinator.ReportTraining(
+            report->session, report->lease, std::move(report->bytes),
+            std::move(report->summary), now, effects);
+      });
+}
+
+grpc::ServerReadReactor<v1::ReportDrawsRequest>* TrainerHandler::ReportDraws(
+    Context* context, v1::ReportTrainerTaskResponse*) {
+  using Request = v1::ReportDrawsRequest;
+  if (absl::Status status = parts_.access.Check(*context); !status.ok()) {
+    return new RefusedReader<Request>(Sendable(status));
+  }
+  auto report = std::make_shared<Reported>();
+  return new TrainerReport<Request>(
+      parts_, "ReportDraws", context,
+      [report](Request& message, bool first) {
+        SOMAFIT_RETURN_IF_ERROR(TakeLease(message, first, *report));
+        if (std::ssize(report->theta) + message.theta_size() > kMaxDrawn) {
+          return BadField(
+              "theta", absl::StrCat("has more than ", kMaxDrawn, " numbers"));
+        }
+        report->theta.insert(report->theta.end(), message.theta().begin(),
+                             message.theta().end());
+        return absl::OkStatus();
+      },
+      [report](Coordinator& coordinator, Now now, Effects& effects) {
+        return coordinator.ReportDraws(report->session, report->lease,
+                                       report->theta, now, effects);
+      });
+}
+
+grpc::ServerReadReactor<v1::ReportAnswerRequest>* TrainerHandler::ReportAnswer(
+    Context* context, v1::ReportTrainerTaskResponse*) {
+  using Request = v1::ReportAnswerRequest;
+  if (absl::Status status = parts_.access.Check(*context); !status.ok()) {
+    return new RefusedReader<Request>(Sendable(status));
+  }
+  auto report = std::make_shared<Reported>();
+  return new TrainerReport<Request>(
+      parts_, "ReportAnswer", context,
+      [report](Request& message, bool first) {
+        SOMAFIT_RETURN_IF_ERROR(TakeLease(message, first, *report));
+        report->answers.push_back(message.answer().SerializeAsString());
+        report->answer_bytes += report->answers.back().size();
+        if (report->answer_bytes > kMaxAnswerBytes) {
+          return BadField("answer", absl::StrCat("has more than ",
+                                                 kMaxAnswerBytes, " bytes"));
+        }
+        return absl::OkStatus();
+      },
+      [report](Coordinator& coordinator, Now now, Effects& effects) {
+        return coordinator.ReportAnswer(report->session, report->lease,
+                                        std::move(report->answers), now,
+                                        effects);
+      });
+}
+
+TrainerHandler::Unary* TrainerHandler::ReportTrainerFailure(
+    Context* context, const v1::ReportTrainerFailureRequest* request,
+    v1::ReportTrainerTaskResponse*) {
+  const auto begin = [&](const CallPtr& call) -> absl::Status {
+    SOMAFIT_RETURN_IF_ERROR(CheckLease(*request));
+    auto status = std::make_shared<absl::Status>();
+    parts_.strand.Decide(
+        [&](Coordinator& coordinator, Now now, Effects& effects) {
+          *status = coordinator.ReportTrainerFailure(
+              request->session(), request->lease(), request->message(),
+              request->final(), now, effects);
+        },
+        [call, status] { call->Finish(*status); });
+    return absl::OkStatus();
+  };
+  return BeginCall(parts_, "ReportTrainerFailure", context, "", begin);
+}
+
+}  // namespace somafit

@@ -1,0 +1,61 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "server/posterior/prior.h"
+#include "server/study/plan_check.h"
+#include "worker/core/data/dataset.h"
+#include "worker/core/data/fit_spec.h"
+#include "worker/core/lang/diagnostic.h"
+#include "worker/core/lang/model.h"
+
+namespace somafit {
+
+// What is asked of an inference, checked.
+struct InferencePlan {
+  // Of the parameters that are not fixed, in the order of the model's.
+  std::vector<MarginalSpec> marginals;  // SI
+  std::shared_ptr<const Prior> prior;
+  std::vector<size_t> free;  // their numbers among all parameters
+  std::string algorithm;
+  // What is looked at of each trace: names, and dimensions of the values.
+  std::vector<Channel> features;
+  std::vector<std::string> columns;  // of x
+  // Of each column its place among the values of a sample, [feature][trace].
+  std::vector<size_t> order;
+  std::vector<double> observation;  // x of the recordings, or as given
+  int64_t n_rounds = 1;
+};
+
+inline constexpr int64_t kMaxInferenceRounds = 1000;
+
+// Priors of all parameters, in place of CheckParameters: the space has their
+// bounds, or where there are none some five standard deviations, for people.
+ParameterPlan CheckPriors(const FitSpec& spec, const Model& model,
+                          InferencePlan& plan, Diagnostics& diagnostics);
+
+// What fits have and inferences do not, rounds, algorithm, estimator and
+// training. Fills in defaults in `spec`.
+void CheckInference(FitSpec& spec, InferencePlan& plan,
+                    Diagnostics& diagnostics);
+
+// Features, their names filled in, and what is observed.
+void CheckFeatures(FitSpec& spec, const Dataset& dataset,
+                   std::optional<double> dt, InferencePlan& plan,
+                   Diagnostics& diagnostics);
+
+// Draw `k` of the first round, all parameters, SI: a function of the seed, the
+// stage and k.
+std::vector<std::vector<double>> DrawFromPrior(const InferencePlan& plan,
+                                               const ParameterSpace& space,
+                                               uint64_t seed, int32_t stage,
+                                               int64_t count);
+// Parameter sets of the free parameters, row-major, as points of all.
+std::vector<std::vector<double>> PointsOfFree(const InferencePlan& plan,
+                                              const ParameterSpace& space,
+                                              std::span<const double> theta);
+
+}  // namespace somafit
