@@ -20,25 +20,11 @@ namespace {
 using Feature = std::optional<double> (*)(const SpikeSteps& steps);
 
 std::optional<double> First(const SpikeSteps& steps) {
-  if (steps.empty()) return std::nullopt;
-  return static_cast<double>(steps.front());
+  return FirstSpike(EndsOf(steps));
 }
 
-std::optional<double> MeanInterval(const SpikeSteps& steps) {
-  if (steps.size() < 2) return std::nullopt;
-  return static_cast<double>(steps.back() - steps.front()) /
-         static_cast<double>(steps.size() - 1);
-}
-
-std::optional<double> IntervalVariation(const SpikeSteps& steps) {
-  const std::optional<double> mean = MeanInterval(steps);
-  if (steps.size() < 3 || !(*mean > 0)) return std::nullopt;
-  double squares = 0;
-  for (size_t i = 1; i < steps.size(); ++i) {
-    const double off = static_cast<double>(steps[i] - steps[i - 1]) - *mean;
-    squares = std::fma(off, off, squares);
-  }
-  return std::sqrt(squares / static_cast<double>(steps.size() - 1)) / *mean;
+std::optional<double> Interval(const SpikeSteps& steps) {
+  return MeanInterval(EndsOf(steps));
 }
 
 class SpikeCount : public SpikeMetric {
@@ -105,7 +91,7 @@ extern const MetricEntry kIsiMean = {
     MetricFamily::kSpikes,
     &TimeDimension,
     SpikeOptions({}, OptionSpec::Kind::kTime),
-    &Make<TrainFeature<&MeanInterval, true>>};
+    &Make<TrainFeature<&Interval, true>>};
 extern const MetricEntry kIsiCv = {
     "isi_cv",
     "difference of the variations of times between spikes",
