@@ -14,6 +14,7 @@
 #include "server/rpc/view.h"
 #include "worker/core/base/elementary.h"
 #include "worker/core/base/status.h"
+#include "worker/core/objective/feature.h"
 #include "worker/core/objective/metric.h"
 
 namespace somafit {
@@ -396,21 +397,23 @@ FitHandler::Unary* FitHandler::DescribeFamily(
     Context* context, const v1::DescribeFamilyRequest* request,
     v1::DescribeFamilyResponse* response) {
   const auto begin = [&](const CallPtr& call) -> absl::Status {
+    const auto list = [response](const auto& entries) {
+      for (const auto* entry : entries) {
+        *response->add_members() =
+            DescribeMember(entry->name, entry->summary, entry->options);
+      }
+    };
     if (request->family() == "optimizers") {
-      for (const OptimizerEntry* entry : AllOptimizers()) {
-        *response->add_members() =
-            DescribeMember(entry->name, entry->summary, entry->options);
-      }
+      list(AllOptimizers());
     } else if (request->family() == "metrics") {
-      for (const MetricEntry* entry : AllMetrics()) {
-        *response->add_members() =
-            DescribeMember(entry->name, entry->summary, entry->options);
-      }
+      list(AllMetrics());
+    } else if (request->family() == "features") {
+      list(AllFeatures());
     } else {
       return BadField("family",
                       absl::StrCat("\"", request->family().substr(0, 100),
-                                   "\" is unknown; give \"optimizers\" or "
-                                   "\"metrics\""));
+                                   "\" is unknown; give \"optimizers\", "
+                                   "\"metrics\" or \"features\""));
     }
     call->Finish(absl::OkStatus());
     return absl::OkStatus();

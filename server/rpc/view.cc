@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 
 #include "proto/convert/evaluation.h"
+#include "proto/convert/inference_spec.h"
 #include "proto/convert/spec.h"
 #include "worker/core/units/unit.h"
 
@@ -226,6 +227,9 @@ v1::Task ToProto(const Task& task) {
     *experiment->add_metrics() = ToProto(metric);
   }
   experiment->set_penalty(task.penalty);
+  for (const FeatureSpec& feature : task.features) {
+    *experiment->add_features() = ToProto(feature);
+  }
   for (const std::string& name : task.recorded) message.add_recorded(name);
   return message;
 }

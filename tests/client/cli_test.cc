@@ -125,6 +125,7 @@ TEST(CliTest, ExitStatusAndMessageOfMistakes) {
       {"ack a", 2, "either --continue or --stop"},
       {"ack a --continue --stop", 2, "either --continue or --stop"},
       {"describe birds", 2, "birds"},
+      {"describe features --endpoint " + closed, 3, "no coordinator answers"},
       {"run " + good, 2, "v.csv: No such file"},
       {"run " + good + " --db " + folder.Path("no/such.db"), 2,
        "there is no folder"},

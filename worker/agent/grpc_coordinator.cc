@@ -11,6 +11,7 @@
 #include "proto/convert/digest.h"
 #include "proto/convert/endpoint_file.h"
 #include "proto/convert/evaluation.h"
+#include "proto/convert/inference_spec.h"
 #include "proto/convert/spec.h"
 #include "proto/convert/status.h"
 #include "proto/convert/traces.h"
@@ -79,6 +80,7 @@ Task FromProto(const v1::Task& message) {
                            message.experiment().parameters().end()},
             .metrics = {},
             .penalty = message.experiment().penalty(),
+            .features = {},
             .recorded = {message.recorded().begin(), message.recorded().end()}};
   const size_t n = std::max<size_t>(task.parameters.size(), 1);
   for (auto it = message.points().begin();
@@ -87,6 +89,9 @@ Task FromProto(const v1::Task& message) {
   }
   for (const v1::MetricSpec& metric : message.experiment().metrics()) {
     task.metrics.push_back(somafit::FromProto(metric));
+  }
+  for (const v1::FeatureSpec& feature : message.experiment().features()) {
+    task.features.push_back(somafit::FromProto(feature));
   }
   return task;
 }

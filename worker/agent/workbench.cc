@@ -39,16 +39,26 @@ std::string KeyOf(const Task& task) {
   add(absl::StrCat(task.recorded.size()));
   for (const std::string& name : task.recorded) add(name);
   add(task.penalty);
+  const auto add_options = [&](const std::vector<NamedText>& options) {
+    add(absl::StrCat(options.size()));
+    for (const NamedText& option : options) {
+      add(option.name);
+      add(option.text);
+    }
+  };
+  add(absl::StrCat(task.features.size()));
+  for (const FeatureSpec& feature : task.features) {
+    add(feature.output);
+    add(feature.feature);
+    add_options(feature.options);
+    add(feature.name);
+  }
   for (const MetricSpec& metric : task.metrics) {
     add(metric.output);
     add(absl::StrCat(metric.outputs.size()));
     for (const std::string& output : metric.outputs) add(output);
     add(metric.metric);
-    add(absl::StrCat(metric.options.size()));
-    for (const NamedText& option : metric.options) {
-      add(option.name);
-      add(option.text);
-    }
+    add_options(metric.options);
     add(std::string_view(reinterpret_cast<const char*>(metric.t_weights.data()),
                          metric.t_weights.size() * sizeof(double)));
   }
@@ -121,7 +131,7 @@ absl::StatusOr<std::shared_ptr<const Experiment>> Workbench::Prepare(
       Experiment made,
       task.recorded.empty()
           ? MakeExperiment(model, std::move(dataset), task.dt, task.parameters,
-                           task.metrics, task.penalty)
+                           task.metrics, task.penalty, task.features)
           : MakeRecordingExperiment(model, std::move(dataset), task.dt,
                                     task.parameters, task.recorded,
                                     task.metrics));

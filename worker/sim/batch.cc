@@ -33,9 +33,9 @@ class Batch {
         place_(place),
         width_(static_cast<size_t>(kernel.width())),
         n_traces_(experiment.dataset->traces.size()),
-        n_terms_(experiment.terms.size()),
         n_blocks_((points.size() + width_ - 1) / width_),
-        results_(experiment, points.size()) {
+        results_(experiment, points.size()),
+        n_terms_(results_.n_terms()) {
     const auto n_threads = static_cast<size_t>(std::max(threads, 1));
     // Points with limits go through all traces in one thread's hands.
     blocks_a_unit_ =
@@ -81,8 +81,10 @@ class Batch {
     const Block block = MakeBlock(experiment_.program, points_, place_,
                                   n_traces_, trace, first, n_lanes, width_);
     std::vector<double> errors;  // [term][lane]
-    const BlockOutcome outcome =
-        squares_.apply() ? Compare(block, errors) : Accumulate(block, errors);
+    const BlockOutcome outcome = !experiment_.features.empty()
+                                     ? LookAt(block, errors)
+                                 : squares_.apply() ? Compare(block, errors)
+                                                    : Accumulate(block, errors);
     if (outcome.cancelled) return false;
     std::vector<double> penalties;
     if (experiment_.penalty) {
@@ -125,7 +127,6 @@ class Batch {
   // The metrics see every step.
   BlockOutcome Accumulate(const Block& block,
                           std::vector<double>& errors) const {
-    const Trace& data = experiment_.dataset->traces[block.trace];
     std::vector<std::vector<std::span<const double>>> targets;
     std::vector<std::unique_ptr<MetricAccumulator>> accumulators;
     for (const Term& term : experiment_.terms) {
@@ -134,24 +135,59 @@ class Batch {
       accumulators.push_back(term.metric->StartGroup(targets.back(), width_));
     }
     std::vector<double> group;  // [output of the term][lane]
-    const auto observe = [&](size_t step, std::span<const double> row) {
-      for (size_t t = 0; t < n_terms_; ++t) {
-        const std::vector<size_t>& outputs = experiment_.terms[t].outputs;
-        if (outputs.size() == 1) {
-          accumulators[t]->Observe(step,
-                                   row.subspan(outputs[0] * width_, width_));
-          continue;
-        }
-        group.clear();
-        for (const size_t output : outputs) {
-          const auto lanes = row.subspan(output * width_, width_);
-          group.insert(group.end(), lanes.begin(), lanes.end());
-        }
-        accumulators[t]->Observe(step, group);
+    BlockOutcome outcome =
+        SeeSteps(block, [&](size_t step, std::span<const double> row) {
+          for (size_t t = 0; t < n_terms_; ++t) {
+            const std::vector<size_t>& outputs = experiment_.terms[t].outputs;
+            if (outputs.size() == 1) {
+              accumulators[t]->Observe(
+                  step, row.subspan(outputs[0] * width_, width_));
+              continue;
+            }
+            group.clear();
+            for (const size_t output : outputs) {
+              const auto lanes = row.subspan(output * width_, width_);
+              group.insert(group.end(), lanes.begin(), lanes.end());
+            }
+            accumulators[t]->Observe(step, group);
+          }
+        });
+    errors.resize(n_terms_ * width_);
+    if (outcome.cancelled) return outcome;
+    for (size_t t = 0; t < n_terms_; ++t) {
+      accumulators[t]->Finish({&errors[t * width_], block.n_lanes});
+    }
+    return outcome;
+  }
+
+  // The features see every step.
+  BlockOutcome LookAt(const Block& block, std::vector<double>& values) const {
+    const size_t n_steps = experiment_.dataset->traces[block.trace].n_steps();
+    std::vector<std::unique_ptr<FeatureAccumulator>> accumulators;
+    for (const FeatureTerm& term : experiment_.features) {
+      accumulators.push_back(term.feature->Start(n_steps, width_));
+    }
+    BlockOutcome outcome = SeeSteps(block, [&](size_t step,
+                                               std::span<const double> row) {
+      for (size_t f = 0; f < n_terms_; ++f) {
+        const size_t output = experiment_.features[f].output;
+        accumulators[f]->Observe(step, row.subspan(output * width_, width_));
       }
-    };
-    BlockOutcome outcome = SimulateBlock(
-        experiment_.program, kernel_, data, block, nullptr,
+    });
+    values.resize(n_terms_ * width_);
+    if (outcome.cancelled) return outcome;
+    for (size_t f = 0; f < n_terms_; ++f) {
+      accumulators[f]->Finish({&values[f * width_], block.n_lanes});
+    }
+    return outcome;
+  }
+
+  // Calls `observe(step, row)` with the row [output][lane] of every step.
+  template <typename Observe>
+  BlockOutcome SeeSteps(const Block& block, const Observe& observe) const {
+    return SimulateBlock(
+        experiment_.program, kernel_, experiment_.dataset->traces[block.trace],
+        block, nullptr,
         [&](size_t begin, size_t end, std::span<const double> rows) {
           const size_t row_size = experiment_.program.outputs.size() * width_;
           for (size_t step = begin; step < end; ++step) {
@@ -159,12 +195,6 @@ class Batch {
           }
         },
         Cancelled());
-    errors.resize(n_terms_ * width_);
-    if (outcome.cancelled) return outcome;
-    for (size_t t = 0; t < n_terms_; ++t) {
-      accumulators[t]->Finish({&errors[t * width_], block.n_lanes});
-    }
-    return outcome;
   }
 
   std::function<bool()> Cancelled() const {
@@ -180,11 +210,11 @@ class Batch {
   const RoundPlace& place_;
   const size_t width_;
   const size_t n_traces_;
-  const size_t n_terms_;
   const size_t n_blocks_;
   size_t blocks_a_unit_ = 1;
   size_t n_units_ = 0;
   BatchResults results_;       // every unit writes a part of its own
+  const size_t n_terms_;       // or features
   std::vector<double> zeros_;  // the target of errors in the model language
   std::atomic<size_t> next_unit_ = 0;
   std::atomic<bool> stopped_ = false;
@@ -202,6 +232,10 @@ absl::StatusOr<std::span<const double>> CheckLimits(
     return absl::InvalidArgumentError(
         absl::StrCat("there are ", limits.size(), " limits for ", n_points,
                      " points; give one for each"));
+  }
+  if (!experiment.features.empty()) {
+    return absl::InvalidArgumentError(
+        "limits are of errors, but features are wanted; leave \"abandon\" out");
   }
   if (!squares.apply() || experiment.penalty) {
     return absl::InvalidArgumentError(

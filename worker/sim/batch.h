@@ -25,8 +25,15 @@ namespace somafit {
 // simulation diverges (see divergence.h) has the status kNonfinite, the first
 // step and state in its reason.
 //
+// With features nothing is compared: the features take the places of terms,
+// trace_errors[feature][trace] are their values, output_errors the means over
+// traces, each trace counting as much, and the total is 0. A point with a value
+// that is not finite has the status kNonfinite, the first such feature and
+// trace in its reason, and as ever no total.
+//
 // `cancelled` is asked from all threads at once. Cancelled once it is true,
-// InvalidArgument for a point of the wrong length.
+// InvalidArgument for a point of the wrong length, and for limits where the
+// total does not only grow.
 absl::StatusOr<std::vector<Evaluation>> EvaluateBatch(
     const Experiment& experiment,
     std::span<const std::vector<double>> points_si, int threads,

@@ -15,7 +15,7 @@ BatchResults::BatchResults(const Experiment& experiment, size_t n_points)
     : experiment_(experiment),
       n_points_(n_points),
       n_traces_(experiment.dataset->traces.size()),
-      n_terms_(experiment.terms.size()),
+      n_terms_(experiment.terms.size() + experiment.features.size()),
       errors_(n_terms_ * n_traces_ * n_points, kNaN),
       penalties_(experiment.penalty ? n_traces_ * n_points : 0, kNaN),
       diverged_(n_traces_ * n_points),
@@ -32,7 +32,7 @@ BatchResults::BatchResults(const Experiment& experiment, size_t n_points)
       counts_.push_back(term.metric->CountedGroupSteps(targets) > 0 ? 1 : 0);
     }
   }
-  for (size_t term = 0; term < n_terms_; ++term) {
+  for (size_t term = 0; term < experiment.terms.size(); ++term) {
     WeightedMean all;
     for (size_t trace = 0; trace < n_traces_; ++trace) {
       if (Counts(term, trace)) all.Add(WeightOf(trace), 0);
@@ -83,6 +83,7 @@ double BatchResults::TotalSoFar(std::span<const double> added, size_t trace,
 }
 
 Evaluation BatchResults::Collect(size_t point) const {
+  if (!experiment_.features.empty()) return CollectFeatures(point);
   Evaluation result;
   if (abandoned_[point] != 0) {
     result.status = SampleStatus::kAbandoned;
@@ -121,6 +122,29 @@ Evaluation BatchResults::Collect(size_t point) const {
   if (!result.reason.empty()) result.total_error = kNaN;
   result.status = std::isfinite(result.total_error) ? SampleStatus::kOk
                                                     : SampleStatus::kNonfinite;
+  return result;
+}
+
+Evaluation BatchResults::CollectFeatures(size_t point) const {
+  Evaluation result;
+  result.reason = WhereDiverged(point);
+  for (size_t feature = 0; feature < n_terms_; ++feature) {
+    double sum = 0;
+    for (size_t trace = 0; trace < n_traces_; ++trace) {
+      const double value = errors_[Index(feature, trace, point)];
+      result.trace_errors.push_back(value);
+      sum += value;
+      if (std::isfinite(value) || !result.reason.empty()) continue;
+      result.reason = absl::StrCat(
+          "feature \"", experiment_.features[feature].name, "\" of trace ",
+          trace, std::isnan(value) ? " is not a number" : " is infinite");
+    }
+    result.output_errors.push_back(sum / static_cast<double>(n_traces_));
+  }
+  result.output_errors_normalized = result.output_errors;
+  const bool ok = result.reason.empty();
+  result.status = ok ? SampleStatus::kOk : SampleStatus::kNonfinite;
+  result.total_error = ok ? 0 : kNaN;
   return result;
 }
 

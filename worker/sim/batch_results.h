@@ -13,13 +13,14 @@
 namespace somafit {
 
 // What simulations of a batch found, and how errors of traces become a total.
+// Of an inference, features take the place of terms and values that of errors.
 // Threads may set what belongs to different points or traces at once.
 class BatchResults {
  public:
   BatchResults(const Experiment& experiment, size_t n_points);
 
   size_t n_terms() const { return n_terms_; }
-  // Whether any step of the trace counts for the term.
+  // Whether any step of the trace counts for the term. Not of features.
   bool Counts(size_t term, size_t trace) const {
     return counts_[term * n_traces_ + trace] != 0;
   }
@@ -58,6 +59,7 @@ class BatchResults {
     return (term * n_traces_ + trace) * n_points_ + point;
   }
   std::string WhereDiverged(size_t point) const;
+  Evaluation CollectFeatures(size_t point) const;
 
   const Experiment& experiment_;
   const size_t n_points_;
@@ -68,7 +70,8 @@ class BatchResults {
   std::vector<double> penalties_;  // [trace][point]; empty: there is none
   std::vector<std::optional<Divergence>> diverged_;  // [trace][point]
   std::vector<char> abandoned_;                      // [point]
-  std::vector<char> counts_;                         // [term][trace]
+  // Of terms alone:
+  std::vector<char> counts_;     // [term][trace]
   std::vector<double> weights_;  // [term]: of all traces that count
   // Weights are relative to it, so that no sum of them overflows.
   double largest_weight_ = 0;

@@ -103,7 +103,13 @@ absl::StatusOr<Program> MakeProgram(
 absl::StatusOr<Experiment> MakeExperiment(
     const ModelSource& source, std::shared_ptr<const Dataset> dataset,
     double dt, std::vector<std::string> parameter_names,
-    std::vector<MetricSpec> metrics, const std::string& penalty) {
+    std::vector<MetricSpec> metrics, const std::string& penalty,
+    std::vector<FeatureSpec> features) {
+  if (!features.empty() && (!metrics.empty() || !penalty.empty())) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("features are wanted in place of errors; leave out ",
+                     metrics.empty() ? "the penalty" : "the metrics"));
+  }
   Diagnostics diagnostics;
   Experiment experiment;
   const ObservedModel observed =
@@ -123,7 +129,11 @@ absl::StatusOr<Experiment> MakeExperiment(
     SOMAFIT_RETURN_IF_ERROR(
         OrderParameters(parameter_names, *experiment.penalty));
   }
-  experiment.terms = MakeTerms(metrics, *dataset, dt, diagnostics);
+  if (features.empty()) {
+    experiment.terms = MakeTerms(metrics, *dataset, dt, diagnostics);
+  } else {
+    experiment.features = MakeFeatures(features, *dataset, dt, diagnostics);
+  }
   SOMAFIT_RETURN_IF_ERROR(diagnostics.ToStatus());
   experiment.dataset = std::move(dataset);
   return experiment;

@@ -10,6 +10,7 @@
 #include "worker/core/data/dataset.h"
 #include "worker/core/data/fit_spec.h"
 #include "worker/core/ir/program.h"
+#include "worker/core/objective/feature_terms.h"
 #include "worker/core/objective/terms.h"
 
 namespace somafit {
@@ -20,21 +21,26 @@ struct Experiment {
   // dataset, then errors in the model language, or what is recorded.
   Program program;
   std::shared_ptr<const Dataset> dataset;
-  // Of the total error; none where traces are recorded.
+  // Of the total error; none where features are wanted or traces are recorded.
   std::vector<Term> terms;
   // Observes the penalty, with the states of `program`.
   std::optional<Program> penalty = {};
+  // Of an inference, in place of terms.
+  std::vector<FeatureTerm> features = {};
 };
 
 // Compiles `source` for the channels of `dataset` at time step `dt` [s].
 // `parameter_names` are the model's parameters, all of them, in the order of a
-// point's coordinates. The terms of the error are those of MakeTerms.
-// InvalidArgument says, a line each, what is wrong with model, metrics or
-// penalty, or that a trace has another time step.
+// point's coordinates. The terms of the error are those of MakeTerms, or there
+// are none but `features`, those of MakeFeatures. InvalidArgument says, a line
+// each, what is wrong with model, metrics, features or penalty, or that a trace
+// has another time step, or that there are metrics or a penalty beside
+// features.
 absl::StatusOr<Experiment> MakeExperiment(
     const ModelSource& source, std::shared_ptr<const Dataset> dataset,
     double dt, std::vector<std::string> parameter_names,
-    std::vector<MetricSpec> metrics, const std::string& penalty = "");
+    std::vector<MetricSpec> metrics, const std::string& penalty = "",
+    std::vector<FeatureSpec> features = {});
 
 // The same for recording `recorded`, variables of the model, in place of
 // comparing: the program steps to the bit as MakeExperiment's does; of

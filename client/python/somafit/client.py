@@ -171,7 +171,7 @@ class Client:
                                     fit_service_pb2.GetServerInfoRequest())
 
     def describe(self, family: str) -> List[fit_service_pb2.MemberDescription]:
-        """Members and options of "optimizers" or "metrics"."""
+        """Members and options of "optimizers", "metrics" or "features"."""
         return list(self.connection.call(
             "DescribeFamily", fit_service_pb2.DescribeFamilyRequest(family=family)
         ).members)

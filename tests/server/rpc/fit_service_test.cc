@@ -258,7 +258,7 @@ TEST_F(FitServiceTest, AGateWaitsForItsAnswer) {
 }
 
 TEST_F(FitServiceTest, DescribesFamilies) {
-  for (const char* family : {"optimizers", "metrics"}) {
+  for (const char* family : {"optimizers", "metrics", "features"}) {
     v1::DescribeFamilyRequest request;
     request.set_family(family);
     v1::DescribeFamilyResponse response;

@@ -109,10 +109,46 @@ TEST_F(AgentTest, RecordsTracesWhereTheTaskAsksForThem) {
 
 // A model may use the round's number; where traces are wanted there is none,
 // and it is large.
+// Tasks that differ in their features alone are experiments of their own.
+TEST_F(AgentTest, MakesFeaturesWhereTheTaskAsksForThem) {
+  const std::vector<std::vector<FeatureSpec>> all = {
+      {{"v", "max", {}}},
+      {{"v", "min", {}}},
+      {{"v", "max", {{"t_end", "2*ms"}}}},
+      {{"v", "min", {{"t_start", "2*ms"}}}},
+      {{"v", "max", {}}, {"v", "min", {}}}};
+  Start();
+  for (const std::vector<FeatureSpec>& features : all) {
+    Task task = coordinator_.NewTask("a", {1e-8, 2e-8});
+    task.metrics.clear();
+    task.features = features;
+    coordinator_.Add(task);
+    task.lease = "again";
+    coordinator_.Add(task);
+  }
+  ASSERT_TRUE(coordinator_.WaitForReports(2 * all.size()));
+  EXPECT_TRUE(Stop().ok());
+  EXPECT_EQ(coordinator_.model_fetches(), all.size()) << "compiled once each";
+  const auto reports = coordinator_.reports();
+  std::set<std::vector<double>> seen;
+  for (size_t i = 0; i < reports.size(); ++i) {
+    ASSERT_EQ(reports[i].failure, "");
+    const Evaluation& first = reports[i].evaluations.at(0);
+    EXPECT_EQ(first.status, SampleStatus::kOk);
+    EXPECT_EQ(first.total_error, 0);
+    EXPECT_EQ(first.output_errors.size(), all[i / 2].size());
+    seen.insert(first.trace_errors);
+    EXPECT_EQ(first.trace_errors,
+              reports[i / 2 * 2].evaluations[0].trace_errors);
+  }
+  EXPECT_EQ(seen.size(), all.size());
+}
+
 TEST_F(AgentTest, TellsModelsTheRound) {
   coordinator_.UseEquations(
       "dv/dt = (g*(El - v) + I)/C + iteration*mV/ms : volt\n"
-      "g : siemens (constant)\nw = v + iteration*mV : volt\nn = iteration : integer\n"
+      "g : siemens (constant)\nw = v + iteration*mV : volt\nn = iteration : "
+      "integer\n"
       "k = v_target + 0*v/(1 + iteration) : volt");
   Start();
   for (const int64_t round : {0, 7}) {

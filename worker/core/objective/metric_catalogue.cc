@@ -12,11 +12,11 @@ namespace somafit {
 
 // mse.cc, absolute_difference.cc, similarity.cc
 extern const MetricEntry kMse, kRmse, kMae, kHuber, kCorrelation, kCosine;
-// trace_features.cc
+// trace_feature_errors.cc
 extern const MetricEntry kMax, kMin, kMean, kMedian, kStd, kKurtosis, kQuantile;
 // gamma_factor.cc, spike_distances.cc
 extern const MetricEntry kGammaFactor, kVanRossum, kVictorPurpura;
-// spike_features.cc
+// spike_feature_errors.cc
 extern const MetricEntry kSpikeCount, kSpikeRate, kSpikeLatency, kIsiMean,
     kIsiCv;
 

@@ -70,9 +70,9 @@ std::optional<double> ReadValue(const Source& source, const OptionSpec& spec,
 // "" where it is allowed.
 std::string RangeMistake(double value, const OptionSpec& spec) {
   if (!std::isfinite(value)) return "is not finite";
-  if (spec.kind == OptionSpec::Kind::kInteger && value != std::floor(value)) {
-    return "is no integer";
-  }
+  const bool is_whole = spec.kind == OptionSpec::Kind::kInteger ||
+                        spec.kind == OptionSpec::Kind::kBoolean;
+  if (is_whole && value != std::floor(value)) return "is no integer";
   // The least number above 0 is how a range says "above 0".
   if (spec.minimum == std::numeric_limits<double>::min() &&
       value < spec.minimum) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <string>
 #include <string_view>
 
@@ -12,7 +13,8 @@
 
 namespace somafit {
 
-// For terms.cc and error_expressions.cc alone: what messages about a term say.
+// For the .cc files of this folder alone: what messages about terms and
+// features say.
 
 // A text as messages show it.
 inline std::string Shown(std::string_view text) {
@@ -39,8 +41,12 @@ inline bool IsExpression(const MetricSpec& spec) {
   return entry != nullptr && entry->family == MetricFamily::kExpression;
 }
 
+// Of a term or a feature.
+inline constexpr size_t kLongestName = 60;
+
 inline bool IsIdentifier(std::string_view name) {
-  if (name.empty() || name.size() > 60 || absl::ascii_isdigit(name[0])) {
+  if (name.empty() || name.size() > kLongestName ||
+      absl::ascii_isdigit(name[0])) {
     return false;
   }
   return std::all_of(name.begin(), name.end(), [](char c) {

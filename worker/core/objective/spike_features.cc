@@ -1,117 +1,165 @@
-// Errors of one number that is made of a spike train: e = |f(y) - f(d)|.
-//
-//   spike_count    spikes
-//   spike_rate     spikes by the duration of the trace, [1/s]
-//   spike_latency  time of the first spike after t_start, [s]
-//   isi_mean       mean time between spikes, [s]
-//   isi_cv         its standard deviation (of the population) over its mean
-//
-// A train with too few spikes has no latency, interval or variation. Two such
-// trains agree; one such train is off by the duration of the trace, or, in
-// isi_cv, by 1. Spikes on both sides of missing points count as neighbours.
+// Features of a spike train, of the spikes in a window. Those that need more
+// spikes than there are have the value of the option `empty`.
+#include <algorithm>
 #include <cmath>
+#include <limits>
 #include <optional>
+#include <utility>
 
-#include "worker/core/objective/spike_metric.h"
+#include "worker/core/objective/feature.h"
+#include "worker/core/objective/train_statistics.h"
 
 namespace somafit {
 namespace {
 
-using Feature = std::optional<double> (*)(const SpikeSteps& steps);
+// A member has `Add(step)` for each spike, and `Value`.
+struct Ends {
+  static constexpr bool kKeepsSteps = false;
+  TrainEnds train;
+  void Add(int32_t step) { train.Add(step); }
+};
 
-std::optional<double> First(const SpikeSteps& steps) {
-  if (steps.empty()) return std::nullopt;
-  return static_cast<double>(steps.front());
-}
-
-std::optional<double> MeanInterval(const SpikeSteps& steps) {
-  if (steps.size() < 2) return std::nullopt;
-  return static_cast<double>(steps.back() - steps.front()) /
-         static_cast<double>(steps.size() - 1);
-}
-
-std::optional<double> IntervalVariation(const SpikeSteps& steps) {
-  const std::optional<double> mean = MeanInterval(steps);
-  if (steps.size() < 3 || !(*mean > 0)) return std::nullopt;
-  double squares = 0;
-  for (size_t i = 1; i < steps.size(); ++i) {
-    const double off = static_cast<double>(steps[i] - steps[i - 1]) - *mean;
-    squares = std::fma(off, off, squares);
-  }
-  return std::sqrt(squares / static_cast<double>(steps.size() - 1)) / *mean;
-}
-
-class SpikeCount : public SpikeMetric {
- public:
-  using SpikeMetric::SpikeMetric;
-  double Compare(const SpikeSteps& simulated, const SpikeSteps& target,
-                 double /*duration*/) const override {
-    return std::fabs(static_cast<double>(simulated.size()) -
-                     static_cast<double>(target.size()));
+struct Count : Ends {
+  std::optional<double> Value(const StepRange&, double /*dt*/) const {
+    return static_cast<double>(train.n_spikes);
   }
 };
 
-class SpikeRate final : public SpikeCount {
- public:
-  using SpikeCount::SpikeCount;
-  double Compare(const SpikeSteps& simulated, const SpikeSteps& target,
-                 double duration) const override {
-    return SpikeCount::Compare(simulated, target, duration) / duration;
+struct Rate : Ends {
+  std::optional<double> Value(const StepRange& window, double dt) const {
+    return static_cast<double>(train.n_spikes) /
+           (static_cast<double>(window.size()) * dt);
   }
 };
 
-// A time in steps, or, of a variation, a number.
-template <Feature feature, bool is_time>
-class TrainFeature final : public SpikeMetric {
- public:
-  using SpikeMetric::SpikeMetric;
-  double Compare(const SpikeSteps& simulated, const SpikeSteps& target,
-                 double duration) const override {
-    const auto y = feature(simulated), d = feature(target);
-    if (!y && !d) return 0;
-    if (!y || !d) return is_time ? duration : 1;
-    return std::fabs(*y - *d) * (is_time ? dt() : 1);
+struct Latency : Ends {
+  std::optional<double> Value(const StepRange& window, double dt) const {
+    const std::optional<double> first = FirstSpike(train);
+    if (!first) return std::nullopt;
+    return (*first - static_cast<double>(window.first)) * dt;
   }
 };
 
-template <typename M>
-std::unique_ptr<Metric> Make(const MetricConfig& config) {
-  return std::make_unique<M>(config);
+struct IntervalMean : Ends {
+  std::optional<double> Value(const StepRange&, double dt) const {
+    const std::optional<double> mean = MeanInterval(train);
+    if (!mean) return std::nullopt;
+    return *mean * dt;
+  }
+};
+
+struct IntervalCv {
+  static constexpr bool kKeepsSteps = true;
+  SpikeSteps steps;
+  void Add(int32_t step) { steps.push_back(step); }
+  std::optional<double> Value(const StepRange&, double /*dt*/) const {
+    return IntervalVariation(steps);
+  }
+};
+
+template <typename S>
+class TrainAccumulator final : public FeatureAccumulator {
+ public:
+  TrainAccumulator(const StepRange& window, double dt, double empty,
+                   size_t n_lanes)
+      : window_(window),
+        dt_(dt),
+        empty_(empty),
+        lanes_(n_lanes),
+        broken_(n_lanes) {}
+
+  void Observe(size_t step, std::span<const double> series) override {
+    if (!window_.Has(step)) return;
+    for (size_t lane = 0; lane < lanes_.size(); ++lane) {
+      if (series[lane] == 0) continue;
+      // A missing point of a recording, or a lane that has diverged.
+      if (std::isnan(series[lane])) {
+        broken_[lane] = true;
+        continue;
+      }
+      const double n = std::clamp(series[lane], 1.0, double{kMostSpikesAStep});
+      for (double spike = 0; spike < n; ++spike) {
+        lanes_[lane].Add(static_cast<int32_t>(step));
+      }
+    }
+  }
+
+  void Finish(std::span<double> values) const override {
+    for (size_t lane = 0; lane < values.size(); ++lane) {
+      values[lane] = broken_[lane]
+                         ? std::numeric_limits<double>::quiet_NaN()
+                         : lanes_[lane].Value(window_, dt_).value_or(empty_);
+    }
+  }
+
+ private:
+  const StepRange window_;
+  const double dt_, empty_;
+  std::vector<S> lanes_;
+  std::vector<bool> broken_;
+};
+
+template <typename S>
+class TrainFeature final : public Feature {
+ public:
+  explicit TrainFeature(FeatureConfig config) : config_(std::move(config)) {}
+
+  std::unique_ptr<FeatureAccumulator> Start(size_t n_steps,
+                                            size_t n_lanes) const override {
+    const auto empty = config_.options.find("empty");
+    return std::make_unique<TrainAccumulator<S>>(
+        WindowOf(config_, n_steps), config_.dt,
+        empty == config_.options.end() ? 0 : empty->second, n_lanes);
+  }
+
+ private:
+  const FeatureConfig config_;
+};
+
+template <typename S>
+FeatureEntry EntryOf(std::string_view name, std::string_view summary,
+                     Dimension (*dimension)(const Dimension&),
+                     std::vector<OptionSpec> own = {}) {
+  return {.name = name,
+          .summary = summary,
+          .family = MetricFamily::kSpikes,
+          .dimension = dimension,
+          .options = WindowOptions(std::move(own)),
+          .keeps_steps = S::kKeepsSteps,
+          .make = [](const FeatureConfig& config) -> std::unique_ptr<Feature> {
+            return std::make_unique<TrainFeature<S>>(config);
+          }};
+}
+
+OptionSpec Empty(std::string_view summary, OptionSpec::Kind kind) {
+  return {.name = "empty",
+          .summary = summary,
+          .kind = kind,
+          .default_value = std::numeric_limits<double>::quiet_NaN(),
+          .or_number = true};
 }
 
 }  // namespace
 
-extern const MetricEntry kSpikeCount = {
-    "spike_count",         "difference of the numbers of spikes",
-    MetricFamily::kSpikes, &PlainNumber,
-    SpikeOptions({}),      &Make<SpikeCount>};
-extern const MetricEntry kSpikeRate = {
-    "spike_rate",
-    "difference of the firing rates",
-    MetricFamily::kSpikes,
-    &RateDimension,
-    SpikeOptions({}, OptionSpec::Kind::kRate),
-    &Make<SpikeRate>};
-extern const MetricEntry kSpikeLatency = {
-    "spike_latency",
-    "difference of the times of the first spike",
-    MetricFamily::kSpikes,
+extern const FeatureEntry kSpikeCountFeature =
+    EntryOf<Count>("spike_count", "the number of spikes", &PlainNumber);
+extern const FeatureEntry kSpikeRateFeature = EntryOf<Rate>(
+    "spike_rate", "spikes by the duration of the window", &RateDimension);
+extern const FeatureEntry kSpikeLatencyFeature = EntryOf<Latency>(
+    "spike_latency", "the first spike's time from the window's begin",
     &TimeDimension,
-    SpikeOptions({}, OptionSpec::Kind::kTime),
-    &Make<TrainFeature<&First, true>>};
-extern const MetricEntry kIsiMean = {
-    "isi_mean",
-    "difference of the mean times between spikes",
-    MetricFamily::kSpikes,
-    &TimeDimension,
-    SpikeOptions({}, OptionSpec::Kind::kTime),
-    &Make<TrainFeature<&MeanInterval, true>>};
-extern const MetricEntry kIsiCv = {
-    "isi_cv",
-    "difference of the variations of times between spikes",
-    MetricFamily::kSpikes,
+    {Empty("value where there is no spike; without it, that has no number",
+           OptionSpec::Kind::kTime)});
+extern const FeatureEntry kIsiMeanFeature = EntryOf<IntervalMean>(
+    "isi_mean", "the mean time between spikes", &TimeDimension,
+    {Empty("value where there are fewer than two spikes; "
+           "without it, that has no number",
+           OptionSpec::Kind::kTime)});
+extern const FeatureEntry kIsiCvFeature = EntryOf<IntervalCv>(
+    "isi_cv", "the standard deviation of times between spikes over their mean",
     &PlainNumber,
-    SpikeOptions({}),
-    &Make<TrainFeature<&IntervalVariation, false>>};
+    {Empty("value where there are fewer than three spikes; without it, that "
+           "has no number",
+           OptionSpec::Kind::kNumber)});
 
 }  // namespace somafit

@@ -2,15 +2,8 @@
 
 #include <cmath>
 
-#include "absl/strings/str_cat.h"
-
-#include "worker/core/base/number.h"
-
 namespace somafit {
 namespace {
-
-constexpr double kMostSpikes = 100;         // in one step
-constexpr double kMostOfTrain = 1'000'000;  // in a trace
 
 class SpikeAccumulator final : public MetricAccumulator {
  public:
@@ -73,22 +66,7 @@ size_t SpikeMetric::CountedSteps(std::span<const double> target) const {
 }
 
 absl::Status SpikeMetric::CheckTarget(std::span<const double> target) const {
-  double all = 0;
-  for (size_t step = 0; step < target.size(); ++step) {
-    const double n = target[step];
-    all += std::isnan(n) ? 0 : n;
-    if (std::isnan(n) || (n >= 0 && n <= kMostSpikes && n == std::floor(n))) {
-      continue;
-    }
-    return absl::InvalidArgumentError(absl::StrCat(
-        "step ", step, " has ", ShortestText(n),
-        " spikes; a spike train has a whole number in each step, at most ",
-        kMostSpikes));
-  }
-  if (all <= kMostOfTrain) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      absl::StrCat("there are ", ShortestText(all), " spikes, at most ",
-                   ShortestText(kMostOfTrain), " are compared"));
+  return CheckTrain(target);
 }
 
 SpikeSteps SpikeMetric::StepsOf(std::span<const double> target) const {

@@ -1,16 +1,13 @@
 #pragma once
 
-#include <cstdint>
 #include <memory>
 #include <span>
 #include <vector>
 
 #include "worker/core/objective/metric.h"
+#include "worker/core/objective/train_statistics.h"
 
 namespace somafit {
-
-// The steps of a train's spikes, in order; several in a step are repeated.
-using SpikeSteps = std::vector<int32_t>;
 
 // A metric of spike trains, at times that are multiples of the time step. The
 // series it compares have the number of spikes in each step; a NaN in a target
