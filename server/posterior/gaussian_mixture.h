@@ -22,7 +22,7 @@ struct GaussianMixture {
 
 // InvalidArgument where the three lists differ in length or are empty, shapes
 // differ, weights do not add to 1 within 1e-9, or a precision is not symmetric
-// (but for rounding) and positive definite. Only lower triangles are read.
+// (but for rounding) and positive definite.
 absl::Status CheckMixture(const GaussianMixture& mixture);
 
 // A mixture with its factors, for many evaluations. Immutable; thread-safe.
