@@ -7,8 +7,8 @@
 #include <random>
 
 #include "absl/strings/str_cat.h"
+#include <Eigen/Core>
 
-#include "Eigen/Core"
 #include "worker/core/base/number.h"
 #include "worker/core/base/status.h"
 

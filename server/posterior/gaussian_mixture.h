@@ -4,8 +4,8 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include <Eigen/Core>
 
-#include "Eigen/Core"
 #include "server/posterior/draw_key.h"
 
 namespace somafit {
