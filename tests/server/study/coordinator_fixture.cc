@@ -39,6 +39,9 @@ std::string Describe(const Write& write) {
                           w.reason.empty() ? "" : "(" + w.reason + ")");
     }
     std::string operator()(const RequestRecord&) { return "request"; }
+    std::string operator()(const EstimatorRecord& w) {
+      return absl::StrCat("estimators:", w.stage, ":", w.round);
+    }
   };
   return std::visit(Visitor{}, write);
 }

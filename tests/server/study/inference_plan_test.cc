@@ -1,0 +1,224 @@
+#include "server/study/inference_plan.h"
+
+#include <cmath>
+#include <functional>
+#include <limits>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace somafit {
+namespace {
+
+using ::testing::ElementsAre;
+
+constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+const Dimension kVolt({2, 1, -3, -1, 0, 0, 0});
+const Dimension kAmp({0, 0, 0, 1, 0, 0, 0});
+
+Dataset Recordings() {
+  Dataset dataset;
+  dataset.inputs = {{"I", kAmp}};
+  dataset.outputs = {{"v", kVolt}, {"spikes", kNoDimension}};
+  for (int i = 0; i < 2; ++i) {
+    Trace trace;
+    trace.dt = 1e-4;
+    trace.inputs = {std::vector<double>(20, 1e-10)};
+    trace.targets = {std::vector<double>(20, -0.065 + 0.001 * i),
+                     std::vector<double>(20, 0)};
+    trace.targets[1][5] = i;
+    dataset.traces.push_back(trace);
+  }
+  return dataset;
+}
+
+FitSpec Spec() {
+  FitSpec spec;
+  spec.model.equations =
+      "dv/dt = (gl*(El - v) + I)/Cm : volt\n"
+      "gl : siemens (constant)\nCm : farad (constant)\n"
+      "El : volt (constant)\n";
+  spec.model.threshold = "v > -40*mV";
+  spec.model.reset = "v = El";
+  spec.model.initial_values = {{"v", "-65*mV"}};
+  spec.dataset = std::string(64, 'd');
+  spec.dt = "0.1*ms";
+  spec.parameters.resize(3);
+  spec.parameters[0] = {.name = "Cm", .bounds = "[10*pF, 300*pF]"};
+  spec.parameters[0].scale = "log";
+  spec.parameters[1] = {.name = "gl", .bounds = ""};
+  spec.parameters[1].prior = {"normal", {{"mean", "10*nS"}, {"sigma", "1*nS"}}};
+  spec.parameters[2] = {.name = "El", .bounds = ""};
+  spec.parameters[2].fixed = "-65*mV";
+  spec.inference.emplace();
+  spec.inference->features = {{"spikes", "spike_count", {}, ""},
+                              {"v", "max", {}, ""},
+                              {"v", "mean", {{"t_end", "1*ms"}}, ""}};
+  return spec;
+}
+
+TEST(InferencePlanTest, FillsInDefaults) {
+  Diagnostics diagnostics;
+  const auto plan = ResolvePlan(Spec(), "hash", Recordings(), diagnostics);
+  ASSERT_TRUE(plan) << diagnostics.Render();
+  ASSERT_NE(plan->inference, nullptr);
+  const InferencePlan& inference = *plan->inference;
+  EXPECT_EQ(inference.algorithm, "tsnpe");
+  EXPECT_EQ(inference.n_rounds, 1);
+  EXPECT_EQ(plan->spec.inference->estimator.name, "maf");
+  // In the model's order: gl, Cm, El.
+  EXPECT_THAT(inference.free, ElementsAre(0, 1));
+  EXPECT_EQ(inference.marginals[0].kind, "normal");
+  EXPECT_EQ(inference.marginals[1].kind, "log_uniform");
+  EXPECT_DOUBLE_EQ(inference.prior->mean()[0], 10e-9);
+  EXPECT_DOUBLE_EQ(inference.prior->support()[1].upper, 300e-12);
+  EXPECT_TRUE(plan->space.parameters()[2].fixed());
+  EXPECT_NEAR(plan->space.parameters()[0].lower, 5e-9, 1e-15);
+  // Output by output, trace by trace, feature by feature.
+  EXPECT_THAT(inference.columns,
+              ElementsAre("v_max_trace_0", "v_mean_trace_0", "v_max_trace_1",
+                          "v_mean_trace_1", "spikes_spike_count_trace_0",
+                          "spikes_spike_count_trace_1"));
+  EXPECT_THAT(inference.order, ElementsAre(2, 4, 3, 5, 0, 1));
+  EXPECT_THAT(inference.observation,
+              ElementsAre(-0.065, testing::DoubleEq(-0.065), -0.064,
+                          testing::DoubleEq(-0.064), 0, 1));
+  EXPECT_EQ(plan->outputs.size(), 3u);
+  EXPECT_EQ(plan->outputs[1].name, "v_max");
+  const auto points = DrawFromPrior(inference, plan->space, 1, 0, 1000);
+  double mean = 0;
+  for (const auto& point : points) {
+    mean += point[0] / 1000;
+    EXPECT_GE(point[1], 10e-12);
+    EXPECT_LE(point[1], 300e-12);
+    EXPECT_EQ(point[2], -0.065);
+  }
+  EXPECT_NEAR(mean, 10e-9, 4 * 1e-9 / std::sqrt(1000));
+}
+
+TEST(InferencePlanTest, BoundsTruncateAPrior) {
+  FitSpec spec = Spec();
+  spec.parameters[1].bounds = "[9*nS, 10.5*nS]";
+  Diagnostics diagnostics;
+  const auto plan = ResolvePlan(spec, "hash", Recordings(), diagnostics);
+  ASSERT_TRUE(plan) << diagnostics.Render();
+  EXPECT_DOUBLE_EQ(plan->inference->prior->support()[0].lower, 9e-9);
+  EXPECT_DOUBLE_EQ(plan->inference->prior->support()[0].upper, 10.5e-9);
+}
+
+TEST(InferencePlanTest, TakesAnObservation) {
+  FitSpec spec = Spec();
+  spec.inference->observation = {1, 2, 3, 4, 5, 6};
+  Dataset holes = Recordings();
+  holes.traces[0].targets[0][3] = kNaN;
+  Diagnostics diagnostics;
+  const auto plan = ResolvePlan(spec, "hash", holes, diagnostics);
+  ASSERT_TRUE(plan) << diagnostics.Render();
+  EXPECT_THAT(plan->inference->observation, ElementsAre(1, 2, 3, 4, 5, 6));
+}
+
+TEST(InferencePlanTest, ReportsEachMistakeUnderItsField) {
+  struct Mistake {
+    std::string field, words;
+    std::function<void(FitSpec&, Dataset&)> make;
+  };
+  const std::vector<Mistake> mistakes = {
+      {"metrics", "has no metrics",
+       [](FitSpec& s, Dataset&) { s.metrics.resize(1); }},
+      {"optimizer", "has no optimizer",
+       [](FitSpec& s, Dataset&) { s.optimizer.name = "de"; }},
+      {"penalty", "has no penalty",
+       [](FitSpec& s, Dataset&) { s.penalty = "v"; }},
+      {"gate", "has no gate",
+       [](FitSpec& s, Dataset&) { s.gate.enabled = true; }},
+      {"execution.abandon", "has no execution.abandon",
+       [](FitSpec& s, Dataset&) { s.execution.abandon = true; }},
+      {"stop", "after its rounds",
+       [](FitSpec& s, Dataset&) { s.stop.target = "1"; }},
+      {"stop.rounds", "1 to 1000",
+       [](FitSpec& s, Dataset&) { s.stop.rounds = 0; }},
+      {"inference.algorithm", "no algorithm \"abc\"",
+       [](FitSpec& s, Dataset&) { s.inference->algorithm = "abc"; }},
+      {"inference.estimator.name", "corrects mixtures only",
+       [](FitSpec& s, Dataset&) { s.inference->algorithm = "npe_a"; }},
+      {"inference.estimator.ensemble", "1 to 16",
+       [](FitSpec& s, Dataset&) { s.inference->estimator.ensemble = 17; }},
+      {"inference.training.learning_rate", "learning_rate is 2e3",
+       [](FitSpec& s, Dataset&) {
+         s.inference->training.learning_rate = 2000;
+       }},
+      {"inference.training.validation_fraction", "is 1",
+       [](FitSpec& s, Dataset&) {
+         s.inference->training.validation_fraction = 1;
+       }},
+      {"inference.training.invalid", "invalid is \"drop\"",
+       [](FitSpec& s, Dataset&) { s.inference->training.invalid = "drop"; }},
+      {"inference.observation", "there are 2 numbers",
+       [](FitSpec& s, Dataset&) {
+         s.inference->observation = {1, 2};
+       }},
+      {"inference.observation", "v_mean_trace_0 is nan",
+       [](FitSpec& s, Dataset&) {
+         s.inference->observation = {1, kNaN, 1, 1, 1, 1};
+       }},
+      {"parameters.gl", "has no prior",
+       [](FitSpec& s, Dataset&) {
+         s.parameters.erase(s.parameters.begin() + 1);
+       }},
+      {"parameters.gl.prior.name", "no prior \"cauchy\"",
+       [](FitSpec& s, Dataset&) { s.parameters[1].prior.name = "cauchy"; }},
+      {"parameters.gl.prior.sigma", "",
+       [](FitSpec& s, Dataset&) {
+         s.parameters[1].prior.options[1].text = "1*mV";
+       }},
+      {"parameters.gl.prior", "above 0",
+       [](FitSpec& s, Dataset&) {
+         s.parameters[1].prior.options[1].text = "-1*nS";
+       }},
+      {"parameters.El.prior", "is fixed and has a prior",
+       [](FitSpec& s, Dataset&) { s.parameters[2].prior.name = "normal"; }},
+      {"parameters.Cm.start", "not from starts",
+       [](FitSpec& s, Dataset&) { s.parameters[0].start = {"20*pF"}; }},
+      {"parameters.xx", "no parameter \"xx\"",
+       [](FitSpec& s, Dataset&) {
+         s.parameters.push_back(s.parameters[1]);
+         s.parameters[3].name = "xx";
+       }},
+      {"parameters.gl", "given twice",
+       [](FitSpec& s, Dataset&) { s.parameters.push_back(s.parameters[1]); }},
+      {"parameters", "nothing is left to infer",
+       [](FitSpec& s, Dataset&) {
+         for (auto& each : s.parameters) {
+           const std::string name = each.name;
+           each = {.name = name, .bounds = ""};
+           each.fixed = name == "Cm" ? "20*pF" : name == "gl" ? "1*nS" : "0*mV";
+         }
+       }},
+  };
+  for (const Mistake& mistake : mistakes) {
+    SCOPED_TRACE(mistake.field + ": " + mistake.words);
+    FitSpec spec = Spec();
+    Dataset dataset = Recordings();
+    mistake.make(spec, dataset);
+    Diagnostics diagnostics;
+    EXPECT_FALSE(ResolvePlan(spec, "hash", dataset, diagnostics));
+    bool found = false;
+    for (const Diagnostic& diagnostic : diagnostics.all()) {
+      found = found ||
+              (diagnostic.field == mistake.field &&
+               diagnostic.message.find(mistake.words) != std::string::npos);
+    }
+    EXPECT_TRUE(found) << diagnostics.Render();
+  }
+  // What the recordings lack is said by the feature.
+  FitSpec spec = Spec();
+  Dataset dataset = Recordings();
+  dataset.traces[1].targets[0][3] = kNaN;
+  Diagnostics diagnostics;
+  EXPECT_FALSE(ResolvePlan(spec, "hash", dataset, diagnostics));
+  EXPECT_NE(diagnostics.Render().find("v_max"), std::string::npos)
+      << diagnostics.Render();
+}
+
+}  // namespace
+}  // namespace somafit

@@ -1,0 +1,451 @@
+// An inference from round to round: what trainers are asked for, what becomes
+// of their answers, losses and failures, and of questions to posteriors.
+#include <cmath>
+#include <limits>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "server/study/inference_plan.h"
+#include "tests/server/study/coordinator_fixture.h"
+
+namespace somafit {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::SizeIs;
+
+constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+
+FitPlan InferencePlanOf(const std::string& name, int64_t n_samples = 6,
+                        int64_t rounds = 2) {
+  FitPlan plan = ExamplePlan(name, n_samples, rounds);
+  plan.spec.metrics.clear();
+  plan.metrics.clear();
+  plan.spec.optimizer = {};
+  plan.spec.inference.emplace();
+  plan.spec.inference->features = {{"v", "max", {}, "v_max"}};
+  plan.outputs = {{"v_max", plan.outputs[0].dimension}};
+  auto inference = std::make_shared<InferencePlan>();
+  inference->marginals = {{"gl", "uniform", {{"lower", 1e-9}, {"upper", 1e-7}}},
+                          {"Cm", "uniform", {{"lower", 0.1}, {"upper", 2}}}};
+  inference->prior = *MakePrior(inference->marginals);
+  inference->free = {0, 1};
+  inference->algorithm = "tsnpe";
+  inference->features = plan.outputs;
+  inference->columns = {"v_max_trace_0", "v_max_trace_1"};
+  inference->order = {0, 1};
+  inference->observation = {-0.06, -0.05};
+  inference->n_rounds = rounds;
+  plan.inference = std::move(inference);
+  return plan;
+}
+
+class InferenceTest : public CoordinatorTest {
+ protected:
+  std::string JoinTrainer(const std::string& name = "t") {
+    auto session = coordinator_.RegisterTrainer({name, "host", "1"}, now());
+    EXPECT_TRUE(session.ok());
+    return session->session;
+  }
+  std::optional<TrainerTask> LeaseTrainer(const std::string& session) {
+    Effects effects;
+    auto task = coordinator_.LeaseTrainerTask(session, now(), effects);
+    EXPECT_TRUE(task.ok()) << task.status();
+    EXPECT_EQ(Describe(effects.writes), "");
+    return *task;
+  }
+  // Keeps a trainer alive for a while.
+  void PassBeating(double seconds, const std::string& session,
+                   const std::string& lease = "") {
+    for (const double end = time_s_ + seconds; time_s_ < end;) {
+      Pass(5);
+      EXPECT_TRUE(
+          coordinator_.TrainerHeartbeat(session, lease, "", now()).ok());
+    }
+  }
+  std::string Trained(const std::string& session, const TrainerTask& task) {
+    Effects effects;
+    const auto status = coordinator_.ReportTraining(
+        session, task.lease, "estimators", "summary", now(), effects);
+    EXPECT_TRUE(status.ok()) << status;
+    written_ = effects.writes;
+    return Describe(effects.writes);
+  }
+  std::string Drawn(const std::string& session, const TrainerTask& task,
+                    const std::vector<double>& theta) {
+    Effects effects;
+    drawn_ =
+        coordinator_.ReportDraws(session, task.lease, theta, now(), effects);
+    return Describe(effects.writes);
+  }
+  std::string Failed(const std::string& session, const TrainerTask& task,
+                     bool final) {
+    Effects effects;
+    EXPECT_TRUE(coordinator_
+                    .ReportTrainerFailure(session, task.lease, "no memory",
+                                          final, now(), effects)
+                    .ok());
+    return Describe(effects.writes);
+  }
+  // Simulates the open round.
+  void Simulate(const std::string& worker) {
+    while (true) {
+      const auto tasks = Lease(worker);
+      if (tasks.empty()) break;
+      EXPECT_EQ(tasks[0].features,
+                (std::vector<FeatureSpec>{{"v", "max", {}, "v_max"}}));
+      Report(ExampleReport(worker, tasks[0]));
+    }
+  }
+  std::vector<double> Theta(size_t n) {
+    std::vector<double> theta;
+    for (size_t i = 0; i < n; ++i) {
+      theta.push_back(2e-9 + 1e-10 * static_cast<double>(i));
+      theta.push_back(0.5);
+    }
+    return theta;
+  }
+  TrainerTask Question(int64_t round = -1) {
+    TrainerTask task;
+    task.plan = InferencePlanOf("").inference;
+    task.job.round = round;
+    task.question = "what?";
+    return task;
+  }
+
+  WriteSet written_;
+  absl::Status drawn_;
+};
+
+TEST_F(InferenceTest, GoesFromPriorToPosterior) {
+  Create(InferencePlanOf("inf"));
+  EXPECT_EQ(created_,
+            "model new stage:0:0 event1:RUNNING round:0:0@0+6 fit:RUNNING");
+  const std::string worker = Join("w"), trainer = JoinTrainer();
+  EXPECT_FALSE(LeaseTrainer(trainer));  // nothing is simulated yet
+  Simulate(worker);
+  EXPECT_EQ(advanced_, "");  // the round ends when it has been learned from
+  EXPECT_EQ(Get("inf").phase, "training");
+  EXPECT_EQ(Get("inf").rounds, 0);
+
+  const auto train = LeaseTrainer(trainer);
+  ASSERT_TRUE(train);
+  EXPECT_EQ(train->job, (TrainerJob{TrainerJob::Kind::kTrain, 0, 0}));
+  EXPECT_EQ(train->title, "fits/inf");
+  EXPECT_EQ(train->seed, 42u);
+  EXPECT_FALSE(LeaseTrainer(JoinTrainer("another")));
+  EXPECT_EQ(Trained(trainer, *train),
+            "estimators:0:0 stage:0:1 event2:round:0:0 fit:RUNNING");
+  EXPECT_EQ(std::get<EventRecord>(written_[2]).training, "summary");
+  EXPECT_EQ(Get("inf").phase, "drawing");
+
+  const auto draw = LeaseTrainer(trainer);
+  ASSERT_TRUE(draw);
+  EXPECT_EQ(draw->job, (TrainerJob{TrainerJob::Kind::kDraw, 1, 6}));
+  EXPECT_EQ(Drawn(trainer, *draw, Theta(6)), "round:0:1@6+6 fit:RUNNING");
+  const auto tasks = Lease(worker);
+  ASSERT_THAT(tasks, SizeIs(1));
+  EXPECT_EQ(tasks[0].points[1], (std::vector<double>{2e-9 + 1e-10, 0.5}));
+  Report(ExampleReport(worker, tasks[0]));
+  Simulate(worker);
+  const auto last = LeaseTrainer(trainer);
+  ASSERT_TRUE(last);
+  EXPECT_EQ(last->job.round, 1);
+  EXPECT_EQ(Trained(trainer, *last),
+            "estimators:0:1 stage:0:2 event3:round:0:1 "
+            "event4:SUCCEEDED(ROUNDS) fit:SUCCEEDED");
+  EXPECT_EQ(Get("inf").phase, "");
+  EXPECT_FALSE(LeaseTrainer(trainer));
+  EXPECT_FALSE(Get("inf").best_sample);
+}
+
+TEST_F(InferenceTest, DrawsTheSameFromThePriorForTheSameSeed) {
+  std::vector<std::vector<std::vector<double>>> drawn;
+  const std::string worker = Join("w");
+  for (const uint64_t seed : {42, 42, 43}) {
+    FitPlan plan = InferencePlanOf("", 200, 1);
+    plan.spec.seed = seed;
+    const std::string name = Create(plan).name;
+    auto& points = drawn.emplace_back();
+    for (auto tasks = Lease(worker); !tasks.empty(); tasks = Lease(worker)) {
+      for (const auto& point : tasks[0].points) points.push_back(point);
+      Report(ExampleReport(worker, tasks[0]));
+    }
+    ASSERT_THAT(points, SizeIs(200));
+    for (const auto& point : points) {
+      EXPECT_GE(point[0], 1e-9);
+      EXPECT_LT(point[0], 1e-7);
+      EXPECT_GE(point[1], 0.1);
+      EXPECT_LT(point[1], 2);
+    }
+    Effects effects;
+    ASSERT_TRUE(coordinator_.CancelFit(name, now(), effects).ok());
+  }
+  EXPECT_EQ(drawn[0], drawn[1]);
+  EXPECT_NE(drawn[0], drawn[2]);
+}
+
+TEST_F(InferenceTest, AFixedParameterStaysWhereItIs) {
+  FitPlan plan = InferencePlanOf("inf");
+  auto inference = std::make_shared<InferencePlan>(*plan.inference);
+  inference->marginals.erase(inference->marginals.begin());
+  inference->prior = *MakePrior(inference->marginals);
+  inference->free = {1};
+  plan.inference = inference;
+  auto parameters = plan.space.parameters();
+  parameters[0].lower = parameters[0].upper = 3e-9;
+  plan.space = ParameterSpace(parameters);
+  Create(plan);
+  for (const auto& point : Lease(Join("w"))[0].points) {
+    EXPECT_EQ(point[0], 3e-9);
+    EXPECT_GE(point[1], 0.1);
+  }
+}
+
+TEST_F(InferenceTest, ALostTrainerCostsAnAttempt) {
+  FitPlan plan = InferencePlanOf("inf");
+  plan.spec.execution.max_attempts = 2;
+  Create(plan);
+  Simulate(Join("w"));
+  const std::string first = JoinTrainer();
+  const auto train = LeaseTrainer(first);
+  ASSERT_TRUE(train);
+  Pass(40);  // silent
+  Effects effects;
+  EXPECT_EQ(coordinator_
+                .ReportTraining(first, train->lease, "late", "", now(), effects)
+                .code(),
+            absl::StatusCode::kNotFound);
+  const std::string second = JoinTrainer();
+  const auto again = LeaseTrainer(second);
+  ASSERT_TRUE(again);
+  EXPECT_EQ(again->job, train->job);
+  EXPECT_NE(again->lease, train->lease);
+  EXPECT_EQ(Failed(second, *again, false),
+            "event2:PAUSED(TRAINER: no memory) fit:PAUSED");
+  EXPECT_FALSE(LeaseTrainer(second));
+  Effects resumed;
+  ASSERT_TRUE(coordinator_.ResumeFit("inf", now(), resumed).ok());
+  EXPECT_TRUE(resumed.trainer_work);
+  Pass(1);
+  const auto third = LeaseTrainer(second);
+  ASSERT_TRUE(third);
+  EXPECT_EQ(third->job, train->job);
+  EXPECT_EQ(Trained(second, *third),
+            "estimators:0:0 stage:0:1 event4:round:0:0 fit:RUNNING");
+}
+
+TEST_F(InferenceTest, WaitsBeforeItTriesAgain) {
+  Create(InferencePlanOf("inf"));
+  Simulate(Join("w"));
+  const std::string trainer = JoinTrainer();
+  EXPECT_EQ(Failed(trainer, *LeaseTrainer(trainer), false), "");
+  EXPECT_FALSE(LeaseTrainer(trainer));
+  Pass(1);
+  EXPECT_TRUE(LeaseTrainer(trainer));
+}
+
+TEST_F(InferenceTest, AMistakeEndsIt) {
+  Create(InferencePlanOf("inf"));
+  Simulate(Join("w"));
+  const std::string trainer = JoinTrainer();
+  EXPECT_EQ(Failed(trainer, *LeaseTrainer(trainer), true),
+            "cancelled event2:FAILED(TRAINER: no memory) fit:FAILED");
+}
+
+TEST_F(InferenceTest, APauseEndsTheTrainersTask) {
+  Create(InferencePlanOf("inf"));
+  Simulate(Join("w"));
+  const std::string trainer = JoinTrainer();
+  const auto train = LeaseTrainer(trainer);
+  const auto beat = [&] {
+    return *coordinator_.TrainerHeartbeat(trainer, train->lease, "epoch 3",
+                                          now());
+  };
+  EXPECT_FALSE(beat());
+  EXPECT_THAT(coordinator_.Trainers(now())[0].activity, HasSubstr("epoch 3"));
+  Effects effects;
+  ASSERT_TRUE(coordinator_.PauseFit("inf", now(), effects).ok());
+  EXPECT_TRUE(beat());
+  EXPECT_EQ(coordinator_
+                .ReportTraining(trainer, train->lease, "e", "s", now(), effects)
+                .code(),
+            absl::StatusCode::kNotFound);
+  ASSERT_TRUE(coordinator_.ResumeFit("inf", now(), effects).ok());
+  EXPECT_TRUE(LeaseTrainer(trainer));
+}
+
+TEST_F(InferenceTest, RefusesDrawsThatAreNone) {
+  Create(InferencePlanOf("inf"));
+  Simulate(Join("w"));
+  const std::string trainer = JoinTrainer();
+  Trained(trainer, *LeaseTrainer(trainer));
+  const auto draw = LeaseTrainer(trainer);
+  EXPECT_EQ(Drawn(trainer, *draw, Theta(5)), "");
+  EXPECT_EQ(drawn_.code(), absl::StatusCode::kInvalidArgument);
+  std::vector<double> broken = Theta(6);
+  broken[3] = kNaN;
+  EXPECT_EQ(Drawn(trainer, *draw, broken), "");
+  EXPECT_EQ(drawn_.code(), absl::StatusCode::kInvalidArgument);
+  Effects effects;
+  EXPECT_EQ(coordinator_
+                .ReportTraining(trainer, draw->lease, "e", "s", now(), effects)
+                .code(),
+            absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(Drawn(trainer, *draw, Theta(6)), "round:0:1@6+6 fit:RUNNING");
+}
+
+TEST_F(InferenceTest, IsNoFit) {
+  Create(InferencePlanOf("inf", 6, 1));
+  Simulate(Join("w"));
+  const std::string trainer = JoinTrainer();
+  Trained(trainer, *LeaseTrainer(trainer));
+  Effects effects;
+  EXPECT_EQ(coordinator_
+                .EvaluatePoints("inf", ExamplePlan("inf"), {{2e-9, 1.0}}, now(),
+                                effects)
+                .status()
+                .code(),
+            absl::StatusCode::kFailedPrecondition);
+  Continuation continuation;
+  continuation.plan = InferencePlanOf("inf");
+  continuation.fit = 1;
+  continuation.rounds = 1;
+  EXPECT_EQ(
+      coordinator_.ContinueFit("inf", std::move(continuation), now(), effects)
+          .status()
+          .code(),
+      absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(Describe(effects.writes), "");
+}
+
+TEST_F(InferenceTest, ARestartWantsTheSame) {
+  StoredFit stored;
+  stored.fit = Create(InferencePlanOf("inf"));
+  StageRecord stage;
+  stage.fit = stored.fit.id;
+  stored.stages = {stage};
+  const auto recover = [&](const StoredFit& fit) {
+    Coordinator restarted({.lease_s = 30},
+                          [this] { return absl::StrCat("other", ++secrets_); });
+    Effects effects;
+    EXPECT_TRUE(restarted
+                    .Recover(
+                        {fit}, 2,
+                        [](const FitRecord&) { return InferencePlanOf("inf"); },
+                        now(), effects)
+                    .ok());
+    EXPECT_EQ(Describe(effects.writes), "");
+    const auto session = restarted.RegisterTrainer({"t", "", ""}, now());
+    return *restarted.LeaseTrainerTask(session->session, now(), effects);
+  };
+  // A round of which a sample is open: nothing.
+  StoredRound round;
+  round.round.fit = stored.fit.id;
+  round.round.points.assign(6, {2e-9, 1.0});
+  round.evaluations.resize(6);
+  for (auto& each : round.evaluations) each.status = SampleStatus::kOk;
+  round.evaluations[4].status = SampleStatus::kDrawn;
+  stored.open_rounds = {round};
+  EXPECT_FALSE(recover(stored));
+  // A complete one: it is to be learned from.
+  round.evaluations[4].status = SampleStatus::kNonfinite;
+  stored.open_rounds = {round};
+  EXPECT_EQ(recover(stored)->job, (TrainerJob{TrainerJob::Kind::kTrain, 0, 0}));
+  // One that was learned from: the next is to be drawn.
+  stored.open_rounds.clear();
+  stored.fit.rounds = stored.stages[0].rounds = 1;
+  EXPECT_EQ(recover(stored)->job, (TrainerJob{TrainerJob::Kind::kDraw, 1, 6}));
+}
+
+TEST_F(InferenceTest, AnswersQuestions) {
+  Create(InferencePlanOf("inf"));
+  Create(ExamplePlan("fit"));
+  Effects effects;
+  const auto ask = [&](const char* name, int64_t round = -1) {
+    effects = {};
+    return coordinator_.AskPosterior(name, Question(round), now(), effects);
+  };
+  EXPECT_EQ(ask("fit").status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(ask("inf").status().code(), absl::StatusCode::kFailedPrecondition);
+  const std::string worker = Join("w"), trainer = JoinTrainer();
+  Effects cancelled;
+  ASSERT_TRUE(coordinator_.CancelFit("fit", now(), cancelled).ok());
+  Simulate(worker);
+  Trained(trainer, *LeaseTrainer(trainer));
+  EXPECT_EQ(ask("inf", 1).status().code(), absl::StatusCode::kInvalidArgument);
+  const auto number = ask("inf");
+  ASSERT_TRUE(number.ok()) << number.status();
+  EXPECT_TRUE(effects.trainer_work);
+  EXPECT_FALSE((*coordinator_.TakeAnswer(*number)).has_value());
+  // Before the draws of the next round.
+  const auto task = LeaseTrainer(trainer);
+  ASSERT_TRUE(task);
+  EXPECT_EQ(task->question, "what?");
+  EXPECT_EQ(task->job.round, 0);
+  effects = {};
+  ASSERT_TRUE(
+      coordinator_
+          .ReportAnswer(trainer, task->lease, {"this", "that"}, now(), effects)
+          .ok());
+  EXPECT_EQ(effects.questions, (std::vector<int64_t>{*number}));
+  EXPECT_EQ(**coordinator_.TakeAnswer(*number),
+            (std::vector<std::string>{"this", "that"}));
+  coordinator_.EndQuestion(*number);
+  EXPECT_EQ(coordinator_.TakeAnswer(*number).status().code(),
+            absl::StatusCode::kNotFound);
+  // One that fails, finally or after some attempts.
+  const auto wrong = ask("inf");
+  Failed(trainer, *LeaseTrainer(trainer), true);
+  EXPECT_EQ(coordinator_.TakeAnswer(*wrong).status().code(),
+            absl::StatusCode::kInvalidArgument);
+  coordinator_.EndQuestion(*wrong);
+  const auto hard = ask("inf");
+  for (int i = 0; i < 3; ++i) Failed(trainer, *LeaseTrainer(trainer), false);
+  EXPECT_EQ(coordinator_.TakeAnswer(*hard).status().code(),
+            absl::StatusCode::kAborted);
+  // One that is taken back leaves its trainer free.
+  coordinator_.EndQuestion(*hard);
+  const auto dropped = ask("inf");
+  const auto leased = LeaseTrainer(trainer);
+  coordinator_.EndQuestion(*dropped);
+  EXPECT_TRUE(
+      *coordinator_.TrainerHeartbeat(trainer, leased->lease, "", now()));
+}
+
+TEST_F(InferenceTest, AQuestionDoesNotWaitForever) {
+  Create(InferencePlanOf("inf", 6, 1));
+  Simulate(Join("w"));
+  const std::string trainer = JoinTrainer();
+  Trained(trainer, *LeaseTrainer(trainer));
+  Effects effects;
+  const auto waiting =
+      coordinator_.AskPosterior("inf", Question(), now(), effects);
+  // As long as there is a trainer it does.
+  PassBeating(100, trainer);
+  EXPECT_TRUE(coordinator_.TakeAnswer(*waiting).ok());
+  Pass(40);
+  EXPECT_EQ(coordinator_.TakeAnswer(*waiting).status().code(),
+            absl::StatusCode::kUnavailable);
+  EXPECT_TRUE(coordinator_.LacksTrainer(now()) ||
+              !coordinator_.HasTrainerWork(now()));
+}
+
+TEST_F(InferenceTest, KnowsWhenItLacksATrainer) {
+  Create(InferencePlanOf("inf"));
+  EXPECT_FALSE(coordinator_.LacksTrainer(now()));
+  Simulate(Join("w"));
+  EXPECT_TRUE(coordinator_.LacksTrainer(now()));
+  const std::string trainer = JoinTrainer();
+  EXPECT_FALSE(coordinator_.LacksTrainer(now()));
+  Pass(200);  // it fell silent
+  EXPECT_TRUE(coordinator_.LacksTrainer(now()));
+  Effects effects;
+  EXPECT_EQ(
+      coordinator_.LeaseTrainerTask(trainer, now(), effects).status().code(),
+      absl::StatusCode::kNotFound);
+}
+
+}  // namespace
+}  // namespace somafit
