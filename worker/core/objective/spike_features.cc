@@ -70,6 +70,9 @@ class TrainAccumulator final : public FeatureAccumulator {
 
   void Observe(size_t step, std::span<const double> series) override {
     if (!window_.Has(step)) return;
+    bool any = false;
+    for (const double n : series) any |= n != 0;
+    if (!any) return;
     for (size_t lane = 0; lane < lanes_.size(); ++lane) {
       if (series[lane] == 0) continue;
       // A missing point of a recording, or a lane that has diverged.

@@ -7,6 +7,8 @@
 // not: weights are only 0 or not.
 #include <cmath>
 #include <limits>
+#include <type_traits>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 
@@ -15,6 +17,16 @@
 
 namespace somafit {
 namespace {
+
+struct Quantile {
+  double q = 0.5;
+  std::vector<double> values = {};
+  void Add(double x) { values.push_back(x); }
+  double Value() const {
+    std::vector<double> sorted = values;
+    return QuantileOf(sorted, q);
+  }
+};
 
 template <typename F>
 class FeatureErrors final : public MetricAccumulator {
@@ -67,7 +79,8 @@ class FeatureError final : public WindowedMetric {
           "a step counts for this metric or does not; give t_weights of 0 and "
           "1");
     }
-    if (!F::kKeepsSteps || target.size() <= kMostKept) return absl::OkStatus();
+    if (!std::is_same_v<F, Quantile> || target.size() <= kMostKept)
+      return absl::OkStatus();
     return absl::InvalidArgumentError(
         absl::StrCat("this metric keeps every step, at most ", kMostKept,
                      " of them; the trace has ", target.size()));
@@ -99,28 +112,32 @@ extern const MetricEntry kMax = {"max",
                                  MetricFamily::kTrace,
                                  &OutputDimension,
                                  Window(),
-                                 &Make<FeatureError<Largest>>};
+                                 &Make<FeatureError<Largest<double>>>};
 extern const MetricEntry kMin = {"min",
                                  "difference of the smallest values",
                                  MetricFamily::kTrace,
                                  &OutputDimension,
                                  Window(),
-                                 &Make<FeatureError<Smallest>>};
-extern const MetricEntry kMean = {
-    "mean",   "difference of the means", MetricFamily::kTrace, &OutputDimension,
-    Window(), &Make<FeatureError<Mean>>};
+                                 &Make<FeatureError<Smallest<double>>>};
+extern const MetricEntry kMean = {"mean",
+                                  "difference of the means",
+                                  MetricFamily::kTrace,
+                                  &OutputDimension,
+                                  Window(),
+                                  &Make<FeatureError<Mean<double>>>};
 extern const MetricEntry kMedian = {"median",
                                     "difference of the medians",
                                     MetricFamily::kTrace,
                                     &OutputDimension,
                                     Window(),
                                     &Make<FeatureError<Quantile>>};
-extern const MetricEntry kStd = {"std",
-                                 "difference of the standard deviations",
-                                 MetricFamily::kTrace,
-                                 &OutputDimension,
-                                 Window(),
-                                 &Make<FeatureError<StandardDeviation>>};
+extern const MetricEntry kStd = {
+    "std",
+    "difference of the standard deviations",
+    MetricFamily::kTrace,
+    &OutputDimension,
+    Window(),
+    &Make<FeatureError<StandardDeviation<double>>>};
 extern const MetricEntry kKurtosis = {
     "kurtosis",
     "difference of the kurtoses",
@@ -131,7 +148,7 @@ extern const MetricEntry kKurtosis = {
       .summary = "number that the error is divided by",
       .default_value = 1,
       .minimum = std::numeric_limits<double>::min()}},
-    &Make<FeatureError<Kurtosis>>};
+    &Make<FeatureError<Kurtosis<double>>>};
 extern const MetricEntry kQuantile = {
     "quantile",
     "difference of the q-quantiles",
