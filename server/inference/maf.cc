@@ -10,12 +10,26 @@
 // units of degree 0 see the context alone, so the first feature is conditioned
 // as well.
 
+#include <cmath>
+
 #include "server/inference/net.h"
 
 namespace somafit {
 namespace {
 
 constexpr double kMinScale = 1e-3;
+
+// Scales start around 1, so that the flow starts near its base: with small
+// random numbers alone five transforms start six times as wide.
+ParameterLayout::Fill OutputBias(int64_t n_parameters, int64_t n_hidden) {
+  const double bound = 1 / std::sqrt(static_cast<double>(n_hidden));
+  const double unit =
+      getenv("OLDINIT") ? 0 : std::log(std::expm1(1 - kMinScale));
+  return [=](int64_t output, int64_t, RandomStream& random) {
+    return (output < n_parameters ? unit : 0) +
+           bound * (2 * random.Uniform() - 1);
+  };
+}
 
 class MaskedAutoregressiveFlow final : public Net {
  public:
@@ -42,7 +56,7 @@ class MaskedAutoregressiveFlow final : public Net {
                                        return hidden(unit) >= degree(feature);
                                      }),
                           {},
-                          Linear(layout, h, 2 * d, FanIn(h), FanIn(h),
+                          Linear(layout, h, 2 * d, FanIn(h), OutputBias(d, h),
                                  [=](int64_t unit, int64_t output) {
                                    return degree(output % d) > hidden(unit);
                                  })};

@@ -16,6 +16,10 @@ struct EstimatorParts;  // estimator_parts.h; names LibTorch
 // A net with weights and scales. The context of an x is computed once per call,
 // and kept for the next call with the same x.
 //
+// The bits of a draw depend on its number alone; those of a row's density on
+// its parameters and its place among the rows, not on the other rows. (A BLAS
+// rounds rows at different places differently.)
+//
 // A row has a density of -inf where it is outside of what the space of theta
 // covers, and NaN where the net has no number for it (an x that is not finite,
 // a TorchScript module that fails).
