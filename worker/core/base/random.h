@@ -19,6 +19,11 @@ enum class StreamPurpose : uint32_t {
   kExample = 2,    // noise that example data is made with
   kNoise = 3,      // numbers drawn while simulating: noise.h
   kTrial = 4,      // parameters that a model is tried with
+  // Of density estimators:
+  kEstimatorNoise = 16,    // what draws are made from; keyed by DrawKey
+  kEstimatorWeights = 17,  // initial weights, one stream a tensor
+  kEstimatorRows = 18,     // split and order of training rows
+  kEstimatorAtoms = 19,    // contrasting rows of the atomic loss
 };
 
 // A sequence of random numbers that is a pure function of
