@@ -217,7 +217,7 @@ TEST_F(ScriptTest, IsTrainedAndKept) {
   }
   const TrainingData data{theta, x, {}, {}, {}};
   std::string checkpoint;
-  const TrainingOptions options{.max_num_epochs = 30};
+  const TrainingOptions options{.learning_rate = 5e-3, .max_num_epochs = 30};
   const auto result =
       Train(spec, options, data, {}, {}, [&](const EpochReport& report) {
         if (report.epoch == 10) checkpoint = report.checkpoint();
@@ -237,8 +237,9 @@ TEST_F(ScriptTest, IsTrainedAndKept) {
   EXPECT_EQ(one, other);
   TrainingStart start;
   start.checkpoint = checkpoint;
-  const auto resumed = Train(
-      spec, {.max_num_epochs = 30, .resume_training = true}, data, {}, start);
+  TrainingOptions again = options;
+  again.resume_training = true;
+  const auto resumed = Train(spec, again, data, {}, start);
   ASSERT_TRUE(resumed.ok()) << resumed.status();
   EXPECT_EQ(EncodeEstimator(*resumed->estimator), bytes);
 }
