@@ -7,8 +7,8 @@
 #include "absl/status/statusor.h"
 #include <ATen/ATen.h>
 
-#include "server/inference/estimator_spec.h"
 #include "server/inference/parameters.h"
+#include "server/posterior/estimator_spec.h"
 
 namespace somafit {
 

@@ -143,7 +143,7 @@ bool ReadSpec(ByteReader& reader, EstimatorSpec& spec) {
   uint32_t z_score_theta = 0, z_score_x = 0, theta_space = 0;
   if (!reader.U32(z_score_theta) || !reader.U32(z_score_x) ||
       !reader.U32(theta_space) || !reader.U64(count) ||
-      count > kMaxParameters) {
+      count > kMaxEstimatorParameters) {
     return false;
   }
   spec.z_score_theta = static_cast<ZScore>(z_score_theta);

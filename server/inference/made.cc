@@ -137,16 +137,10 @@ class Made final : public Net {
 
 }  // namespace
 
-extern const NetEntry kMade;
-const NetEntry kMade = {
-    "made",
-    "masked autoencoder: one parameter after the other, each a mixture of "
-    "normal distributions",
-    WithCommonOptions(
-        {HiddenFeaturesOption(), NumBlocksOption(5), NumComponentsOption()}),
-    [](const NetShape& shape, const OptionValues& options,
-       ParameterLayout& layout) -> std::unique_ptr<Net> {
-      return std::make_unique<Made>(shape, options, layout);
-    }};
+extern const NetMaker kMade;
+const NetMaker kMade = [](const NetShape& shape, const OptionValues& options,
+                          ParameterLayout& layout) -> std::unique_ptr<Net> {
+  return std::make_unique<Made>(shape, options, layout);
+};
 
 }  // namespace somafit

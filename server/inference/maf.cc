@@ -154,16 +154,11 @@ class MaskedAutoregressiveFlow final : public Net {
 
 }  // namespace
 
-extern const NetEntry kMaskedAutoregressiveFlow;
-const NetEntry kMaskedAutoregressiveFlow = {
-    "maf",
-    "masked autoregressive flow: fast; for posteriors near a normal "
-    "distribution, and for many parameters",
-    WithCommonOptions(
-        {HiddenFeaturesOption(), NumTransformsOption(), NumBlocksOption(2)}),
+extern const NetMaker kMaskedAutoregressiveFlow;
+const NetMaker kMaskedAutoregressiveFlow =
     [](const NetShape& shape, const OptionValues& options,
        ParameterLayout& layout) -> std::unique_ptr<Net> {
-      return std::make_unique<MaskedAutoregressiveFlow>(shape, options, layout);
-    }};
+  return std::make_unique<MaskedAutoregressiveFlow>(shape, options, layout);
+};
 
 }  // namespace somafit

@@ -128,16 +128,11 @@ class MixtureDensityNet final : public Net {
 
 }  // namespace
 
-extern const NetEntry kMixtureDensityNet;
-const NetEntry kMixtureDensityNet = {
-    "mdn",
-    "mixture density network: a mixture of normal distributions, known in "
-    "closed form",
-    WithCommonOptions(
-        {HiddenFeaturesOption(), NumBlocksOption(2), NumComponentsOption()}),
+extern const NetMaker kMixtureDensityNet;
+const NetMaker kMixtureDensityNet =
     [](const NetShape& shape, const OptionValues& options,
        ParameterLayout& layout) -> std::unique_ptr<Net> {
-      return std::make_unique<MixtureDensityNet>(shape, options, layout);
-    }};
+  return std::make_unique<MixtureDensityNet>(shape, options, layout);
+};
 
 }  // namespace somafit

@@ -20,7 +20,7 @@ absl::StatusOr<std::unique_ptr<Model>> MakeModel(const EstimatorSpec& spec,
   shape.n_parameters = static_cast<int64_t>(spec.n_parameters());
   shape.n_context = model->embedding ? model->embedding->n_outputs()
                                      : static_cast<int64_t>(spec.n_features());
-  model->net = FindNet(spec.net)->make(shape, spec.options, model->layout);
+  model->net = MakeNet(spec.net, shape, spec.options, model->layout);
   if (model->layout.too_large()) {
     return absl::InvalidArgumentError(
         absl::StrCat("the estimator would have more than ", kMaxWeights,

@@ -1,12 +1,14 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
+#include <string_view>
 
 #include <ATen/ATen.h>
 
-#include "server/inference/estimator_spec.h"
 #include "server/inference/parameters.h"
+#include "server/posterior/estimator_spec.h"
 
 namespace somafit {
 
@@ -61,8 +63,18 @@ class Net {
   }
 };
 
-// The options that all nets share, behind `own`.
-std::vector<OptionSpec> WithCommonOptions(std::vector<OptionSpec> own);
+struct NetShape {
+  int64_t n_parameters = 0;  // D
+  int64_t n_context = 0;     // C, after the embedding
+};
+
+using NetMaker = std::unique_ptr<Net> (*)(const NetShape& shape,
+                                          const OptionValues& options,
+                                          ParameterLayout& layout);
+// The net of this name of AllNets, whose parameters `layout` then has.
+std::unique_ptr<Net> MakeNet(std::string_view name, const NetShape& shape,
+                             const OptionValues& options,
+                             ParameterLayout& layout);
 
 // Sums over D of log N(0, 1), [n x D] -> [n].
 at::Tensor StandardNormalLogDensity(const at::Tensor& normals);
@@ -70,12 +82,6 @@ at::Tensor StandardNormalLogDensity(const at::Tensor& normals);
 // Degrees of an autoregressive net's hidden units: 0 .. D-1, so that some see
 // the context alone and the first feature depends on it too.
 int64_t HiddenDegree(int64_t unit, int64_t n_hidden, int64_t n_parameters);
-
-// The options that several nets have.
-OptionSpec HiddenFeaturesOption();
-OptionSpec NumTransformsOption();
-OptionSpec NumBlocksOption(double default_value);
-OptionSpec NumComponentsOption();
 
 inline int64_t IntegerOption(const OptionValues& options, const char* name) {
   return static_cast<int64_t>(options.at(name));

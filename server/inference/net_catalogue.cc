@@ -1,79 +1,31 @@
 #include <cmath>
 #include <numbers>
+#include <utility>
 
 #include "server/inference/net.h"
+#include "worker/core/base/check.h"
 
 namespace somafit {
 
-extern const NetEntry kMixtureDensityNet;
-extern const NetEntry kMade;
-extern const NetEntry kMaskedAutoregressiveFlow;
-extern const NetEntry kNeuralSplineFlow;
+extern const NetMaker kMixtureDensityNet;
+extern const NetMaker kMade;
+extern const NetMaker kMaskedAutoregressiveFlow;
+extern const NetMaker kNeuralSplineFlow;
 
-const std::vector<const NetEntry*>& AllNets() {
-  static const auto* const nets = new std::vector<const NetEntry*>{
-      &kMixtureDensityNet, &kMade, &kMaskedAutoregressiveFlow,
-      &kNeuralSplineFlow};
-  return *nets;
-}
-
-const NetEntry* FindNet(std::string_view name) {
-  for (const NetEntry* entry : AllNets()) {
-    if (entry->name == name) return entry;
+std::unique_ptr<Net> MakeNet(std::string_view name, const NetShape& shape,
+                             const OptionValues& options,
+                             ParameterLayout& layout) {
+  // By the names of AllNets.
+  const std::pair<std::string_view, NetMaker> makers[] = {
+      {"mdn", kMixtureDensityNet},
+      {"made", kMade},
+      {"maf", kMaskedAutoregressiveFlow},
+      {"nsf", kNeuralSplineFlow}};
+  for (const auto& [known, make] : makers) {
+    if (known == name) return make(shape, options, layout);
   }
+  SOMAFIT_CHECK(false);
   return nullptr;
-}
-
-std::vector<OptionSpec> WithCommonOptions(std::vector<OptionSpec> own) {
-  own.push_back({.name = "z_score_theta",
-                 .summary = "how parameters are scaled: none, independent (the "
-                            "default) or structured",
-                 .kind = OptionSpec::Kind::kText});
-  own.push_back({.name = "z_score_x",
-                 .summary = "how data are scaled: none, independent (the "
-                            "default) or structured",
-                 .kind = OptionSpec::Kind::kText});
-  own.push_back({.name = "theta_space",
-                 .summary = "bounded (the default), or unconstrained: no mass "
-                            "leaks out of the bounds",
-                 .kind = OptionSpec::Kind::kText});
-  return own;
-}
-
-OptionSpec HiddenFeaturesOption() {
-  return {.name = "hidden_features",
-          .summary = "units of a hidden layer",
-          .kind = OptionSpec::Kind::kInteger,
-          .default_value = 50,
-          .minimum = 1,
-          .maximum = 4096};
-}
-
-OptionSpec NumTransformsOption() {
-  return {.name = "num_transforms",
-          .summary = "transforms in a row",
-          .kind = OptionSpec::Kind::kInteger,
-          .default_value = 5,
-          .minimum = 1,
-          .maximum = 100};
-}
-
-OptionSpec NumBlocksOption(double default_value) {
-  return {.name = "num_blocks",
-          .summary = "hidden blocks of a transform's net",
-          .kind = OptionSpec::Kind::kInteger,
-          .default_value = default_value,
-          .minimum = 1,
-          .maximum = 50};
-}
-
-OptionSpec NumComponentsOption() {
-  return {.name = "num_components",
-          .summary = "components of a mixture",
-          .kind = OptionSpec::Kind::kInteger,
-          .default_value = 10,
-          .minimum = 1,
-          .maximum = 1000};
 }
 
 at::Tensor StandardNormalLogDensity(const at::Tensor& normals) {

@@ -301,31 +301,11 @@ class ScalarSplineFlow final : public Net {
 
 }  // namespace
 
-extern const NetEntry kNeuralSplineFlow;
-const NetEntry kNeuralSplineFlow = {
-    "nsf",
-    "neural spline flow: slower; the best choice for up to some five "
-    "parameters with a posterior of any shape",
-    WithCommonOptions({HiddenFeaturesOption(),
-                       NumTransformsOption(),
-                       NumBlocksOption(2),
-                       {.name = "num_bins",
-                        .summary = "pieces of a spline",
-                        .kind = OptionSpec::Kind::kInteger,
-                        .default_value = 10,
-                        .minimum = 2,
-                        .maximum = 200},
-                       {.name = "tail_bound",
-                        .summary = "where the splines end, in z-scored units",
-                        .default_value = 3,
-                        .minimum = 0.1,
-                        .maximum = 1000}}),
+extern const NetMaker kNeuralSplineFlow;
+const NetMaker kNeuralSplineFlow =
     [](const NetShape& shape, const OptionValues& options,
        ParameterLayout& layout) -> std::unique_ptr<Net> {
-      if (shape.n_parameters == 1) {
-        return std::make_unique<ScalarSplineFlow>(shape, options, layout);
-      }
-      return std::make_unique<NeuralSplineFlow>(shape, options, layout);
-    }};
+  return std::make_unique<ScalarSplineFlow>(shape, options, layout);
+};
 
 }  // namespace somafit

@@ -6,7 +6,7 @@
 
 #include "absl/status/statusor.h"
 
-#include "server/inference/estimator_spec.h"
+#include "server/posterior/estimator_spec.h"
 
 namespace somafit {
 

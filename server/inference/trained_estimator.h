@@ -6,8 +6,8 @@
 
 #include "absl/status/statusor.h"
 
-#include "server/inference/estimator_spec.h"
 #include "server/posterior/density_estimator.h"
+#include "server/posterior/estimator_spec.h"
 
 namespace somafit {
 

@@ -12,8 +12,8 @@
 #include "absl/status/statusor.h"
 
 #include "Eigen/Core"
-#include "server/inference/estimator_spec.h"
 #include "server/inference/trained_estimator.h"
+#include "server/posterior/estimator_spec.h"
 #include "server/posterior/gaussian_mixture.h"
 
 namespace somafit {

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 
+#include "server/posterior/estimator_spec.h"
 #include "server/posterior/marginal.h"
 #include "worker/core/base/number.h"
 #include "worker/core/lang/parameters.h"
@@ -258,6 +259,18 @@ void CheckInference(FitSpec& spec, InferencePlan& plan,
                            absl::StrCat("npe_a corrects mixtures only, and \"",
                                         estimator.name, "\" is none"),
                            "use the estimator \"mdn\", or another algorithm");
+  }
+  if (estimator.name != "auto") {
+    Diagnostics found;
+    ReadEstimatorSpec(estimator.name, estimator.options, found);
+    for (Diagnostic mistake : found.all()) {
+      mistake.field = "inference." + mistake.field;
+      diagnostics.Keep(std::move(mistake));
+    }
+  } else if (!estimator.options.empty()) {
+    diagnostics.FieldError("E_INFERENCE", "inference.estimator.options",
+                           "\"auto\" trains several nets, each as it is",
+                           "leave options out, or name the net");
   }
   CheckRange("estimator.ensemble", estimator.ensemble, 1, 16, diagnostics);
   const TrainingSpec& training = inference.training;

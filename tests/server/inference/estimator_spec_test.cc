@@ -1,4 +1,4 @@
-#include "server/inference/estimator_spec.h"
+#include "server/posterior/estimator_spec.h"
 
 #include <limits>
 #include <set>

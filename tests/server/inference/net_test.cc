@@ -25,7 +25,7 @@ at::Tensor NormalNumbers(std::vector<int64_t> shape, uint32_t which,
 struct DoubleNet {
   DoubleNet(const NetEntry& entry, int64_t d, int64_t c) {
     OptionValues options = DefaultEstimatorSpec(entry.name).options;
-    net = entry.make({d, c}, options, layout);
+    net = MakeNet(entry.name, {d, c}, options, layout);
     at::Tensor flat = layout.Initial(2).to(at::kDouble) +
                       NormalNumbers({layout.size()}, 1, 0.2);
     if (layout.Existing().defined()) flat.mul_(layout.Existing());

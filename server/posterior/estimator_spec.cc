@@ -1,4 +1,4 @@
-#include "server/inference/estimator_spec.h"
+#include "server/posterior/estimator_spec.h"
 
 #include <algorithm>
 #include <array>
@@ -79,9 +79,10 @@ void CheckOptions(const EstimatorSpec& spec, const NetEntry& entry,
 
 void CheckShapes(const EstimatorSpec& spec,
                  std::vector<std::string>& mistakes) {
-  if (spec.support.empty() || spec.support.size() > kMaxParameters) {
+  if (spec.support.empty() || spec.support.size() > kMaxEstimatorParameters) {
     mistakes.push_back(absl::StrCat("there are ", spec.support.size(),
-                                    " parameters, not 1 to ", kMaxParameters));
+                                    " parameters, not 1 to ",
+                                    kMaxEstimatorParameters));
   }
   for (size_t i = 0; i < spec.support.size(); ++i) {
     if (!(spec.support[i].lower < spec.support[i].upper)) {

@@ -14,9 +14,6 @@
 
 namespace somafit {
 
-class Net;
-class ParameterLayout;
-
 // How numbers are brought near 1 before a net sees them. The constants come
 // from the rows that are trained on, in double, and are kept.
 enum class ZScore : uint32_t {
@@ -92,23 +89,15 @@ struct EstimatorSpec {
   size_t n_features() const;
 };
 
-inline constexpr size_t kMaxParameters = 1000;
+inline constexpr size_t kMaxEstimatorParameters = 1000;
 inline constexpr size_t kMaxFeatures = 1 << 24;
 inline constexpr size_t kMaxEmbeddingLayers = 100;
-
-struct NetShape {
-  int64_t n_parameters = 0;  // D
-  int64_t n_context = 0;     // C, after the embedding
-};
 
 // A member of the family. `options` are those of the net itself and those that
 // all share (z_score_theta, z_score_x, theta_space).
 struct NetEntry {
   std::string_view name, summary;
   std::vector<OptionSpec> options;
-  std::unique_ptr<Net> (*make)(const NetShape& shape,
-                               const OptionValues& options,
-                               ParameterLayout& layout);
 };
 
 // All nets, in the order in which they are shown.
