@@ -6,16 +6,10 @@
 
 #include "absl/status/statusor.h"
 
+#include "server/posterior/draw_key.h"
 #include "server/posterior/gaussian_mixture.h"
 
 namespace somafit {
-
-// Keys the draws of one use of an estimator: draw k is a pure function of the
-// key and k, whatever else is drawn with it.
-struct DrawKey {
-  uint64_t seed = 0;
-  uint32_t purpose = 0;  // what they are drawn for, e.g. a round's number
-};
 
 // A conditional density q(theta | x) over D parameters [SI] given an
 // observation of E numbers: a trained net, or a formula in tests. It knows

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -10,7 +11,10 @@
 
 #include "absl/status/statusor.h"
 
+#include "Eigen/Core"
+#include "server/posterior/draw_key.h"
 #include "worker/core/base/random.h"
+#include "worker/core/objective/option.h"
 
 namespace somafit {
 
@@ -18,6 +22,12 @@ namespace somafit {
 struct Support {
   double lower = 0;
   double upper = 0;
+};
+
+// A normal distribution, or with a precision of 0 a constant.
+struct NormalForm {
+  Eigen::VectorXd mean;
+  Eigen::MatrixXd precision;
 };
 
 // How likely parameters are before anything was observed. Immutable;
@@ -34,8 +44,8 @@ class Prior {
   virtual void Sample(RandomStream& random, std::span<double> theta) const = 0;
   // log p(theta), normalized; -inf outside the support.
   virtual double LogDensity(std::span<const double> theta) const = 0;
-  // The support is a box [parameter], half-open above (lower <= x < upper) where
-  // bounds are finite and the density does not vanish there.
+  // The support is a box [parameter], half-open above (lower <= x < upper)
+  // where bounds are finite and the density does not vanish there.
   virtual const std::vector<Support>& support() const = 0;
   bool Contains(std::span<const double> theta) const {
     return LogDensity(theta) > -std::numeric_limits<double>::infinity();
@@ -44,6 +54,36 @@ class Prior {
   // transforms scale.
   virtual std::vector<double> mean() const = 0;
   virtual std::vector<double> standard_deviation() const = 0;
+  // The prior as a normal distribution, or as the constant that it is within
+  // its box (precision 0), where it is one of these: what NPE-A divides by.
+  virtual std::optional<NormalForm> normal_form() const { return std::nullopt; }
 };
+
+// The prior of one parameter, as a person declares it.
+struct MarginalSpec {
+  std::string parameter;
+  std::string kind;      // a name of AllMarginals (marginal.h)
+  OptionValues options;  // by name; what has a default may be left out
+};
+
+// The product of independent priors, in this order. InvalidArgument names all
+// mistakes of all parameters at once: unknown kinds and options, missing ones,
+// values that are none, parameters that come twice.
+absl::StatusOr<std::unique_ptr<const Prior>> MakePrior(
+    std::span<const MarginalSpec> specs);
+
+// The uniform prior of a box. REQUIRES: what MakePrior would check.
+std::unique_ptr<const Prior> MakeBoxPrior(std::span<const Support> box);
+
+// N(mean, covariance) over all parameters. InvalidArgument where shapes
+// differ, something is not finite, or the covariance is not symmetric or not
+// positive definite.
+absl::StatusOr<std::unique_ptr<const Prior>> MakeNormalPrior(
+    const Eigen::VectorXd& mean, const Eigen::MatrixXd& covariance);
+
+// Draws `first`, first + 1, ... of `key` into `theta` [n x D]: draw k is a
+// function of the key and k alone. REQUIRES: first + n <= 2^32.
+void SamplePrior(const Prior& prior, DrawKey key, int64_t first,
+                 std::span<double> theta);
 
 }  // namespace somafit

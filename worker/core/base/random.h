@@ -19,6 +19,11 @@ enum class StreamPurpose : uint32_t {
   kExample = 2,    // noise that example data is made with
   kNoise = 3,      // numbers drawn while simulating: noise.h
   kTrial = 4,      // parameters that a model is tried with
+  // Draws of inference, keyed by (seed, what they are for, the draw's number):
+  kPrior = 5,       // from a prior
+  kMixture = 6,     // from a mixture of normal distributions
+  kMember = 7,      // which estimator of an ensemble draws
+  kAcceptance = 8,  // whether a candidate is kept
 };
 
 // A sequence of random numbers that is a pure function of
