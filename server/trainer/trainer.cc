@@ -16,6 +16,7 @@ namespace {
 constexpr size_t kMaxFailure = 2000;
 constexpr size_t kMaxActivity = 200;
 constexpr double kMaxHeartbeat = 10;  // [s]
+constexpr int kAttempts = 5;
 
 template <typename... Ts>
 struct Overloaded : Ts... {
@@ -27,6 +28,12 @@ struct Overloaded : Ts... {
 bool IsRefusal(const absl::Status& status) {
   return absl::IsInvalidArgument(status) || absl::IsNotFound(status) ||
          absl::IsFailedPrecondition(status);
+}
+
+// Whether the coordinator was not reached; anything else is tried a few times.
+bool IsOfTheWay(const absl::Status& status) {
+  return absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status) ||
+         absl::IsUnauthenticated(status);
 }
 
 // Whether every attempt would end the same way.
@@ -130,22 +137,26 @@ bool Trainer::Unwanted() const {
 absl::Status Trainer::Fetch(
     const Link& leased_over,
     const std::function<absl::Status(const Link&)>& call) {
+  int attempts = 0;
+  double pause_s = options_.first_retry_s;
   while (true) {
     if (Unwanted()) return absl::CancelledError("no longer wanted");
     SOMAFIT_ASSIGN_OR_RETURN(const Link link,
                              Connected(Patience::kUntilGraceEnds));
     const absl::Status status = call(link);
-    if (status.ok()) return status;
-    if (IsRefusal(status)) {
-      if (link.number != leased_over.number) {
-        // A new session does not hold the lease; the task comes again.
-        return absl::CancelledError("the lease was lost with its session");
-      }
+    if (status.ok() || absl::IsDataLoss(status)) return status;
+    if (IsRefusal(status) && link.number != leased_over.number) {
+      // A new session does not hold the lease; the task comes again.
+      return absl::CancelledError("the lease was lost with its session");
+    }
+    if (IsRefusal(status) || (!IsOfTheWay(status) && ++attempts == kAttempts)) {
       return absl::AbortedError(
-          absl::StrCat("the coordinator refuses what the task needs: ",
+          absl::StrCat("the coordinator does not give what the task needs: ",
                        std::string(status.message())));
     }
     Lost(link, status);
+    (void)Pause(pause_s, Patience::kUntilGraceEnds);
+    pause_s = std::min(2 * pause_s, options_.last_retry_s);
   }
 }
 
@@ -290,6 +301,7 @@ absl::Status Trainer::Report(const Link& link, const std::string& lease,
 bool Trainer::Send(const std::string& lease, const Link& leased_over,
                    Result& result) {
   double pause_s = options_.first_retry_s;
+  int attempts = 0;
   while (true) {
     const absl::StatusOr<Link> link = Connected(Patience::kUntilGraceEnds);
     if (!link.ok()) {
@@ -323,6 +335,13 @@ bool Trainer::Send(const std::string& lease, const Link& leased_over,
       return false;
     }
     Lost(*link, status);
+    if (!IsOfTheWay(status) && ++attempts == kAttempts) {
+      spdlog::warn("event=report_dropped reason=\"{}\"",
+                   std::string(status.message()));
+      return false;
+    }
+    if (!Pause(pause_s, Patience::kUntilGraceEnds)) return false;
+    pause_s = std::min(2 * pause_s, options_.last_retry_s);
   }
 }
 
