@@ -1,5 +1,6 @@
 #include <csignal>
 #include <cstdio>
+#include <fcntl.h>
 #include <optional>
 #include <string>
 #include <thread>
@@ -72,6 +73,34 @@ std::optional<int> Parse(CLI::App& app, int argc, char** argv) {
   return status == 0 ? 0 : 2;
 }
 
+// Signals go through a pipe: the BLAS starts threads before main, which do not
+// inherit a mask, so that sigwait would miss what is delivered to them.
+int signal_pipe[2];
+
+void OnSignal(int signal) {
+  const auto byte = static_cast<unsigned char>(signal);
+  // A full pipe holds enough of them.
+  [[maybe_unused]] const auto n = ::write(signal_pipe[1], &byte, 1);
+}
+
+bool WatchSignals() {
+  if (::pipe2(signal_pipe, O_CLOEXEC | O_NONBLOCK) != 0) return false;
+  ::fcntl(signal_pipe[0], F_SETFL, 0);  // the reader waits
+  struct sigaction action = {};
+  action.sa_handler = OnSignal;
+  action.sa_flags = SA_RESTART;
+  return ::sigaction(SIGTERM, &action, nullptr) == 0 &&
+         ::sigaction(SIGINT, &action, nullptr) == 0;
+}
+
+// Waits for it.
+int NextSignal() {
+  unsigned char byte = 0;
+  while (::read(signal_pipe[0], &byte, 1) != 1) {
+  }
+  return byte;
+}
+
 void WarnOfSlowBlas() {
   const double speed = MeasureMatrixSpeed();
   if (speed >= kSlowMatrixSpeed) return;
@@ -100,12 +129,10 @@ int Main(int argc, char** argv) {
   DescribeOptions(app, options);
   if (const auto done = Parse(app, argc, argv)) return *done;
 
-  // Before any thread: all of them leave these to sigwait.
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGTERM);
-  sigaddset(&signals, SIGINT);
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  if (!WatchSignals()) {
+    std::perror("somafit-trainer: cannot make a pipe");
+    return 1;
+  }
   auto log = spdlog::stderr_logger_mt("somafit");
   log->set_pattern("%Y-%m-%dT%H:%M:%S.%fZ level=%l %v",
                    spdlog::pattern_time_type::utc);
@@ -129,12 +156,10 @@ int Main(int argc, char** argv) {
   Trainer trainer(std::move(trainer_options), [path = options.endpoint] {
     return ConnectTrainerByEndpointFile(path);
   });
-  std::thread([&trainer, signals] {
-    int signal = 0;
-    sigwait(&signals, &signal);
-    spdlog::info("event=stopping signal={}", signal);
+  std::thread([&trainer] {
+    spdlog::info("event=stopping signal={}", NextSignal());
     trainer.Stop();
-    sigwait(&signals, &signal);  // the second one means now
+    NextSignal();  // the second one means now
     ::_exit(130);
   }).detach();
   const absl::Status status = trainer.Run();

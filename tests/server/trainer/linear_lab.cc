@@ -168,9 +168,9 @@ Eigen::MatrixXd LinearLab::ToZ(std::span<const double> theta) {
 
 void ExpectPosterior(const LinearLab& lab, const Eigen::MatrixXd& z, double off,
                      double spread) {
-  const Eigen::Vector2d mean = z.rowwise().mean();
+  const Eigen::VectorXd mean = z.rowwise().mean();
   const Eigen::MatrixXd centered = z.colwise() - mean;
-  const Eigen::Matrix2d covariance =
+  const Eigen::MatrixXd covariance =
       centered * centered.transpose() / static_cast<double>(z.cols());
   for (int i = 0; i < 2; ++i) {
     const double sd = std::sqrt(lab.covariance()(i, i));
@@ -178,7 +178,7 @@ void ExpectPosterior(const LinearLab& lab, const Eigen::MatrixXd& z, double off,
     EXPECT_NEAR(std::sqrt(covariance(i, i)) / sd, 1, spread)
         << "parameter " << i;
   }
-  const auto correlation = [](const Eigen::Matrix2d& c) {
+  const auto correlation = [](const Eigen::MatrixXd& c) {
     return c(0, 1) / std::sqrt(c(0, 0) * c(1, 1));
   };
   EXPECT_NEAR(correlation(covariance), correlation(lab.covariance()), 0.15);

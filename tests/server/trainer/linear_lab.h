@@ -40,8 +40,8 @@ class LinearLab {
   Eigen::MatrixXd PosteriorDraws(int64_t round, int64_t n);
 
   // The true posterior of z at the observation, without bounds.
-  Eigen::Vector2d mean() const { return mean_; }
-  Eigen::Matrix2d covariance() const { return covariance_; }
+  const Eigen::VectorXd& mean() const { return mean_; }
+  const Eigen::MatrixXd& covariance() const { return covariance_; }
   static std::vector<double> ToTheta(const Eigen::MatrixXd& z);
   static Eigen::MatrixXd ToZ(std::span<const double> theta);
 
@@ -51,8 +51,8 @@ class LinearLab {
  private:
   v1::InferenceProblem problem_;
   Posteriors posteriors_;
-  Eigen::Vector2d mean_;
-  Eigen::Matrix2d covariance_;
+  Eigen::VectorXd mean_;
+  Eigen::MatrixXd covariance_;
 };
 
 // Expects the mean within `off` standard deviations and standard deviations
