@@ -57,8 +57,8 @@ LinearLab::LinearLab(const std::string& algorithm, const std::string& net,
   problem_.set_n_rounds(2);
   v1::TrainingSpec* const training = problem_.mutable_training();
   training->set_training_batch_size(50);
-  training->set_learning_rate(3e-3);
-  training->set_stop_after_epochs(8);
+  training->set_learning_rate(1e-3);
+  training->set_stop_after_epochs(20);
   const Eigen::Matrix2d precision =
       kA.transpose() * kA / (kNoise * kNoise) +
       (prior == "normal" ? 1.0 : 0.0) * Eigen::Matrix2d::Identity();

@@ -84,7 +84,7 @@ TEST(Problem, AllMistakesComeAtOnce) {
   message.mutable_training()->set_device("tpu");
   message.mutable_estimator()->set_ensemble(99);
   for (const char* what :
-       {"mfa", "snpe", "\"v_max\" is nan", "triangular", "never", "truncation",
+       {"mfa", "snpe", "`v_max` is nan", "triangular", "never", "truncation",
         "validation_fraction", "tpu", "ensemble"}) {
     ExpectMistake(message, what);
   }
@@ -119,7 +119,7 @@ TEST(Problem, UnknownOptionsAreNamed) {
   }
   v1::InferenceProblem message = Good();
   message.mutable_estimator()->add_embedding()->set_kind("resnet");
-  ExpectMistake(message, "estimator.embedding[0].kind cannot be \"resnet\"");
+  ExpectMistake(message, "estimator.embedding[0].kind cannot be `resnet`");
 }
 
 TEST(Problem, NpeANeedsMixturesAndSimplePriors) {

@@ -1,10 +1,10 @@
 #include <cmath>
 #include <limits>
 
-#include "Eigen/LU"
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "Eigen/LU"
 #include "server/trainer/question_task.h"
 #include "tests/server/trainer/linear_lab.h"
 
@@ -182,14 +182,14 @@ TEST(Questions, MistakesAreNamed) {
   ask.add_x(1);
   ExpectRefused(ask, "x has 1 numbers");
   ask.add_x(std::nan(""));
-  ExpectRefused(ask, "\"v_max\" is nan");
+  ExpectRefused(ask, "`v_max` is nan");
   ask = {};
   ask.mutable_density();
   ExpectRefused(ask, "theta has 0 numbers");
   ask.mutable_density()->add_theta(1);
   ExpectRefused(ask, "theta has 1 numbers");
   ask.mutable_density()->add_theta(std::nan(""));
-  ExpectRefused(ask, "row 0: \"E\" is nan");
+  ExpectRefused(ask, "row 0: `E` is nan");
   ask = {};
   ask.mutable_map()->set_num_init_samples(-5);
   ExpectRefused(ask, "num_init_samples");

@@ -6,6 +6,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "server/trainer/training_plan.h"
 #include "tests/server/trainer/linear_lab.h"
 
 namespace somafit {
@@ -148,8 +149,12 @@ TEST(Rounds, NpeAPartsItsComponentsInTheLastRound) {
   EXPECT_GT(lab.estimators[2].size(), small);
   // Continued: the net that has parted goes on.
   lab.problem().set_n_rounds(4);
-  lab.DoRound(3, 500);
-  EXPECT_EQ(lab.estimators[3].size(), lab.estimators[2].size());
+  Posteriors posteriors;
+  const auto plan =
+      PlanTraining(*ReadProblem(lab.problem()), 3, true, posteriors, lab.Run());
+  ASSERT_TRUE(plan.ok()) << plan.status();
+  EXPECT_EQ(plan->starts.size(), 1u);
+  EXPECT_EQ(plan->specs.at(0).options.at("num_components"), 3);
 }
 
 TEST(Rounds, AnotherDeclarationBeginsAnew) {

@@ -41,7 +41,7 @@ TEST(Simulations, WrongSizesAreRefused) {
 TEST(Simulations, ParametersMustBeThoseOfThePrior) {
   LinearLab lab = Prepared();
   lab.blocks.back().set_theta(7, kNaN);
-  ExpectRefused(lab, "simulation 3 has \"E\" = nan");
+  ExpectRefused(lab, "simulation 3 has `E` = nan");
   lab = Prepared();
   lab.blocks.back().set_theta(6, 1.0);
   ExpectRefused(lab, "the prior does not allow the parameters of simulation 3");
