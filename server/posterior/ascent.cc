@@ -4,7 +4,8 @@
 #include <cmath>
 #include <deque>
 
-#include "Eigen/Core"
+#include <Eigen/Core>
+
 #include "worker/core/base/check.h"
 
 namespace somafit {

@@ -7,8 +7,8 @@
 #include <random>
 
 #include "absl/strings/str_cat.h"
+#include <Eigen/Core>
 
-#include "Eigen/Core"
 #include "worker/core/base/number.h"
 #include "worker/core/base/status.h"
 
@@ -21,9 +21,6 @@ constexpr int kPatience = 10;
 constexpr double kTolerance = 1e-4;
 constexpr double kPenalty = 1e-4;
 constexpr double kRate = 1e-3, kBeta1 = 0.9, kBeta2 = 0.999, kEpsilon = 1e-8;
-
-using Matrix = Eigen::MatrixXd;
-using Vector = Eigen::VectorXd;
 
 // Draws as numpy's RandomState makes them of the Mersenne twister, whose bits
 // the C++ standard defines.
@@ -60,8 +57,12 @@ struct Layer {
 };
 
 // Two hidden layers and a logit. Samples are columns.
+template <typename Scalar>
 class Classifier {
  public:
+  using Matrix = Eigen::Matrix<Scalar, Eigen::Dynamic, Eigen::Dynamic>;
+  using Vector = Eigen::Matrix<Scalar, Eigen::Dynamic, 1>;
+
   Classifier(Eigen::Index d, TwisterDraws& draws) {
     const Eigen::Index hidden = kHiddenPerDimension * d;
     Eigen::Index size = 0;
@@ -79,24 +80,25 @@ class Classifier {
       auto weights = Weights(parameters_, layer);
       for (Eigen::Index i = 0; i < layer.in; ++i) {
         for (Eigen::Index j = 0; j < layer.out; ++j) {
-          weights(j, i) = draws.Uniform(-bound, bound);
+          weights(j, i) = static_cast<Scalar>(draws.Uniform(-bound, bound));
         }
       }
-      for (double& bias : Biases(parameters_, layer)) {
-        bias = draws.Uniform(-bound, bound);
+      for (Scalar& bias : Biases(parameters_, layer)) {
+        bias = static_cast<Scalar>(draws.Uniform(-bound, bound));
       }
     }
   }
 
   // One step on a batch x [D x n] with labels 0 or 1; the loss before it.
   double Step(const Matrix& x, const Vector& labels) {
-    const auto n = static_cast<double>(x.cols());
+    const auto n = static_cast<Scalar>(x.cols());
     Forward(x);
     double loss = 0;
     delta_[2].resize(1, x.cols());
     for (Eigen::Index i = 0; i < x.cols(); ++i) {
-      const double logit = out_[2](0, i), small = std::exp(-std::fabs(logit));
-      loss += std::max(logit, 0.0) - logit * labels[i] + std::log1p(small);
+      const Scalar logit = out_[2](0, i), small = std::exp(-std::fabs(logit));
+      loss +=
+          std::max(logit, Scalar{0}) - logit * labels[i] + std::log1p(small);
       delta_[2](0, i) =
           (logit < 0 ? small / (1 + small) : 1 / (1 + small)) - labels[i];
     }
@@ -108,11 +110,11 @@ class Classifier {
       squares += weights.squaredNorm();
       auto slope = Weights(gradient_, layer);
       slope.noalias() = delta_[k] * in.transpose();
-      slope = (slope + kPenalty * weights) / n;
+      slope = (slope + Scalar(kPenalty) * weights) / n;
       Biases(gradient_, layer) = delta_[k].rowwise().sum() / n;
       if (k > 0) {
         delta_[k - 1].noalias() = weights.transpose() * delta_[k];
-        delta_[k - 1].array() *= (in.array() > 0).cast<double>();
+        delta_[k - 1].array() *= (in.array() > 0).template cast<Scalar>();
       }
     }
     Adam();
@@ -141,19 +143,20 @@ class Classifier {
       const Matrix& in = k == 0 ? x : out_[k - 1];
       out_[k].noalias() = Weights(parameters_, layers_[k]) * in;
       out_[k].colwise() += Biases(parameters_, layers_[k]);
-      if (k < 2) out_[k] = out_[k].cwiseMax(0.0);
+      if (k < 2) out_[k] = out_[k].cwiseMax(Scalar{0});
     }
   }
   // D. Kingma, J. Ba (2015), "Adam", ICLR, section 2, last paragraph.
   void Adam() {
     ++steps_;
-    first_moment_ = kBeta1 * first_moment_ + (1 - kBeta1) * gradient_;
-    second_moment_ =
-        kBeta2 * second_moment_ + (1 - kBeta2) * gradient_.cwiseAbs2();
+    first_moment_ =
+        Scalar(kBeta1) * first_moment_ + Scalar(1 - kBeta1) * gradient_;
+    second_moment_ = Scalar(kBeta2) * second_moment_ +
+                     Scalar(1 - kBeta2) * gradient_.cwiseAbs2();
     const double rate = kRate * std::sqrt(1 - std::pow(kBeta2, steps_)) /
                         (1 - std::pow(kBeta1, steps_));
-    parameters_.array() -= rate * first_moment_.array() /
-                           (second_moment_.array().sqrt() + kEpsilon);
+    parameters_.array() -= Scalar(rate) * first_moment_.array() /
+                           (second_moment_.array().sqrt() + Scalar(kEpsilon));
   }
 
   std::vector<Layer> layers_;
@@ -167,25 +170,27 @@ struct Fold {
   int epochs;
 };
 
-absl::StatusOr<Fold> TrainAndTest(const Matrix& all, const Vector& labels,
+template <typename Scalar>
+absl::StatusOr<Fold> TrainAndTest(const Eigen::MatrixXd& all,
+                                  const Eigen::VectorXd& labels,
                                   const std::vector<int>& train,
                                   const std::vector<int>& test,
                                   const C2stOptions& options) {
   TwisterDraws draws(options.seed);
-  Classifier classifier(all.rows(), draws);
+  Classifier<Scalar> classifier(all.rows(), draws);
   const auto n = static_cast<int>(train.size());
   const int batch = std::min(kBatch, n);
   std::vector<int> order = train, shuffle(train.size()), next(train.size());
   double best = std::numeric_limits<double>::infinity();
   int fruitless = 0, epochs = 0;
-  Matrix x;
-  Vector y;
+  typename Classifier<Scalar>::Matrix x;
+  typename Classifier<Scalar>::Vector y;
   const auto gather = [&](const std::vector<int>& rows, int first, int count) {
     x.resize(all.rows(), count);
     y.resize(count);
     for (int i = 0; i < count; ++i) {
-      x.col(i) = all.col(rows[first + i]);
-      y[i] = labels[rows[first + i]];
+      x.col(i) = all.col(rows[first + i]).template cast<Scalar>();
+      y[i] = static_cast<Scalar>(labels[rows[first + i]]);
     }
   };
   while (epochs < options.max_epochs && fruitless <= kPatience) {
@@ -256,10 +261,11 @@ absl::StatusOr<C2stScore> C2st(std::span<const double> x,
   const auto rows = static_cast<Eigen::Index>(d);
   const auto n_x = static_cast<Eigen::Index>(x.size() / d);
   const auto n_y = static_cast<Eigen::Index>(y.size() / d);
-  Matrix all(rows, n_x + n_y);
-  all.leftCols(n_x) = Eigen::Map<const Matrix>(x.data(), rows, n_x);
-  all.rightCols(n_y) = Eigen::Map<const Matrix>(y.data(), rows, n_y);
-  Vector labels = Vector::Zero(n_x + n_y);
+  using Eigen::MatrixXd;
+  MatrixXd all(rows, n_x + n_y);
+  all.leftCols(n_x) = Eigen::Map<const MatrixXd>(x.data(), rows, n_x);
+  all.rightCols(n_y) = Eigen::Map<const MatrixXd>(y.data(), rows, n_y);
+  Eigen::VectorXd labels = Eigen::VectorXd::Zero(n_x + n_y);
   labels.tail(n_y).setOnes();
   for (Eigen::Index k = 0; k < rows; ++k) {
     const double mean = all.row(k).head(n_x).mean();
@@ -287,8 +293,11 @@ absl::StatusOr<C2stScore> C2st(std::span<const double> x,
     first += count;
     std::vector<int> train, test;
     for (int i = 0; i < n; ++i) (held_out[i] ? test : train).push_back(i);
-    SOMAFIT_ASSIGN_OR_RETURN(const Fold one,
-                             TrainAndTest(all, labels, train, test, options));
+    SOMAFIT_ASSIGN_OR_RETURN(
+        const Fold one,
+        options.single_precision
+            ? TrainAndTest<float>(all, labels, train, test, options)
+            : TrainAndTest<double>(all, labels, train, test, options));
     result.of_fold.push_back(one.accuracy);
     result.score += one.accuracy / options.folds;
     result.epochs += one.epochs;

@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include <Eigen/Core>
 
-#include "Eigen/Core"
 #include "server/posterior/pairplot.h"
 
 namespace somafit {

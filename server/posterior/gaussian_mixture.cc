@@ -58,6 +58,19 @@ Eigen::MatrixXd CholeskyOf(const Eigen::MatrixXd& precision) {
   return *std::move(lower);
 }
 
+// But for rounding.
+bool IsSymmetric(const Eigen::MatrixXd& matrix) {
+  for (Eigen::Index i = 0; i < matrix.rows(); ++i) {
+    for (Eigen::Index j = 0; j < i; ++j) {
+      const double scale = std::sqrt(matrix(i, i)) * std::sqrt(matrix(j, j));
+      if (!(std::fabs(matrix(i, j) - matrix(j, i)) <= 1e-9 * scale)) {
+        return false;
+      }
+    }
+  }
+  return true;
+}
+
 // L^-1 B, column by column.
 Eigen::MatrixXd SolveLowerColumns(const Eigen::MatrixXd& lower,
                                   Eigen::MatrixXd b) {
@@ -91,7 +104,7 @@ absl::Status CheckMixture(const GaussianMixture& mixture) {
                        precision.rows(), " by ", precision.cols(),
                        ": all components must have the same dimensions"));
     }
-    if (!mixture.means[k].allFinite() || precision != precision.transpose() ||
+    if (!mixture.means[k].allFinite() || !IsSymmetric(precision) ||
         !Cholesky(precision)) {
       return absl::InvalidArgumentError(absl::StrCat(
           "component ", k,

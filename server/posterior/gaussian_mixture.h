@@ -4,8 +4,8 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include <Eigen/Core>
 
-#include "Eigen/Core"
 #include "server/posterior/draw_key.h"
 
 namespace somafit {
@@ -22,7 +22,7 @@ struct GaussianMixture {
 
 // InvalidArgument where the three lists differ in length or are empty, shapes
 // differ, weights do not add to 1 within 1e-9, or a precision is not symmetric
-// positive definite.
+// (but for rounding) and positive definite.
 absl::Status CheckMixture(const GaussianMixture& mixture);
 
 // A mixture with its factors, for many evaluations. Immutable; thread-safe.

@@ -5,7 +5,8 @@
 #include <limits>
 #include <numeric>
 
-#include "Eigen/Core"
+#include <Eigen/Core>
+
 #include "server/posterior/sample_statistics.h"
 #include "worker/core/base/check.h"
 

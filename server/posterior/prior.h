@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include <Eigen/Core>
 
-#include "Eigen/Core"
 #include "server/posterior/draw_key.h"
 #include "worker/core/base/random.h"
 #include "worker/core/objective/option.h"

@@ -6,8 +6,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-
-#include "Eigen/Core"
+#include <Eigen/Core>
 
 namespace somafit {
 

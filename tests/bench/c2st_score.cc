@@ -1,19 +1,19 @@
 // Prints the two-sample score of two CSV files, and how long it took:
 //
-//   c2st_score X.csv Y.csv [folds]
+//   c2st_score X.csv Y.csv [single]
 //
 // tests/oracle/c2st_oracle.py compares it with scikit-learn.
 
 #include <chrono>
 #include <cstdio>
-#include <cstdlib>
+#include <cstring>
 
 #include "server/posterior/c2st.h"
 #include "tests/support/csv_matrix.h"
 
 int main(int argc, char** argv) {
   if (argc < 3 || argc > 4) {
-    std::fprintf(stderr, "usage: c2st_score X.csv Y.csv [folds]\n");
+    std::fprintf(stderr, "usage: c2st_score X.csv Y.csv [single]\n");
     return 2;
   }
   const auto x = somafit::ReadCsv(argv[1]), y = somafit::ReadCsv(argv[2]);
@@ -28,7 +28,7 @@ int main(int argc, char** argv) {
     return 1;
   }
   somafit::C2stOptions options;
-  if (argc == 4) options.folds = std::atoi(argv[3]);
+  options.single_precision = argc == 4 && std::strcmp(argv[3], "single") == 0;
   const auto start = std::chrono::steady_clock::now();
   const auto score = somafit::C2st(x->values, y->values, x->columns, options);
   const std::chrono::duration<double> seconds =

@@ -1,10 +1,10 @@
 #include <cmath>
 #include <numeric>
 
+#include <Eigen/LU>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "Eigen/LU"
 #include "server/posterior/conditional.h"
 #include "server/posterior/gaussian_mixture.h"
 #include "server/posterior/normal.h"

@@ -41,6 +41,9 @@ TEST(C2stTest, IsTheBestThatCanBeTold) {
   const auto again =
       C2st(Normals(1, 4000, 0), Normals(2, 4000, 1), 1, {.folds = 3});
   EXPECT_EQ(again->of_fold, score->of_fold);
+  const auto single = C2st(Normals(1, 4000, 0), Normals(2, 4000, 1), 1,
+                           {.folds = 3, .single_precision = true});
+  EXPECT_NEAR(single->score, score->score, 0.005);
 }
 
 TEST(C2stTest, SaysWhyThereIsNoScore) {

@@ -3,10 +3,10 @@
 #include <cmath>
 #include <functional>
 
+#include <Eigen/LU>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "Eigen/LU"
 #include "server/posterior/prior.h"
 
 namespace somafit {

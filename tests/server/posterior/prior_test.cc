@@ -4,10 +4,10 @@
 #include <limits>
 #include <set>
 
+#include <Eigen/LU>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "Eigen/LU"
 #include "server/posterior/marginal.h"
 
 namespace somafit {

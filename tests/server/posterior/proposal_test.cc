@@ -103,6 +103,31 @@ TEST(ProposalTest, TruncatedPriorIsDrawnFromThePosteriorWhereItIsTiny) {
                          draws->theta.begin()));
 }
 
+// In the corner of a box a quarter of the disc is left, of one estimator or of
+// two that agree: the coverage must count the mass that leaks.
+TEST(ProposalTest, TruncatedPriorCountsLeakage) {
+  const auto prior = Box(0, 6000, 2);
+  const auto estimator =
+      std::make_shared<LinearGaussianEstimator>(std::vector<double>{1, 1});
+  const double area = M_PI / 4 * Radius(0.02) * Radius(0.02);
+  for (const int members : {1, 2}) {
+    const std::shared_ptr<const Posterior> posterior =
+        Posterior::Make(std::vector<EnsembleMember>(members, {estimator, 1}),
+                        prior)
+            .value();
+    const auto proposal = MakeTruncatedPrior(
+        posterior, {0, 0}, {.epsilon = 0.02, .threshold_draws = 50'000});
+    ASSERT_TRUE(proposal.ok()) << proposal.status();
+    EXPECT_NEAR((*proposal)->coverage().value / (area / 36e6), 1, 0.1)
+        << members;
+    const auto draws = (*proposal)->Sample(500, {1, 2}, {});
+    ASSERT_TRUE(draws.ok());
+    EXPECT_EQ(draws->log_density[0], draws->log_density[499]);
+    EXPECT_NEAR(draws->log_density[0], -std::log(area), 0.1);
+    for (const double one : draws->theta) EXPECT_LT(one, 1.02 * Radius(0.02));
+  }
+}
+
 TEST(ProposalTest, TruncatedPriorKeepsTheShapeOfThePrior) {
   const std::vector<MarginalSpec> specs = {
       {"a", "normal", {{"mean", 0}, {"sigma", 300}}}};
