@@ -10,13 +10,6 @@
 #include "worker/core/base/random.h"
 
 namespace somafit {
-namespace {
-
-// Reserved in base/random.h's list.
-constexpr uint32_t kNoisePurpose = 16;
-
-}  // namespace
-
 void FillBaseNoise(const DrawKey& key, int64_t draw, std::span<float> normals,
                    std::span<float> uniforms) {
   SOMAFIT_CHECK(draw >= 0 && draw < int64_t{1} << 48);
@@ -28,7 +21,8 @@ void FillBaseNoise(const DrawKey& key, int64_t draw, std::span<float> normals,
   const auto next = [&] {
     const auto words =
         Philox4x32({block | static_cast<uint32_t>(draw >> 32) << 16,
-                    static_cast<uint32_t>(draw), key.purpose, kNoisePurpose},
+                    static_cast<uint32_t>(draw), key.purpose,
+                    static_cast<uint32_t>(StreamPurpose::kEstimatorNoise)},
                    philox_key);
     ++block;
     const auto unit = [](uint32_t low, uint32_t high) {

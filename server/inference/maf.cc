@@ -23,8 +23,7 @@ constexpr double kMinScale = 1e-3;
 // random numbers alone five transforms start six times as wide.
 ParameterLayout::Fill OutputBias(int64_t n_parameters, int64_t n_hidden) {
   const double bound = 1 / std::sqrt(static_cast<double>(n_hidden));
-  const double unit =
-      getenv("OLDINIT") ? 0 : std::log(std::expm1(1 - kMinScale));
+  const double unit = std::log(std::expm1(1 - kMinScale));
   return [=](int64_t output, int64_t, RandomStream& random) {
     return (output < n_parameters ? unit : 0) +
            bound * (2 * random.Uniform() - 1);

@@ -27,7 +27,8 @@ at::Tensor ParameterLayout::Initial(uint64_t seed) const {
   float* const values = flat.data_ptr<float>();
   for (size_t i = 0; i < entries_.size(); ++i) {
     const Entry& entry = entries_[i];
-    RandomStream random(seed, kInitialPurpose, 0, static_cast<uint32_t>(i));
+    RandomStream random(seed, StreamPurpose::kEstimatorWeights, 0,
+                        static_cast<uint32_t>(i));
     const int64_t columns =
         entry.shape.empty() ? 1 : entry.size / entry.shape[0];
     for (int64_t k = 0; k < entry.size; ++k) {

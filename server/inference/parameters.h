@@ -11,12 +11,6 @@
 
 namespace somafit {
 
-// Streams of this folder; the numbers are reserved in base/random.h's list.
-// 16: base_noise.cc
-inline constexpr auto kInitialPurpose = static_cast<StreamPurpose>(17);
-inline constexpr auto kShufflePurpose = static_cast<StreamPurpose>(18);
-inline constexpr auto kAtomPurpose = static_cast<StreamPurpose>(19);
-
 // The most weights that an estimator may have: 1 GiB of float32.
 inline constexpr int64_t kMaxWeights = int64_t{1} << 28;
 

@@ -322,7 +322,7 @@ absl::StatusOr<std::unique_ptr<TrainedEstimator>> ReplicateMixture(
     const at::NoGradGuard no_gradient;
     at::Tensor flat = at::zeros({model->layout.size()}, at::kFloat);
     const Weights to(model->layout, flat);
-    RandomStream random(seed, kInitialPurpose, 1, 0);
+    RandomStream random(seed, StreamPurpose::kEstimatorWeights, 1, 0);
     for (size_t i = 0; i < model->layout.n_tensors(); ++i) {
       const at::Tensor source = from.weights[static_cast<int>(i)].to(at::kCPU);
       const at::Tensor target = to[static_cast<int>(i)];

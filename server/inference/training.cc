@@ -110,10 +110,10 @@ class Trainer {
   // The mean loss over the batches; an incomplete last one is left out.
   absl::StatusOr<double> TrainEpoch() {
     std::vector<int64_t> order = split_.training;
-    RandomStream shuffling = Random(kShufflePurpose, /*stage=*/1);
+    RandomStream shuffling = Random(StreamPurpose::kEstimatorRows, /*stage=*/1);
     Shuffle(order, shuffling);
     const at::Tensor index = ToIndex(order, model_->device);
-    RandomStream atoms = Random(kAtomPurpose, /*stage=*/1);
+    RandomStream atoms = Random(StreamPurpose::kEstimatorAtoms, /*stage=*/1);
     const int64_t n = index.size(0);
     const int64_t batch = std::min(options_.training_batch_size, n);
     const int64_t n_batches = n / batch;
@@ -142,7 +142,8 @@ class Trainer {
   // The mean loss of all rows for validation, with the same atoms each time.
   absl::StatusOr<double> Validate(const Weights& weights) const {
     const at::NoGradGuard no_gradient;
-    RandomStream atoms(options_.seed, kAtomPurpose, /*stage=*/0, 0);
+    RandomStream atoms(options_.seed, StreamPurpose::kEstimatorAtoms,
+                       /*stage=*/0, 0);
     at::Tensor total = at::zeros({}, rows_.v.options().dtype(at::kDouble));
     const int64_t n = validation_.size(0);
     for (int64_t begin = 0; begin < n; begin += kValidationBatch) {
@@ -155,16 +156,25 @@ class Trainer {
     return total.item<double>() / static_cast<double>(n) + validation_offset_;
   }
 
+  // Either set of weights that is still getting better keeps training going;
+  // the average lags, and would else be cut off.
   void Keep(double validation, double average) {
+    ++state_.fruitless;
+    if (validation < state_.best_raw) {
+      state_.best_raw = validation;
+      state_.fruitless = 0;
+    }
+    if (average < state_.best_average) {
+      state_.best_average = average;
+      state_.fruitless = 0;
+    }
     const bool average_is_better = average < validation;
     const double loss = average_is_better ? average : validation;
-    ++state_.fruitless;
     if (!(loss < state_.summary.best_validation_loss)) return;
     state_.summary.best_validation_loss = loss;
     state_.summary.average_kept = average_is_better;
     state_.best.copy_(average_is_better ? state_.optimization.average
                                         : state_.optimization.weights);
-    state_.fruitless = 0;
   }
 
   absl::Status StepBack() {

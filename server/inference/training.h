@@ -24,7 +24,8 @@ struct TrainingOptions {
   int64_t training_batch_size = 200;  // at most all training rows are taken
   double learning_rate = 5e-4;        // of Adam (0.9, 0.999, 1e-8)
   double validation_fraction = 0.1;   // of the rows, within 0 and 1
-  // Epochs without a better validation loss before training ends.
+  // Epochs without a better validation loss, of the weights or of their
+  // average, before training ends.
   int64_t stop_after_epochs = 20;
   // Exactly so many epochs at most, those before a checkpoint included.
   int64_t max_num_epochs = std::numeric_limits<int32_t>::max();

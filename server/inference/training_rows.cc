@@ -101,7 +101,7 @@ void Shuffle(std::vector<int64_t>& values, RandomStream& random) {
 
 Split SplitRows(std::vector<int64_t> rows, double validation_fraction,
                 uint64_t seed) {
-  RandomStream random(seed, kShufflePurpose, /*stage=*/0, 0);
+  RandomStream random(seed, StreamPurpose::kEstimatorRows, /*stage=*/0, 0);
   Shuffle(rows, random);
   const auto n_training = static_cast<int64_t>(
       std::floor((1 - validation_fraction) * static_cast<double>(rows.size())));

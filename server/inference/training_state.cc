@@ -31,7 +31,8 @@ bool ReadState(ByteReader& reader, TrainingState& state) {
   uint32_t average_kept = 0;
   if (!ReadCount(reader, optimization.steps) ||
       !ReadCount(reader, optimization.averaged) ||
-      !reader.F64(optimization.rate) || !ReadCount(reader, state.fruitless) ||
+      !reader.F64(optimization.rate) || !reader.F64(state.best_raw) ||
+      !reader.F64(state.best_average) || !ReadCount(reader, state.fruitless) ||
       !ReadCount(reader, n_epochs) ||
       !reader.F64(summary.best_validation_loss) || !reader.U32(average_kept) ||
       !ReadCount(reader, halvings)) {
@@ -67,6 +68,8 @@ std::string EncodeState(const Model& model, const TrainingState& state,
   writer.U64(static_cast<uint64_t>(optimization.steps));
   writer.U64(static_cast<uint64_t>(optimization.averaged));
   writer.F64(optimization.rate);
+  writer.F64(state.best_raw);
+  writer.F64(state.best_average);
   writer.U64(static_cast<uint64_t>(state.fruitless));
   writer.U64(static_cast<uint64_t>(summary.epochs));
   writer.F64(summary.best_validation_loss);

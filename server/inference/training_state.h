@@ -1,5 +1,6 @@
 #pragma once
 
+#include <limits>
 #include <string>
 #include <string_view>
 
@@ -15,8 +16,12 @@ namespace somafit {
 // All that changes while an estimator is trained: what a checkpoint holds.
 struct TrainingState {
   Optimization optimization;
-  at::Tensor best;        // the weights with the least validation loss
-  int64_t fruitless = 0;  // epochs since
+  at::Tensor best;  // the weights with the least validation loss
+  // The least validation losses of the weights and of their average, and epochs
+  // since either got less.
+  double best_raw = std::numeric_limits<double>::infinity();
+  double best_average = std::numeric_limits<double>::infinity();
+  int64_t fruitless = 0;
   TrainingSummary summary;
 };
 

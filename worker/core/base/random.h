@@ -24,6 +24,11 @@ enum class StreamPurpose : uint32_t {
   kMixture = 6,     // from a mixture of normal distributions
   kMember = 7,      // which estimator of an ensemble draws
   kAcceptance = 8,  // whether a candidate is kept
+  // Of density estimators:
+  kEstimatorNoise = 16,    // what draws are made from; keyed by DrawKey
+  kEstimatorWeights = 17,  // initial weights, one stream a tensor
+  kEstimatorRows = 18,     // split and order of training rows
+  kEstimatorAtoms = 19,    // contrasting rows of the atomic loss
 };
 
 // A sequence of random numbers that is a pure function of
