@@ -108,7 +108,8 @@ class Round {
     return Wanted(member.result);
   }
 
-  // "auto" keeps no sign of a net that was cancelled but the question's answer.
+  // Of several nets the summary is the best one's, which may have been finished
+  // before another was cancelled: so it is asked again.
   absl::Status Wanted(const TrainingResult& result) const {
     if (!result.summary.cancelled && !run_.cancelled()) {
       return absl::OkStatus();

@@ -2,9 +2,9 @@
 
 #include <cmath>
 
+#include <Eigen/LU>
 #include <gtest/gtest.h>
 
-#include "Eigen/LU"
 #include "server/trainer/question_task.h"
 #include "worker/core/base/random.h"
 #include "worker/core/base/status.h"

@@ -5,7 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "Eigen/Core"
+#include <Eigen/Core>
+
 #include "server/trainer/posteriors.h"
 #include "server/trainer/proposal_task.h"
 #include "server/trainer/training_task.h"

@@ -1,10 +1,10 @@
 #include <cmath>
 #include <limits>
 
+#include <Eigen/LU>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "Eigen/LU"
 #include "server/trainer/question_task.h"
 #include "tests/server/trainer/linear_lab.h"
 
