@@ -197,7 +197,9 @@ TEST_F(InferenceTest, AFixedParameterStaysWhereItIs) {
   parameters[0].lower = parameters[0].upper = 3e-9;
   plan.space = ParameterSpace(parameters);
   Create(plan);
-  for (const auto& point : Lease(Join("w"))[0].points) {
+  const auto tasks = Lease(Join("w"));
+  ASSERT_THAT(tasks, SizeIs(1));
+  for (const auto& point : tasks[0].points) {
     EXPECT_EQ(point[0], 3e-9);
     EXPECT_GE(point[1], 0.1);
   }

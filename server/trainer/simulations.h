@@ -1,0 +1,44 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+
+#include "server/trainer/problem.h"
+#include "server/trainer/task_run.h"
+
+namespace somafit {
+
+// Row-major, in the order of samples' numbers.
+struct Simulations {
+  std::vector<int32_t> round;
+  std::vector<double> theta;  // [n x D], within the prior
+  std::vector<double> x;      // [n x E]
+
+  size_t size() const { return round.size(); }
+};
+
+// What rounds 0 to `last_round` simulated, checked; later rounds are passed
+// over. InvalidArgument for sizes that do not agree with the problem's, and for
+// parameters that the prior does not allow.
+absl::StatusOr<Simulations> FetchSimulations(const Problem& problem,
+                                             int64_t last_round,
+                                             const TaskRun& run);
+
+struct ChosenSimulations {
+  Simulations used;
+  int64_t n_invalid = 0;  // left out
+  std::vector<std::string> messages;
+};
+
+// Those that `algorithm` trains on in `round`, by the rules of rounds
+// (round_rules.h), with what is to be said about them and the observation.
+absl::StatusOr<ChosenSimulations> ChooseSimulations(const Problem& problem,
+                                                    Algorithm algorithm,
+                                                    int64_t round,
+                                                    const Simulations& all);
+
+}  // namespace somafit

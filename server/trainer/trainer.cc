@@ -1,0 +1,388 @@
+#include "server/trainer/trainer.h"
+
+#include <algorithm>
+#include <thread>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include <spdlog/spdlog.h>
+
+#include "server/trainer/question_task.h"
+#include "worker/core/base/status.h"
+
+namespace somafit {
+namespace {
+
+constexpr size_t kMaxFailure = 2000;
+constexpr size_t kMaxActivity = 200;
+constexpr double kMaxHeartbeat = 10;  // [s]
+constexpr int kAttempts = 5;
+
+template <typename... Ts>
+struct Overloaded : Ts... {
+  using Ts::operator()...;
+};
+
+// Whether the coordinator will never accept this; other failures of a call say
+// something of the way to it, and are tried again.
+bool IsRefusal(const absl::Status& status) {
+  return absl::IsInvalidArgument(status) || absl::IsNotFound(status) ||
+         absl::IsFailedPrecondition(status);
+}
+
+// Whether the coordinator was not reached; anything else is tried a few times.
+bool IsOfTheWay(const absl::Status& status) {
+  return absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status) ||
+         absl::IsUnauthenticated(status);
+}
+
+// Whether every attempt would end the same way.
+bool IsTheTasksFault(const absl::Status& status) {
+  return absl::IsInvalidArgument(status) ||
+         absl::IsFailedPrecondition(status) || absl::IsDataLoss(status);
+}
+
+std::string Without(v1::TrainerTask task) {
+  task.clear_lease();
+  return task.SerializeAsString();
+}
+
+const char* KindOf(const v1::TrainerTask& task) {
+  switch (task.kind_case()) {
+    case v1::TrainerTask::kTrain:
+      return "train";
+    case v1::TrainerTask::kDraw:
+      return "draw";
+    case v1::TrainerTask::kAsk:
+      return "ask";
+    case v1::TrainerTask::KIND_NOT_SET:
+      break;
+  }
+  return "unknown";
+}
+
+}  // namespace
+
+Trainer::Trainer(TrainerOptions options, ConnectTrainer connect)
+    : options_(std::move(options)),
+      connect_(std::move(connect)),
+      idle_since_(Clock::now()) {}
+
+Trainer::~Trainer() = default;
+
+absl::Status Trainer::Run() {
+  std::thread beating([this] { SendHeartbeats(); });
+  Work();
+  {
+    std::lock_guard lock(mutex_);
+    working_ = false;
+  }
+  changed_.notify_all();
+  beating.join();
+  std::lock_guard lock(mutex_);
+  return failure_;
+}
+
+void Trainer::Stop() {
+  std::shared_ptr<TrainerPort> port;
+  {
+    std::lock_guard lock(mutex_);
+    if (stopped_at_) return;
+    stopped_at_ = Clock::now();
+    if (link_) port = link_->port;
+  }
+  changed_.notify_all();
+  if (port != nullptr) port->StopWaiting();
+}
+
+void Trainer::Fail(const absl::Status& status) {
+  {
+    std::lock_guard lock(mutex_);
+    if (failure_.ok()) failure_ = status;
+  }
+  Stop();
+}
+
+void Trainer::Work() {
+  while (true) {
+    const absl::StatusOr<Link> link = Connected(Patience::kUntilStop);
+    if (!link.ok()) return;
+    const auto task = link->port->Lease(link->session.session);
+    if (!task.ok()) {
+      // Whatever was leased by an answer that did not arrive ends with the
+      // session, so a failed call always begins a new one.
+      if (!stopping()) Lost(*link, task.status());
+      continue;
+    }
+    if (!task->has_value()) continue;
+    {
+      std::lock_guard lock(mutex_);
+      lease_ = (*task)->lease();
+      lease_link_ = link->number;
+      ended_ = false;
+      activity_.clear();
+    }
+    Do(**task, *link);
+    std::lock_guard lock(mutex_);
+    lease_.clear();
+    idle_since_ = Clock::now();
+  }
+}
+
+bool Trainer::Unwanted() const {
+  std::lock_guard lock(mutex_);
+  return ended_ || PatienceEnded(Patience::kUntilGraceEnds);
+}
+
+absl::Status Trainer::Fetch(
+    const Link& leased_over,
+    const std::function<absl::Status(const Link&)>& call) {
+  int attempts = 0;
+  double pause_s = options_.first_retry_s;
+  while (true) {
+    if (Unwanted()) return absl::CancelledError("no longer wanted");
+    SOMAFIT_ASSIGN_OR_RETURN(const Link link,
+                             Connected(Patience::kUntilGraceEnds));
+    const absl::Status status = call(link);
+    if (status.ok() || absl::IsDataLoss(status)) return status;
+    if (IsRefusal(status) && link.number != leased_over.number) {
+      // A new session does not hold the lease; the task comes again.
+      return absl::CancelledError("the lease was lost with its session");
+    }
+    if (IsRefusal(status) || (!IsOfTheWay(status) && ++attempts == kAttempts)) {
+      return absl::AbortedError(
+          absl::StrCat("the coordinator does not give what the task needs: ",
+                       std::string(status.message())));
+    }
+    Lost(link, status);
+    (void)Pause(pause_s, Patience::kUntilGraceEnds);
+    pause_s = std::min(2 * pause_s, options_.last_retry_s);
+  }
+}
+
+TaskRun Trainer::RunOf(const v1::TrainerTask& task, const Link& link) {
+  TaskRun run;
+  run.threads = options_.threads;
+  run.say = [this](std::string activity) {
+    std::lock_guard lock(mutex_);
+    activity_ = std::move(activity);
+    activity_.resize(std::min(activity_.size(), kMaxActivity));
+  };
+  run.cancelled = [this] { return Unwanted(); };
+  run.fetch_simulations = [this, &task, &link](const BlockSink& sink) {
+    bool begun = false;
+    absl::Status refused;  // by the sink: the task's fault, not the way's
+    const absl::Status status = Fetch(link, [&](const Link& over) {
+      // A sink takes each block once; a stream that broke cannot be resumed.
+      if (begun) return absl::InvalidArgumentError("the stream broke");
+      const absl::Status fetched =
+          over.port->FetchSimulations({over.session.session, task.lease()},
+                                      [&](const v1::SimulationBlock& block) {
+                                        begun = true;
+                                        refused = sink(block);
+                                        return refused;
+                                      });
+      return refused.ok() ? fetched : absl::OkStatus();
+    });
+    return refused.ok() ? status : refused;
+  };
+  run.fetch_estimators = [this, &task,
+                          &link](int64_t round) -> absl::StatusOr<std::string> {
+    std::string bytes;
+    SOMAFIT_RETURN_IF_ERROR(Fetch(link, [&](const Link& over) -> absl::Status {
+      SOMAFIT_ASSIGN_OR_RETURN(
+          bytes, over.port->FetchEstimators(
+                     {over.session.session, task.lease()}, round));
+      return absl::OkStatus();
+    }));
+    return bytes;
+  };
+  return run;
+}
+
+absl::StatusOr<Trainer::Result> Trainer::Perform(const v1::TrainerTask& task,
+                                                 const TaskRun& run) {
+  SOMAFIT_ASSIGN_OR_RETURN(const Problem problem, ReadProblem(task.problem()));
+  switch (task.kind_case()) {
+    case v1::TrainerTask::kTrain: {
+      SOMAFIT_ASSIGN_OR_RETURN(
+          TrainingOutcome outcome,
+          DoTraining(problem, task.train(), posteriors_, run));
+      return Result(std::move(outcome));
+    }
+    case v1::TrainerTask::kDraw: {
+      SOMAFIT_ASSIGN_OR_RETURN(DrawOutcome outcome,
+                               DoDraws(problem, task.draw(), posteriors_, run));
+      return Result(std::move(outcome));
+    }
+    case v1::TrainerTask::kAsk: {
+      SOMAFIT_ASSIGN_OR_RETURN(
+          Answers answers, DoQuestion(problem, task.ask(), posteriors_, run));
+      return Result(std::move(answers));
+    }
+    case v1::TrainerTask::KIND_NOT_SET:
+      break;
+  }
+  return absl::UnimplementedError(
+      "this trainer does not know such tasks: it may be older than the "
+      "coordinator");
+}
+
+void Trainer::Do(const v1::TrainerTask& task, const Link& link) {
+  const auto begin = Clock::now();
+  const std::string same = Without(task);
+  std::optional<Result> result;
+  if (doubtful_ && doubtful_task_ == same) result = std::move(doubtful_);
+  doubtful_.reset();
+  if (!result) {
+    absl::StatusOr<Result> done = absl::UnknownError("");
+    const absl::Status status = CatchAsStatus("the trainer", [&] {
+      done = Perform(task, RunOf(task, link));
+      return done.status();
+    });
+    if (absl::IsCancelled(status)) {
+      const bool stopped = stopping();
+      spdlog::info("event=task_dropped fit={} kind={} reason={}",
+                   task.problem().fit(), KindOf(task),
+                   stopped ? "stopping" : "ended");
+      // Best effort: otherwise the lease ends by itself.
+      if (stopped) {
+        (void)link.port->ReportFailure({link.session.session, task.lease()},
+                                       "the trainer was stopped",
+                                       /*final=*/false);
+      }
+      return;
+    }
+    if (status.ok()) {
+      result = *std::move(done);
+    } else {
+      std::string message =
+          std::string(status.message()).substr(0, kMaxFailure);
+      if (message.empty()) message = status.ToString();
+      const bool final = IsTheTasksFault(status);
+      spdlog::warn("event=task_failed fit={} kind={} final={} reason=\"{}\"",
+                   task.problem().fit(), KindOf(task), final, message);
+      result = Failure{std::move(message), final};
+    }
+  }
+  spdlog::debug("event=task_done fit={} kind={} seconds={:.3f}",
+                task.problem().fit(), KindOf(task),
+                std::chrono::duration<double>(Clock::now() - begin).count());
+  const bool taken = Send(task.lease(), link, *result);
+  if (!taken && (std::holds_alternative<TrainingOutcome>(*result) ||
+                 std::holds_alternative<DrawOutcome>(*result))) {
+    doubtful_task_ = same;
+    doubtful_ = std::move(result);
+  }
+}
+
+absl::Status Trainer::Report(const Link& link, const std::string& lease,
+                             const Result& result) {
+  const TrainerLease held{link.session.session, lease};
+  TrainerPort& port = *link.port;
+  return std::visit(Overloaded{[&](const TrainingOutcome& outcome) {
+                                 return port.ReportTraining(
+                                     held, outcome.summary, outcome.estimators);
+                               },
+                               [&](const DrawOutcome& outcome) {
+                                 return port.ReportDraws(held, outcome.messages,
+                                                         outcome.theta);
+                               },
+                               [&](const Answers& answers) {
+                                 return port.ReportAnswer(held, answers);
+                               },
+                               [&](const Failure& failure) {
+                                 return port.ReportFailure(
+                                     held, failure.message, failure.final);
+                               }},
+                    result);
+}
+
+bool Trainer::Send(const std::string& lease, const Link& leased_over,
+                   Result& result) {
+  double pause_s = options_.first_retry_s;
+  int attempts = 0;
+  while (true) {
+    const absl::StatusOr<Link> link = Connected(Patience::kUntilGraceEnds);
+    if (!link.ok()) {
+      spdlog::warn("event=report_dropped reason=stopping");
+      return false;
+    }
+    const absl::Status status = Report(*link, lease, result);
+    const bool same_link = link->number == leased_over.number;
+    // Over another link an OK may mean that nobody waits for this lease.
+    if (status.ok()) return same_link;
+    if (absl::IsResourceExhausted(status)) {
+      // It has no room for it now; the connection is well.
+      if (!Pause(pause_s, Patience::kUntilGraceEnds)) return false;
+      pause_s = std::min(2 * pause_s, options_.last_retry_s);
+      continue;
+    }
+    if (IsRefusal(status)) {
+      spdlog::warn("event=report_refused reason=\"{}\"",
+                   std::string(status.message()));
+      if (absl::IsInvalidArgument(status) && same_link &&
+          !std::holds_alternative<Failure>(result)) {
+        // Results that are refused once are refused always.
+        result = Failure{
+            absl::StrCat("the coordinator refused the result: ",
+                         std::string(status.message()).substr(0, kMaxFailure)),
+            true};
+        continue;
+      }
+      // The session is gone, or nobody wants this any more.
+      if (absl::IsNotFound(status)) Lost(*link, status);
+      return false;
+    }
+    Lost(*link, status);
+    if (!IsOfTheWay(status) && ++attempts == kAttempts) {
+      spdlog::warn("event=report_dropped reason=\"{}\"",
+                   std::string(status.message()));
+      return false;
+    }
+    if (!Pause(pause_s, Patience::kUntilGraceEnds)) return false;
+    pause_s = std::min(2 * pause_s, options_.last_retry_s);
+  }
+}
+
+void Trainer::CheckIdle(std::unique_lock<std::mutex>& lock) {
+  if (!options_.idle_exit_s || stopped_at_ || !lease_.empty()) return;
+  if (Clock::now() - idle_since_ <=
+      std::chrono::duration<double>(*options_.idle_exit_s)) {
+    return;
+  }
+  lock.unlock();
+  spdlog::info("event=idle_exit after_s={}", *options_.idle_exit_s);
+  Stop();
+  lock.lock();
+}
+
+void Trainer::SendHeartbeats() {
+  std::unique_lock lock(mutex_);
+  while (working_) {
+    const double every_s =
+        link_ ? std::min(link_->session.lease_s / 3, kMaxHeartbeat) : 0.5;
+    const auto period =
+        std::chrono::duration<double>(std::clamp(every_s, 0.01, 1.0));
+    double waited_s = 0;
+    while (waited_s < every_s && working_) {
+      changed_.wait_for(lock, period, [this] { return !working_; });
+      waited_s += period.count();
+      CheckIdle(lock);
+    }
+    // A lease of a session that was lost is nobody's: its result is computed
+    // and offered all the same.
+    if (!link_ || lease_.empty() || lease_link_ != link_->number) continue;
+    const Link link = *link_;
+    const std::string lease = lease_, activity = activity_;
+    lock.unlock();
+    // A failure shows in the other thread's calls, which deal with it: what is
+    // being computed stays wanted until somebody says otherwise.
+    const auto ended =
+        link.port->Heartbeat({link.session.session, lease}, activity);
+    lock.lock();
+    if (ended.ok() && *ended && lease_ == lease) ended_ = true;
+  }
+}
+
+}  // namespace somafit

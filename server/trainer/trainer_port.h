@@ -1,0 +1,70 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+
+#include "server/trainer/task_run.h"
+#include "somafit/v1/trainer_service.pb.h"
+
+namespace somafit {
+
+struct TrainerIdentity {
+  std::string name, host, version;
+};
+
+struct TrainerSession {
+  std::string session;
+  double lease_s = 30;
+};
+
+// A lease and the session that it was given to.
+struct TrainerLease {
+  std::string session, lease;
+};
+
+// The coordinator as a trainer sees it, over one connection.
+//
+// Unavailable and DeadlineExceeded: not reached, try again over a new
+// connection. Unauthenticated: the token is wrong. NotFound from a call by
+// session: register again. Thread-safe.
+class TrainerPort {
+ public:
+  virtual ~TrainerPort() = default;
+
+  virtual absl::StatusOr<TrainerSession> Register(
+      const TrainerIdentity& identity) = 0;
+  // Waits for work for some time; nullopt if there was none. Cancelled after
+  // StopWaiting.
+  virtual absl::StatusOr<std::optional<v1::TrainerTask>> Lease(
+      const std::string& session) = 0;
+  // Ends a Lease under way, and all later ones at once.
+  virtual void StopWaiting() = 0;
+  // Extends the lease; true where the task is no longer wanted.
+  virtual absl::StatusOr<bool> Heartbeat(const TrainerLease& lease,
+                                         const std::string& activity) = 0;
+
+  // What a sink refuses is returned as it is.
+  virtual absl::Status FetchSimulations(const TrainerLease& lease,
+                                        const BlockSink& sink) = 0;
+  virtual absl::StatusOr<std::string> FetchEstimators(const TrainerLease& lease,
+                                                      int64_t round) = 0;
+
+  // All return once the result is durable.
+  virtual absl::Status ReportTraining(const TrainerLease& lease,
+                                      const v1::TrainingSummary& summary,
+                                      const std::string& estimators) = 0;
+  virtual absl::Status ReportDraws(const TrainerLease& lease,
+                                   const std::vector<std::string>& messages,
+                                   const std::vector<double>& theta) = 0;
+  virtual absl::Status ReportAnswer(
+      const TrainerLease& lease,
+      const std::vector<v1::PosteriorAnswer>& answers) = 0;
+  virtual absl::Status ReportFailure(const TrainerLease& lease,
+                                     const std::string& message,
+                                     bool final) = 0;
+};
+
+}  // namespace somafit
