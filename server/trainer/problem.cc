@@ -58,10 +58,10 @@ constexpr Word<InvalidRows> kInvalidRows[] = {
 void ReadPrior(const v1::InferenceProblem& message, Problem& problem,
                Lines& lines) {
   const int n = message.priors_size();
-  if (n < 1 || n > static_cast<int>(kMaxParameters)) {
+  if (n < 1 || n > static_cast<int>(kMaxEstimatorParameters)) {
     lines.push_back(absl::StrCat("priors: there are ", n,
                                  " parameters to infer, not 1 to ",
-                                 kMaxParameters));
+                                 kMaxEstimatorParameters));
     return;
   }
   std::vector<MarginalSpec> specs;
