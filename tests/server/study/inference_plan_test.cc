@@ -143,7 +143,7 @@ TEST(InferencePlanTest, ReportsEachMistakeUnderItsField) {
        [](FitSpec& s, Dataset&) { s.inference->algorithm = "npe_a"; }},
       {"inference.estimator.ensemble", "1 to 16",
        [](FitSpec& s, Dataset&) { s.inference->estimator.ensemble = 17; }},
-      {"inference.training.learning_rate", "learning_rate is 2e3",
+      {"inference.training.learning_rate", "learning_rate is 2000",
        [](FitSpec& s, Dataset&) {
          s.inference->training.learning_rate = 2000;
        }},
