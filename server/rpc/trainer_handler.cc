@@ -229,20 +229,20 @@ TrainerHandler::Unary* TrainerHandler::TrainerHeartbeat(
 
 grpc::ServerWriteReactor<v1::SimulationBlock>* TrainerHandler::FetchSimulations(
     Context* context, const v1::FetchSimulationsRequest* request) {
-  absl::Status status = parts_.access.Check(*context);
-  absl::StatusOr<TrainerTask> task = status;
-  if (status.ok()) task = TaskOf(parts_, *request);
+  const absl::Status allowed = parts_.access.Check(*context);
+  const absl::StatusOr<TrainerTask> task =
+      allowed.ok() ? TaskOf(parts_, *request) : allowed;
   if (!task.ok()) {
     return new RefusedWriter<v1::SimulationBlock>(Sendable(task.status()));
   }
-  return SimulationStream::Start(parts_, *std::move(task));
+  return SimulationStream::Start(parts_, *task);
 }
 
 grpc::ServerWriteReactor<v1::EstimatorsChunk>* TrainerHandler::FetchEstimators(
     Context* context, const v1::FetchEstimatorsRequest* request) {
-  absl::Status status = parts_.access.Check(*context);
-  absl::StatusOr<TrainerTask> task = status;
-  if (status.ok()) task = TaskOf(parts_, *request);
+  const absl::Status allowed = parts_.access.Check(*context);
+  const absl::StatusOr<TrainerTask> task =
+      allowed.ok() ? TaskOf(parts_, *request) : allowed;
   if (!task.ok()) {
     return new RefusedWriter<v1::EstimatorsChunk>(Sendable(task.status()));
   }

@@ -1,0 +1,214 @@
+#!/usr/bin/env python3
+"""Inference through the real programs: from recordings over rounds of a prior,
+workers and a trainer to a posterior; the same bits with any workers and whatever
+is killed; mistakes."""
+import json
+import math
+import os
+import signal
+import subprocess
+import time
+import unittest
+
+from cluster import Cluster, main, rows, write_spec
+
+CONDUCTANCE, CAPACITANCE = 10e-9, 200e-12  # of the recordings
+
+
+def membrane(current, g, c, steps=50, dt=1e-4, rest=-65e-3):
+    """Exponential Euler, which is exact while the current holds."""
+    v, trace = rest, []
+    for _ in range(steps):
+        trace.append(v * 1e3)
+        limit = rest + current / g
+        v = limit + (v - limit) * math.exp(-dt * g / c)
+    return trace
+
+
+def inference_spec(directory, **changes):
+    """A passive membrane, of which two numbers a trace are looked at."""
+    currents = (0.1e-9, 0.2e-9)
+    (directory / "input.csv").write_text("".join(
+        ",".join([f"{current * 1e9}"] * 50) + "\n" for current in currents))
+    (directory / "output.csv").write_text("".join(
+        ",".join(f"{v:.6f}" for v in membrane(current, CONDUCTANCE, CAPACITANCE))
+        + "\n" for current in currents))
+    spec = {
+        "model": {
+            "equations": "dv/dt = (g*(El - v) + I)/C + sigma*xi*sqrt(2/ms) : volt\n"
+                         "g : siemens (constant)\nC : farad (constant)\n",
+            "constants": {"El": "-65*mV", "sigma": "0.1*mV"},
+            "initial_values": {"v": "El"}, "method": "euler"},
+        "data": {"inputs": {"I": {"file": "input.csv", "unit": "nA"}},
+                 "outputs": {"v": {"file": "output.csv", "unit": "mV"}}},
+        "dt": "0.1*ms",
+        "parameters": {
+            "g": "[1*nS, 30*nS]",
+            "C": {"prior": {"name": "log_normal", "options": {
+                "median": "250*pF", "sigma_log": "0.3"}}}},
+        "n_samples": 600, "stop": {"rounds": 2}, "seed": 7,
+        "inference": {
+            "features": [
+                {"output": "v", "feature": "last"},
+                {"output": "v", "feature": "mean",
+                 "options": {"t_start": "0.5*ms", "t_end": "2*ms"}}],
+            "estimator": {"name": "mdn",
+                          "options": {"num_components": 2}},
+            "training": {"learning_rate": 2e-3, "stop_after_epochs": 8}}}
+    spec.update(changes)
+    return spec
+
+
+def trainers_of(server):
+    """Its own trainer, if it has started one."""
+    found = subprocess.run(["pgrep", "-P", str(server.pid)],
+                           capture_output=True, text=True).stdout.split()
+    return [int(pid) for pid in found]
+
+
+class InferenceCluster(Cluster):
+    def wait_until(self, statement, wanted, seconds=120):
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if self.sql(statement) == wanted:
+                return
+            time.sleep(0.02)
+        raise AssertionError(f"{statement} is {self.sql(statement)}")
+
+    def wait_for_end(self, name):
+        self.wait_until(f"select state from fits where name='{name}'",
+                        "SUCCEEDED")
+
+    def learned(self, name):
+        """All that follows from the seed: parameters, features, estimators."""
+        number = self.sql(f"select id from fits where name='{name}'")
+        return (
+            self.sql(f'select sample, round, status, g, C, hex(trace_errors) '
+                     f'from "fit_{name}" order by sample'),
+            self.sql(f"select round, hex(estimators) from estimators "
+                     f"where fit={number} order by round"))
+
+
+class PosteriorTest(unittest.TestCase):
+    def test_the_truth_is_in_the_posterior(self):
+        with InferenceCluster(lease=5) as cluster:
+            cluster.start_server()
+            cluster.start_worker(threads=2)
+            cluster.submit(inference_spec(cluster.directory, name="inf"))
+            cluster.wait_for_end("inf")
+            cluster.somafit("sample", "inf", "-n", 4000, "--seed", 3, "-o",
+                            "draws.csv")
+            draws = rows((cluster.directory / "draws.csv").read_text())
+            self.assertEqual(len(draws), 4000)
+            header = list(draws[0])
+            for name, truth, unit in (("g", CONDUCTANCE, 1e-9),
+                                      ("C", CAPACITANCE, 1e-12)):
+                column = next(h for h in header if h.split(" ")[0] == name)
+                values = sorted(float(row[column]) * unit for row in draws)
+                self.assertLess(values[100], truth)
+                self.assertGreater(values[-100], truth)
+                # Far narrower than the prior.
+                self.assertLess(values[-100] - values[100], 0.6 * truth)
+            # The first of more draws are the same.
+            cluster.somafit("sample", "inf", "-n", 50, "--seed", 3, "-o",
+                            "few.csv")
+            self.assertEqual(
+                rows((cluster.directory / "few.csv").read_text()), draws[:50])
+            shown = cluster.somafit("posterior", "inf").stdout
+            self.assertIn("v_last_trace_1", shown)
+
+
+class SameBitsTest(unittest.TestCase):
+    def test_any_workers_and_kills(self):
+        """In each state of a round: simulating, training, drawing."""
+        with InferenceCluster(lease=5) as cluster:
+            cluster.start_server()
+            cluster.start_worker()
+            cluster.submit(inference_spec(cluster.directory, name="one"))
+            cluster.wait_for_end("one")
+            wanted = cluster.learned("one")
+        self.assertEqual(len(wanted[1].splitlines()), 2)
+        with InferenceCluster(lease=1) as cluster:
+            server = cluster.start_server()
+            workers = [cluster.start_worker() for _ in range(3)]
+            cluster.submit(inference_spec(cluster.directory, name="one"))
+            # A worker, and the coordinator, while samples are simulated.
+            cluster.kill(workers[0])
+            cluster.kill(server)
+            server = cluster.start_server()
+            # The trainer while it trains.
+            cluster.wait_until("select samples_done from fits", "600")
+            self.kill_trainer(server)
+            # The coordinator while a trainer trains; its child goes with it.
+            time.sleep(0.7)
+            cluster.kill(server)
+            server = cluster.start_server()
+            cluster.wait_until("select rounds from fits", "1")
+            # Both while the next round is drawn, or just after.
+            self.kill_trainer(server, wait=False)
+            cluster.kill(server)
+            cluster.start_worker()
+            cluster.start_server()
+            cluster.wait_for_end("one")
+            self.assertEqual(cluster.learned("one"), wanted)
+
+    def kill_trainer(self, server, wait=True):
+        deadline = time.monotonic() + 30
+        while wait and not trainers_of(server):
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.05)
+        time.sleep(0.8 if wait else 0)
+        for pid in trainers_of(server):
+            os.kill(pid, signal.SIGKILL)
+
+
+class MistakesTest(unittest.TestCase):
+    def test_mistakes_are_said_before_anything_is_simulated(self):
+        with InferenceCluster() as cluster:
+            cluster.start_server("--no-trainer")
+            features = [{"output": "v", "feature": "last"}]
+            for inference, words in (
+                    ({"features": []}, "feature"),
+                    ({"features": [{"output": "w", "feature": "last"}]}, "\"w\""),
+                    ({"features": features, "algorithm": "abc"}, "tsnpe"),
+                    ({"features": features, "estimator": {"name": "magic"}},
+                     "maf"),
+                    ({"features": features, "estimator": {
+                        "name": "maf", "options": {"num_bins": 3}}}, "num_bins"),
+                    ({"features": features, "observation": [1]}, "there are 1 numbers"),
+                    ({"features": features, "training": {
+                        "validation_fraction": 2}}, "validation_fraction")):
+                path = write_spec(cluster.directory / "bad.yaml", inference_spec(
+                    cluster.directory, inference=inference))
+                refused = cluster.somafit("submit", path, check=False)
+                self.assertEqual(refused.returncode, 2, json.dumps(inference))
+                self.assertIn(words, refused.stderr)
+            self.assertEqual(cluster.sql("select count(*) from fits"), "0")
+
+    def test_what_cannot_be_learned_from_is_said(self):
+        """No trace has a second spike, so that no interval has a number."""
+        with InferenceCluster(lease=5) as cluster:
+            cluster.start_server()
+            cluster.start_worker()
+            spec = inference_spec(cluster.directory, name="inf", n_samples=50)
+            spec["inference"]["features"] = [
+                {"output": "v", "feature": "last"},
+                {"output": "v", "feature": "kurtosis",
+                 "options": {"t_end": "0.1*ms"}}]
+            spec["inference"]["observation"] = [-0.06, 0.0, -0.06, 0.0]
+            spec["model"]["equations"] = (
+                "dv/dt = (g*(El - v) + I)/C + 1e60*volt/second*int(C > 0*pF)"
+                " : volt\n"
+                "g : siemens (constant)\nC : farad (constant)\n")
+            cluster.submit(spec)
+            cluster.wait_until("select state from fits", "FAILED")
+            reason = cluster.sql("select reason from fits")
+            self.assertIn("TRAINER", reason)
+            self.assertIn("50", reason)
+            self.assertEqual(
+                cluster.sql("select count(*) from fit_inf where "
+                            "status='nonfinite'"), "50")
+
+
+if __name__ == "__main__":
+    main()
