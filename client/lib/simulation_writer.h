@@ -1,0 +1,56 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+
+#include "client/lib/sample_writer.h"
+#include "somafit/v1/fit.pb.h"
+
+namespace somafit {
+
+// Names of x's columns of an inference, in x's order: output by output, trace
+// by trace, feature by feature as given: "v_max", or of several traces
+// "v_max_trace_0".
+std::vector<std::string> FeatureColumns(const v1::Fit& fit, int n_traces);
+// Where column c of x is in a sample's trace errors, which are [features x
+// traces] in the order of the spec.
+std::vector<int> FeatureOrder(const v1::InferenceSpec& inference, int n_traces);
+
+// Writes the samples of an inference as they come, page by page: parameters and
+// features in the forms of SampleWriter. csv and table have sample, stage,
+// round and status before them; all is SI but the parameters of a table with
+// units. npz has theta [n x parameters] and x [n x features] of all samples
+// that were simulated, which is what inference tools read.
+class SimulationWriter {
+ public:
+  using Sink = std::function<void(absl::string_view)>;
+  // REQUIRES: fit.spec().has_inference().
+  SimulationWriter(SampleFormat format, bool units, const v1::Fit& fit,
+                   Sink sink);
+
+  // The blocks must have trace errors. Internal if columns do not match.
+  absl::Status Add(const v1::SampleBlock& block);
+  void End();
+
+ private:
+  void WriteHead();
+  void WriteRow(const v1::SampleBlock& block, int row);
+
+  const SampleFormat format_;
+  const bool units_;
+  const v1::Fit fit_;
+  const Sink sink_;
+  int n_x_ = -1;  // features of a sample; -1: not known yet
+  std::vector<std::string> names_;
+  std::vector<size_t> widths_;  // kTable
+  std::vector<int> order_;
+  bool begun_ = false, first_ = true;
+  std::vector<double> theta_, x_;  // kNpz
+};
+
+}  // namespace somafit
