@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <iostream>
+#include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
@@ -12,6 +13,7 @@
 #include "absl/strings/str_split.h"
 
 #include "client/lib/display.h"
+#include "client/lib/posterior.h"
 #include "client/lib/simulation_writer.h"
 #include "client/lib/yaml_spec.h"
 #include "worker/core/base/status.h"
@@ -187,7 +189,16 @@ absl::Status WriteSamples(FitClient* client, const v1::Fit& fit,
   SampleWriter writer(format, !options.no_units, fit, sink,
                       options.trace_errors);
   std::optional<SimulationWriter> simulations;
-  if (inference) simulations.emplace(format, !options.no_units, fit, sink);
+  if (inference) {
+    // Which is not there yet in the beginning.
+    const absl::StatusOr<v1::Posterior> posterior =
+        GetPosterior(client, fit.name());
+    std::vector<std::string> x;
+    if (posterior.ok()) {
+      x = {posterior->features().begin(), posterior->features().end()};
+    }
+    simulations.emplace(format, !options.no_units, fit, sink, std::move(x));
+  }
   // An empty stage that may yet get samples is not a mistake, nor is a filter
   // that nothing passes.
   const bool may_be_empty = !stage || *stage == fit.stage() ||

@@ -44,9 +44,10 @@ std::vector<std::string> FeatureNames(const v1::InferenceSpec& inference) {
   return names;
 }
 
-// (feature, trace) of each column of x.
-std::vector<std::pair<int, int>> Columns(const v1::InferenceSpec& inference,
-                                         int n_traces) {
+// Every column, in the order of the spec's outputs.
+std::vector<FeatureColumn> Columns(const v1::InferenceSpec& inference,
+                                   int n_traces) {
+  const std::vector<std::string> names = FeatureNames(inference);
   std::vector<std::string> outputs;
   for (const v1::FeatureSpec& each : inference.features()) {
     if (std::find(outputs.begin(), outputs.end(), each.output()) ==
@@ -54,13 +55,13 @@ std::vector<std::pair<int, int>> Columns(const v1::InferenceSpec& inference,
       outputs.push_back(each.output());
     }
   }
-  std::vector<std::pair<int, int>> columns;
+  std::vector<FeatureColumn> columns;
   for (const std::string& output : outputs) {
     for (int trace = 0; trace < n_traces; ++trace) {
       for (int f = 0; f < inference.features_size(); ++f) {
-        if (inference.features(f).output() == output) {
-          columns.emplace_back(f, trace);
-        }
+        if (inference.features(f).output() != output) continue;
+        columns.push_back(
+            {absl::StrCat(names[f], "_trace_", trace), f * n_traces + trace});
       }
     }
   }
@@ -76,30 +77,28 @@ bool WasSimulated(v1::SampleStatus status) {
 
 }  // namespace
 
-std::vector<std::string> FeatureColumns(const v1::Fit& fit, int n_traces) {
-  const v1::InferenceSpec& inference = fit.spec().inference();
-  const std::vector<std::string> features = FeatureNames(inference);
-  std::vector<std::string> names;
-  for (const auto& [feature, trace] : Columns(inference, n_traces)) {
-    names.push_back(n_traces == 1
-                        ? features[feature]
-                        : absl::StrCat(features[feature], "_trace_", trace));
+std::vector<FeatureColumn> FeatureColumns(const v1::InferenceSpec& inference,
+                                          int n_traces,
+                                          const std::vector<std::string>& x) {
+  std::vector<FeatureColumn> columns = Columns(inference, n_traces);
+  if (x.size() != columns.size()) return columns;
+  std::vector<FeatureColumn> ordered;
+  for (const std::string& name : x) {
+    for (const FeatureColumn& column : columns) {
+      if (column.name == name) ordered.push_back(column);
+    }
   }
-  return names;
-}
-
-std::vector<int> FeatureOrder(const v1::InferenceSpec& inference,
-                              int n_traces) {
-  std::vector<int> order;
-  for (const auto& [feature, trace] : Columns(inference, n_traces)) {
-    order.push_back(feature * n_traces + trace);
-  }
-  return order;
+  return ordered.size() == columns.size() ? ordered : columns;
 }
 
 SimulationWriter::SimulationWriter(SampleFormat format, bool units,
-                                   const v1::Fit& fit, Sink sink)
-    : format_(format), units_(units), fit_(fit), sink_(std::move(sink)) {
+                                   const v1::Fit& fit, Sink sink,
+                                   std::vector<std::string> x)
+    : format_(format),
+      units_(units),
+      fit_(fit),
+      sink_(std::move(sink)),
+      x_names_(std::move(x)) {
   std::vector<std::string> parameters;
   for (const v1::Variable& each : fit_.parameters()) {
     parameters.push_back(each.name());
@@ -115,9 +114,10 @@ absl::Status SimulationWriter::Add(const v1::SampleBlock& block) {
     const int n_features = fit_.spec().inference().features_size();
     if (n_features == 0 || n_x_ % n_features != 0) n_x_ = 0;
     const int n_traces = n_features == 0 ? 0 : n_x_ / n_features;
-    order_ = FeatureOrder(fit_.spec().inference(), n_traces);
-    for (std::string& name : FeatureColumns(fit_, n_traces)) {
-      names_.push_back(std::move(name));
+    for (FeatureColumn& column :
+         FeatureColumns(fit_.spec().inference(), n_traces, x_names_)) {
+      names_.push_back(std::move(column.name));
+      order_.push_back(column.at);
     }
   }
   if (block.stage_size() != n || block.round_size() != n ||

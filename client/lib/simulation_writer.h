@@ -13,13 +13,17 @@
 
 namespace somafit {
 
-// Names of x's columns of an inference, in x's order: output by output, trace
-// by trace, feature by feature as given: "v_max", or of several traces
-// "v_max_trace_0".
-std::vector<std::string> FeatureColumns(const v1::Fit& fit, int n_traces);
-// Where column c of x is in a sample's trace errors, which are [features x
-// traces] in the order of the spec.
-std::vector<int> FeatureOrder(const v1::InferenceSpec& inference, int n_traces);
+struct FeatureColumn {
+  std::string name;  // "v_max_trace_0"
+  int at =
+      0;  // in the trace errors of a sample, [features x traces] by the spec
+};
+// The columns of x: output by output, trace by trace, feature by feature as
+// given. `x` has their names in order as Posterior says; without it, or where
+// these are others, outputs come as the spec names them first.
+std::vector<FeatureColumn> FeatureColumns(const v1::InferenceSpec& inference,
+                                          int n_traces,
+                                          const std::vector<std::string>& x);
 
 // Writes the samples of an inference as they come, page by page: parameters and
 // features in the forms of SampleWriter. csv and table have sample, stage,
@@ -31,7 +35,7 @@ class SimulationWriter {
   using Sink = std::function<void(absl::string_view)>;
   // REQUIRES: fit.spec().has_inference().
   SimulationWriter(SampleFormat format, bool units, const v1::Fit& fit,
-                   Sink sink);
+                   Sink sink, std::vector<std::string> x = {});
 
   // The blocks must have trace errors. Internal if columns do not match.
   absl::Status Add(const v1::SampleBlock& block);
@@ -45,6 +49,7 @@ class SimulationWriter {
   const bool units_;
   const v1::Fit fit_;
   const Sink sink_;
+  const std::vector<std::string> x_names_;
   int n_x_ = -1;  // features of a sample; -1: not known yet
   std::vector<std::string> names_;
   std::vector<size_t> widths_;  // kTable

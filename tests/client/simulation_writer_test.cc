@@ -65,10 +65,23 @@ TEST_F(SimulationWriterTest, ColumnsAreInTheOrderOfX) {
             "v_max_trace_1,v_max_2_trace_1,n_trace_0,n_trace_1\n"
             "0,0,0,ok,1e-09,1,5,2,6,3,4\n"
             "1,0,0,drawn,2e-09,,,,,,\n");
-  EXPECT_THAT(FeatureColumns(fit_, 1),
-              testing::ElementsAre("v_max", "v_max_2", "n"));
-  EXPECT_THAT(FeatureOrder(fit_.spec().inference(), 2),
-              testing::ElementsAre(0, 4, 1, 5, 2, 3));
+  const v1::InferenceSpec& inference = fit_.spec().inference();
+  const auto names = [](const std::vector<FeatureColumn>& columns) {
+    std::string text;
+    for (const FeatureColumn& each : columns) {
+      text += each.name + "@" + std::to_string(each.at) + " ";
+    }
+    return text;
+  };
+  EXPECT_EQ(names(FeatureColumns(inference, 1, {})),
+            "v_max_trace_0@0 v_max_2_trace_0@2 n_trace_0@1 ");
+  // As the posterior has them.
+  EXPECT_EQ(
+      names(FeatureColumns(inference, 1,
+                           {"n_trace_0", "v_max_trace_0", "v_max_2_trace_0"})),
+      "n_trace_0@1 v_max_trace_0@0 v_max_2_trace_0@2 ");
+  EXPECT_EQ(names(FeatureColumns(inference, 1, {"a", "b", "c"})),
+            "v_max_trace_0@0 v_max_2_trace_0@2 n_trace_0@1 ");
 }
 
 TEST_F(SimulationWriterTest, ArraysForOtherTools) {

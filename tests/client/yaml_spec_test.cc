@@ -274,6 +274,18 @@ TEST(YamlSpecTest, ReadsTheExample) {
   EXPECT_EQ(spec->stop().rounds(), 10);
 }
 
+TEST(YamlSpecTest, ReadsTheExamplesOfInference) {
+  for (const char* folder : {"hodgkin_huxley", "integrate_and_fire"}) {
+    const absl::StatusOr<v1::FitSpec> spec = ReadFitSpec(
+        std::string("client/examples/") + folder + "/inference.yaml",
+        {"n_samples=20", "inference.training.max_num_epochs=3"});
+    ASSERT_TRUE(spec.ok()) << spec.status();
+    EXPECT_GE(spec->inference().features_size(), 2);
+    EXPECT_EQ(spec->inference().training().max_num_epochs(), 3);
+    EXPECT_FALSE(spec->inference().estimator().name().empty());
+  }
+}
+
 TEST(YamlSpecTest, ChoosesALabelThatIsAName) {
   EXPECT_EQ(LabelOfFile("a/hodgkin_huxley/fit.yaml"), "hodgkin_huxley");
   EXPECT_EQ(LabelOfFile("/x/Cell 7 (b).yaml"), "cell-7-b");
