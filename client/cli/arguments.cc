@@ -5,12 +5,16 @@
 #include <cstdio>
 #include <filesystem>
 #include <iostream>
+#include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 
+#include "client/lib/display.h"
+#include "client/lib/posterior.h"
+#include "client/lib/simulation_writer.h"
 #include "client/lib/yaml_spec.h"
 #include "worker/core/base/status.h"
 
@@ -127,12 +131,13 @@ absl::StatusOr<v1::ColumnRange> ReadRange(const std::string& text) {
 
 absl::StatusOr<v1::ListSamplesRequest> RequestOf(const SampleOptions& options,
                                                  const std::string& fit,
-                                                 std::optional<int32_t> stage) {
+                                                 std::optional<int32_t> stage,
+                                                 bool features) {
   v1::ListSamplesRequest request;
   request.set_name(fit);
   if (stage) request.set_stage(*stage);
   request.set_order_by(options.order_by);
-  request.set_trace_errors(options.trace_errors);
+  request.set_trace_errors(options.trace_errors || features);
   for (const std::string& text : options.ranges) {
     SOMAFIT_ASSIGN_OR_RETURN(*request.add_ranges(), ReadRange(text));
   }
@@ -168,8 +173,9 @@ absl::Status WriteSamples(FitClient* client, const v1::Fit& fit,
     return absl::InvalidArgumentError(
         "--format npz is no text; give a file with --output");
   }
+  const bool inference = IsInference(fit);
   SOMAFIT_ASSIGN_OR_RETURN(v1::ListSamplesRequest request,
-                           RequestOf(options, fit.name(), stage));
+                           RequestOf(options, fit.name(), stage, inference));
   std::optional<NewFile> file;
   absl::Status printed;
   SampleWriter::Sink sink = [&](absl::string_view text) {
@@ -180,8 +186,19 @@ absl::Status WriteSamples(FitClient* client, const v1::Fit& fit,
     file.emplace(std::move(created));
     sink = [&](absl::string_view text) { file->Write(text); };
   }
-  SampleWriter writer(format, !options.no_units, fit, std::move(sink),
+  SampleWriter writer(format, !options.no_units, fit, sink,
                       options.trace_errors);
+  std::optional<SimulationWriter> simulations;
+  if (inference) {
+    // Which is not there yet in the beginning.
+    const absl::StatusOr<v1::Posterior> posterior =
+        GetPosterior(client, fit.name());
+    std::vector<std::string> x;
+    if (posterior.ok()) {
+      x = {posterior->features().begin(), posterior->features().end()};
+    }
+    simulations.emplace(format, !options.no_units, fit, sink, std::move(x));
+  }
   // An empty stage that may yet get samples is not a mistake, nor is a filter
   // that nothing passes.
   const bool may_be_empty = !stage || *stage == fit.stage() ||
@@ -192,16 +209,21 @@ absl::Status WriteSamples(FitClient* client, const v1::Fit& fit,
         if (!begun && block.sample_size() == 0 && !may_be_empty) {
           return absl::OkStatus();
         }
-        if (!begun) writer.Begin();
+        if (!begun && !inference) writer.Begin();
         begun = true;
-        const absl::Status added = writer.Add(block);
+        const absl::Status added =
+            inference ? simulations->Add(block) : writer.Add(block);
         return added.ok() ? printed : added;
       }));
   if (!begun) {
     return absl::NotFoundError(
         absl::StrCat(fit.name(), " has no samples of stage ", *stage));
   }
-  writer.End();
+  if (inference) {
+    simulations->End();
+  } else {
+    writer.End();
+  }
   SOMAFIT_RETURN_IF_ERROR(printed);
   return file ? file->Commit() : Print("");
 }

@@ -56,13 +56,18 @@ absl::StatusOr<int> Describe(const DescribeOptions& options) {
 void AddDescribe(CLI::App& app, Action* action) {
   auto options = std::make_shared<DescribeOptions>();
   CLI::App* command = app.add_subcommand(
-      "describe", "Lists optimizers, metrics or features and their options");
+      "describe",
+      "Lists optimizers, metrics, features, priors or estimators and their "
+      "options");
   command->add_option("family", options->family, "What to list")
       ->required()
-      ->type_name("optimizers|metrics|features")
-      ->check(CLI::IsMember({"optimizers", "metrics", "features"}));
+      ->type_name("optimizers|metrics|features|priors|estimators")
+      ->check(CLI::IsMember(
+          {"optimizers", "metrics", "features", "priors", "estimators"}));
   AddServerOptions(command, &options->server);
-  command->footer("\nExample:\n  somafit describe optimizers");
+  command->footer(
+      "\nExamples:\n  somafit describe optimizers\n  somafit describe "
+      "features");
   command->callback([=] { *action = [=] { return Describe(*options); }; });
 }
 

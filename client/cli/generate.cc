@@ -9,8 +9,10 @@
 
 #include "client/cli/arguments.h"
 #include "client/cli/exit_code.h"
+#include "client/cli/posterior_query.h"
 #include "client/lib/display.h"
 #include "client/lib/points_file.h"
+#include "client/lib/posterior.h"
 #include "client/lib/trace_writer.h"
 #include "client/lib/traces.h"
 #include "worker/core/base/status.h"
@@ -25,11 +27,76 @@ struct GenerateOptions {
   std::string name;
   std::string points;
   bool best = false;
+  int64_t posterior = 0;  // so many draws
+  bool posterior_mean = false;
+  bool map = false;
+  std::string seed;
   std::vector<std::string> outputs;
   std::vector<std::string> initial_values;
   std::optional<int64_t> iteration;
   std::string file;
 };
+
+// What is drawn to take the mean of.
+constexpr int64_t kDrawsOfMean = 10000;
+
+// Draws of the posterior, their mean or its maximum, in the fit's order of
+// parameters. A fixed parameter is none of a posterior's.
+absl::StatusOr<std::vector<double>> PointsOfPosterior(
+    const GenerateOptions& options, const v1::Fit& fit) {
+  QueryOptions asked;
+  asked.server = options.server;
+  asked.name = fit.name();
+  SOMAFIT_ASSIGN_OR_RETURN(const uint64_t seed, ReadSeed(options.seed));
+  SOMAFIT_ASSIGN_OR_RETURN(Query query, BeginQuery(asked));
+  v1::PosteriorAnswer answer;
+  if (options.map) {
+    query.request.mutable_map()->set_seed(seed);
+    SOMAFIT_ASSIGN_OR_RETURN(answer, Ask(&query.client, query.request));
+  } else {
+    const int64_t n = options.posterior_mean ? kDrawsOfMean : options.posterior;
+    SOMAFIT_ASSIGN_OR_RETURN(answer, AskForDraws(&query, n, seed));
+  }
+  const int width = query.posterior.parameters_size();
+  const int n_points = width == 0 ? 0 : answer.theta_size() / width;
+  if (n_points == 0) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "the posterior of ", fit.name(),
+        " gave no point; see: somafit posterior ", ShortFitName(fit.name())));
+  }
+  std::vector<int> columns;  // of the posterior; -1: fixed
+  for (const v1::Variable& each : fit.parameters()) {
+    columns.push_back(-1);
+    for (int i = 0; i < width; ++i) {
+      if (query.posterior.parameters(i).name() == each.name()) {
+        columns.back() = i;
+      }
+    }
+  }
+  std::vector<double> points;
+  for (int point = 0; point < (options.posterior_mean ? 1 : n_points);
+       ++point) {
+    for (size_t i = 0; i < columns.size(); ++i) {
+      double value = fit.parameters(static_cast<int>(i)).lower();
+      if (columns[i] >= 0 && options.posterior_mean) {
+        value = 0;
+        for (int k = 0; k < n_points; ++k) {
+          value += answer.theta(k * width + columns[i]) / n_points;
+        }
+      } else if (columns[i] >= 0) {
+        value = answer.theta(point * width + columns[i]);
+      }
+      points.push_back(value);
+    }
+  }
+  if (points.size() == columns.size()) {
+    std::cerr << (options.map              ? "At the maximum: "
+                  : options.posterior_mean ? "At the mean: "
+                                           : "At the draw: ")
+              << ParametersText(fit, points) << std::endl;
+  }
+  return points;
+}
 
 absl::StatusOr<v1::GenerateTracesRequest> RequestOf(
     const GenerateOptions& options, const std::string& text,
@@ -60,7 +127,24 @@ absl::StatusOr<v1::GenerateTracesRequest> RequestOf(
     value->set_text(assignment.substr(equals + 1));
   }
   if (options.iteration) request.set_iteration(*options.iteration);
+  const bool of_posterior =
+      options.posterior > 0 || options.posterior_mean || options.map;
+  if (of_posterior) {
+    SOMAFIT_ASSIGN_OR_RETURN(const std::vector<double> points,
+                             PointsOfPosterior(options, fit));
+    for (const v1::Variable& each : fit.parameters()) {
+      request.add_parameters(each.name());
+    }
+    request.mutable_points()->Add(points.begin(), points.end());
+    return request;
+  }
   if (options.points.empty()) {
+    if (IsInference(fit)) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          fit.name(),
+          " is an inference, which has no best sample; give --posterior N, "
+          "--posterior-mean, --map or --params"));
+    }
     request.set_best(true);
     return request;
   }
@@ -190,6 +274,27 @@ void AddGenerate(CLI::App& app, Action* action) {
       ->add_flag("--best", options->best,
                  "The best sample so far; the default without --params")
       ->excludes(points);
+  CLI::Option* const draws =
+      command
+          ->add_option("--posterior", options->posterior,
+                       "Of an inference: at so many draws of its posterior")
+          ->type_name("N")
+          ->check(CLI::Range(int64_t{1}, int64_t{10'000}))
+          ->excludes(points);
+  CLI::Option* const mean =
+      command
+          ->add_flag("--posterior-mean", options->posterior_mean,
+                     "Of an inference: at the mean of its posterior's draws, "
+                     "which may be unlikely itself")
+          ->excludes(points)
+          ->excludes(draws);
+  command
+      ->add_flag("--map", options->map,
+                 "Of an inference: where the density is largest")
+      ->excludes(points)
+      ->excludes(draws)
+      ->excludes(mean);
+  AddSeed(command, &options->seed);
   command
       ->add_option("--output", options->outputs,
                    "Variables of the model: states, subexpressions, "
@@ -227,7 +332,8 @@ npy: float64 [points, traces, variables, steps]; NaN behind shorter traces.
 Examples:
   somafit generate hodgkin_huxley-1 --output v,m -o best.csv
   somafit generate hodgkin_huxley-1 --output v --initial v=-70*mV
-  somafit generate hodgkin_huxley-1 --params points.csv --output v -o v.npy)");
+  somafit generate hodgkin_huxley-1 --params points.csv --output v -o v.npy
+  somafit generate inference-1 --posterior 100 --output v -o predictive.npy)");
   command->callback([=] { *action = [=] { return Generate(*options); }; });
 }
 

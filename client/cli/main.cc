@@ -19,6 +19,9 @@ With one (started with: somafit-server --db fits.db --endpoint fits.endpoint):
   somafit submit client/examples/hodgkin_huxley/fit.yaml
   somafit watch hodgkin_huxley-1
   somafit results hodgkin_huxley-1 --format csv -o samples.csv
+A posterior in place of the best sample:
+  somafit submit client/examples/hodgkin_huxley/inference.yaml
+  somafit watch inference-1 && somafit sample inference-1
 
 Exit status: 0 success; 1 failure, or the fit did not succeed; 2 a mistake in
 the command line or in a file; 3 no coordinator answers; 4 not found, or not
@@ -50,6 +53,8 @@ int Main(int argc, char** argv) {
   AddResults(app, &action);
   AddEvaluate(app, &action);
   AddGenerate(app, &action);
+  AddPosterior(app, &action);
+  AddPlots(app, &action);
   AddContinue(app, &action);
   AddManage(app, &action);
   AddDescribe(app, &action);

@@ -1,4 +1,5 @@
 #include <ctime>
+#include <functional>
 #include <iostream>
 #include <memory>
 #include <unistd.h>
@@ -11,6 +12,7 @@
 #include "client/cli/arguments.h"
 #include "client/cli/exit_code.h"
 #include "client/lib/display.h"
+#include "client/lib/posterior.h"
 #include "worker/core/base/status.h"
 
 namespace somafit {
@@ -53,12 +55,16 @@ absl::StatusOr<int> List(const ManageOptions& options) {
     const std::string best =
         fit.has_best_sample()
             ? QuantityText(fit.best_error(), fit.total_error())
-            : "-";
-    (void)Print(absl::StrFormat("%-32s %-10s %8d %9d  %-14s %s\n",
-                                std::string(ShortFitName(fit.name())),
-                                StateText(fit.state()), fit.rounds(),
-                                fit.samples_done(), best,
-                                TimeText(fit.create_time_us())));
+        : IsInference(fit) ? "(inference)"
+                           : "-";
+    (void)Print(absl::StrFormat(
+        "%-32s %-10s %8d %9d  %-14s %s\n",
+        std::string(ShortFitName(fit.name())),
+        fit.state() == v1::FIT_STATE_RUNNING && !fit.phase().empty()
+            ? absl::AsciiStrToUpper(fit.phase())
+            : StateText(fit.state()),
+        fit.rounds(), fit.samples_done(), best,
+        TimeText(fit.create_time_us())));
   }));
   return Finish(header);
 }
@@ -77,6 +83,22 @@ std::string StopText(const v1::StopSpec& stop) {
   return text;
 }
 
+// How each round was learned from.
+void ShowInference(
+    FitClient* client, const v1::Fit& fit,
+    const std::function<void(absl::string_view, absl::string_view)>& line) {
+  line("inference", absl::StrCat(InferenceText(fit.spec().inference()),
+                                 ", seed ", fit.spec().seed()));
+  const absl::StatusOr<v1::Posterior> posterior =
+      GetPosterior(client, fit.name());
+  if (!posterior.ok()) return;  // there is none yet
+  for (int round = 0; round < posterior->rounds_size(); ++round) {
+    const v1::TrainingSummary& training = posterior->rounds(round);
+    line(absl::StrCat("round ", round), TrainingText(training));
+    for (const std::string& message : training.messages()) line("", message);
+  }
+}
+
 absl::StatusOr<int> Show(const ManageOptions& options) {
   SOMAFIT_ASSIGN_OR_RETURN(const std::string name,
                            FitResourceName(options.name));
@@ -91,6 +113,7 @@ absl::StatusOr<int> Show(const ManageOptions& options) {
                     ? StateText(fit.state())
                     : absl::StrCat(StateText(fit.state()), " (",
                                    fit.state_reason(), ")"));
+  if (!fit.phase().empty()) line("phase", fit.phase());
   line("rounds", absl::StrCat(fit.rounds()));
   line("samples",
        absl::StrCat(fit.samples_done(), " of ", fit.samples_drawn(), " drawn",
@@ -111,9 +134,13 @@ absl::StatusOr<int> Show(const ManageOptions& options) {
                             "  ", bounds)
              : bounds);
   }
-  const std::string& optimizer = fit.spec().optimizer().name();
-  line("optimizer", absl::StrCat(optimizer.empty() ? "de" : optimizer,
-                                 ", seed ", fit.spec().seed()));
+  if (IsInference(fit)) {
+    ShowInference(&client, fit, line);
+  } else {
+    const std::string& optimizer = fit.spec().optimizer().name();
+    line("optimizer", absl::StrCat(optimizer.empty() ? "de" : optimizer,
+                                   ", seed ", fit.spec().seed()));
+  }
   line("stops at", StopText(fit.spec().stop()));
   line("created", TimeText(fit.create_time_us()));
   line("running time", DurationText(fit.elapsed_seconds()));

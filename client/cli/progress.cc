@@ -34,13 +34,17 @@ Progress::Progress(const v1::Fit& fit, bool terminal)
   if (fit.has_best_sample()) {
     best_ = QuantityText(fit.best_error(), fit.total_error());
   }
+  phase_ = fit.phase();
 }
 
 void Progress::OnRound(const v1::RoundEvent& round) {
   const std::lock_guard lock(mutex_);
   rounds_ = round.round() + 1;
   samples_ += round.samples().sample_size();
-  if (round.best_sample() >= 0) {
+  if (round.has_training()) {
+    best_ = absl::StrCat(NumberText(round.training().best_validation_loss()),
+                         " nats");
+  } else if (!IsInference(fit_) && round.best_sample() >= 0) {
     best_ = QuantityText(round.best_error(), fit_.total_error());
   }
   if (terminal_) {
@@ -48,6 +52,11 @@ void Progress::OnRound(const v1::RoundEvent& round) {
   } else {
     Write(absl::StrCat(RoundText(fit_, round), "\n"));
   }
+}
+
+void Progress::OnPhase(const std::string& phase) {
+  const std::lock_guard lock(mutex_);
+  phase_ = phase;
 }
 
 void Progress::Tick() {
@@ -92,7 +101,10 @@ std::string Progress::Line(double elapsed_s, size_t width) const {
   absl::StrAppend(&line, " rounds  ", samples_);
   if (stop.has_evaluations()) absl::StrAppend(&line, "/", stop.evaluations());
   absl::StrAppend(&line, " samples  ", DurationText(elapsed_s));
-  if (!best_.empty()) absl::StrAppend(&line, "  best ", best_);
+  if (!best_.empty()) {
+    absl::StrAppend(&line, IsInference(fit_) ? "  loss " : "  best ", best_);
+  }
+  if (!phase_.empty()) absl::StrAppend(&line, "  ", phase_);
   return line.substr(0, width);
 }
 

@@ -21,13 +21,17 @@ class Progress {
   void OnRound(const v1::RoundEvent& round);
   // Shows that time passes.
   void Tick();
+  // What is being done between rounds, "training"; "" while samples are
+  // simulated.
+  void OnPhase(const std::string& phase);
   // Whether what it wrote could be written.
   bool IsRead() const;
   // Leaves the line as it is and goes to the next one.
   void End();
 
   // The bar without its colour or position, at most `width` characters:
-  // "[#####-----] 5/10 rounds  500 samples  12.3 s  best 4.53 mV^2".
+  // "[#####-----] 5/10 rounds  500 samples  12.3 s  best 4.53 mV^2"; of an
+  // inference "...  12.3 s  loss -2.31 nats  training".
   std::string Line(double elapsed_s, size_t width) const;
 
  private:
@@ -41,6 +45,7 @@ class Progress {
   int64_t rounds_;
   int64_t samples_;
   std::string best_;
+  std::string phase_;
   bool drawn_ = false;
   absl::Status printed_;
 };

@@ -6,6 +6,7 @@
 
 #include "client/cli/arguments.h"
 #include "client/cli/exit_code.h"
+#include "client/lib/display.h"
 #include "worker/core/base/status.h"
 
 namespace somafit {
@@ -45,6 +46,13 @@ absl::StatusOr<int> Results(ResultsOptions options) {
   SOMAFIT_ASSIGN_OR_RETURN(FitClient client, Connect(options.server));
   SOMAFIT_ASSIGN_OR_RETURN(const v1::Fit fit, client.GetFit(name));
   if (options.stage.empty()) stage = fit.stage();
+  if (options.best > 0 && IsInference(fit)) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "--best: ", name,
+        " is an inference, whose samples have features but no error; see: "
+        "somafit sample ",
+        ShortFitName(name)));
+  }
   SOMAFIT_RETURN_IF_ERROR(WriteSamples(&client, fit, stage, options.samples));
   return kSuccess;
 }
@@ -97,6 +105,9 @@ csv: sample,stage,round,status,<parameters>,total_error,<output>_error, in SI,
 then <output>_error_normalized where a metric has a normalization, and penalty
 where the fit has one; an empty field is a number that is not there. npz: the
 same columns as NumPy arrays, the status by its number (2 is ok).
+Of an inference there are features in place of errors, in the order of `somafit
+posterior`; npz has the arrays theta [samples, parameters] and x [samples,
+features] of what was simulated, in SI.
 
 Examples:
   somafit results hodgkin_huxley-1

@@ -2,8 +2,10 @@
 #include <atomic>
 #include <csignal>
 #include <filesystem>
+#include <functional>
 #include <iostream>
 #include <memory>
+#include <optional>
 #include <thread>
 #include <unistd.h>
 
@@ -14,7 +16,9 @@
 #include "client/cli/exit_code.h"
 #include "client/cli/progress.h"
 #include "client/lib/display.h"
+#include "client/lib/draws.h"
 #include "client/lib/load.h"
+#include "client/lib/posterior.h"
 #include "client/lib/watch.h"
 #include "worker/core/base/status.h"
 
@@ -46,8 +50,11 @@ sigset_t StopSignals() {
 // Looks after the children, the signals and the clock while a watch runs.
 class Monitor {
  public:
-  Monitor(Embedded* embedded, Watch* watch, Progress* progress)
-      : thread_([=, this] { Loop(embedded, watch, progress); }) {}
+  // `phase` is asked now and then for what is being done between rounds.
+  Monitor(Embedded* embedded, Watch* watch, Progress* progress,
+          std::function<std::string()> phase)
+      : phase_(std::move(phase)),
+        thread_([=, this] { Loop(embedded, watch, progress); }) {}
   ~Monitor() { End(); }
 
   void End() {
@@ -62,6 +69,7 @@ class Monitor {
   void Loop(Embedded* embedded, Watch* watch, Progress* progress) {
     const sigset_t signals = StopSignals();
     const timespec pause = {0, 200'000'000};
+    int ticks = 0;
     while (!done_) {
       interrupted_ = sigtimedwait(&signals, nullptr, &pause) > 0;
       if (!interrupted_) problem_ = embedded->Health();
@@ -69,6 +77,7 @@ class Monitor {
         watch->Cancel();
         return;
       }
+      if (phase_ && ++ticks % 5 == 0) progress->OnPhase(phase_());
       progress->Tick();
       if (!progress->IsRead()) {
         interrupted_ = true;  // `somafit run ... | head` has had enough
@@ -81,6 +90,7 @@ class Monitor {
   std::atomic<bool> done_ = false;
   bool interrupted_ = false;
   absl::Status problem_;
+  const std::function<std::string()> phase_;
   std::thread thread_;  // last: it uses the others
 };
 
@@ -136,10 +146,37 @@ void WarnOfOthers(const v1::Fit& fit, FitClient* client) {
   });
 }
 
-std::string Summary(const v1::Fit& fit, const std::string& database) {
-  std::string text = absl::StrCat(
-      StateSentence(fit.state(), fit.state_reason()), " ", fit.samples_done(),
-      " samples in ", DurationText(fit.elapsed_seconds()), ".\n");
+// Draws of a posterior as a table, while trainers are still there.
+std::optional<std::string> PosteriorSummary(const v1::Fit& fit,
+                                            FitClient* client) {
+  if (!IsInference(fit) || fit.state() != v1::FIT_STATE_SUCCEEDED) return {};
+  const absl::StatusOr<v1::Posterior> posterior =
+      GetPosterior(client, fit.name());
+  if (!posterior.ok() || posterior->rounds_size() == 0) return {};
+  v1::AskPosteriorRequest request;
+  request.set_name(fit.name());
+  request.mutable_draw()->set_n(10000);
+  request.mutable_draw()->set_max_seconds(60);
+  const absl::StatusOr<v1::PosteriorAnswer> answer =
+      AskPosterior(client, request);
+  if (!answer.ok()) {
+    return absl::StrCat("No draws: ", answer.status().message(), "\n");
+  }
+  const Draws draws{
+      {posterior->parameters().begin(), posterior->parameters().end()},
+      {answer->theta().begin(), answer->theta().end()},
+      {}};
+  return absl::StrCat("The posterior, of ", draws.size(), " draws:\n",
+                      SummaryTable(draws));
+}
+
+std::string Summary(const v1::Fit& fit, const std::string& database,
+                    const std::optional<std::string>& summary) {
+  std::string text =
+      absl::StrCat(StateSentence(fit.state(), fit.state_reason(),
+                                 IsInference(fit) ? "inference" : "fit"),
+                   " ", fit.samples_done(), " samples in ",
+                   DurationText(fit.elapsed_seconds()), ".\n");
   if (fit.has_best_sample()) {
     absl::StrAppend(&text, "Best error ",
                     QuantityText(fit.best_error(), fit.total_error()),
@@ -151,6 +188,7 @@ std::string Summary(const v1::Fit& fit, const std::string& database) {
                       "\n");
     }
   }
+  if (summary) absl::StrAppend(&text, *summary);
   const absl::string_view name = ShortFitName(fit.name());
   absl::StrAppend(&text, "Stored as ", fit.name(), " in ", database,
                   "; all samples: sqlite3 ", ShellWord(database),
@@ -175,7 +213,15 @@ absl::StatusOr<int> WatchToEnd(const RunOptions& options,
   const bool resumed = !options.resume.empty();
   Watch watch(client, fit.name(), resumed ? fit.last_seq() : 0);
   Progress progress(fit, isatty(STDOUT_FILENO) == 1);
-  Monitor monitor(embedded, &watch, &progress);
+  FitClient other(embedded->endpoint());
+  std::function<std::string()> phase;
+  if (IsInference(fit) && isatty(STDOUT_FILENO) == 1) {
+    phase = [&] {
+      const absl::StatusOr<v1::Fit> now = other.GetFit(fit.name());
+      return now.ok() ? now->phase() : "";
+    };
+  }
+  Monitor monitor(embedded, &watch, &progress, phase);
   bool paused = false;
   absl::Status status = watch.Run(
       Watch::Until::kEnded,
@@ -201,7 +247,8 @@ absl::StatusOr<int> WatchToEnd(const RunOptions& options,
   }
   SOMAFIT_RETURN_IF_ERROR(status);
   SOMAFIT_ASSIGN_OR_RETURN(const v1::Fit ended, client->GetFit(fit.name()));
-  SOMAFIT_RETURN_IF_ERROR(Print(Summary(ended, database)));
+  SOMAFIT_RETURN_IF_ERROR(
+      Print(Summary(ended, database, PosteriorSummary(ended, client))));
   if (paused) {
     std::cerr << "Go on with: somafit run " << ShellWord(options.spec.file)
               << " --db " << ShellWord(database) << " --resume " << name
@@ -305,10 +352,12 @@ void AddRun(CLI::App& app, Action* action) {
   command->footer(R"(
 Starts somafit-server on a private socket, and somafit-worker once a core, both
 found beside this program; runs the fit; stops them. Ctrl-C stops cleanly and
-says how to go on.
+says how to go on. Of an inference, a table of the posterior is printed in the
+end; ask for more of it from a server on the same database.
 
 Examples:
   somafit run client/examples/hodgkin_huxley/fit.yaml
+  somafit run client/examples/hodgkin_huxley/inference.yaml
   somafit run fit.yaml --db cell7.db --results cell7.csv --seed 3)");
   command->callback([=] { *action = [=] { return Run(*options); }; });
 }

@@ -38,8 +38,8 @@ absl::StatusOr<int> Submit(const SubmitOptions& options) {
 
 void AddSubmit(CLI::App& app, Action* action) {
   auto options = std::make_shared<SubmitOptions>();
-  CLI::App* command =
-      app.add_subcommand("submit", "Starts a fit and prints its name");
+  CLI::App* command = app.add_subcommand(
+      "submit", "Starts a fit, or an inference, and prints its name");
   AddSpecOptions(command, &options->spec);
   command->add_flag("--validate", options->validate,
                     "Only check: print the name it would have");
@@ -48,6 +48,7 @@ void AddSubmit(CLI::App& app, Action* action) {
 Examples:
   somafit submit client/examples/hodgkin_huxley/fit.yaml
   somafit submit fit.yaml --name cell7 --seed 3 --set stop.rounds=20
+  somafit submit client/examples/hodgkin_huxley/inference.yaml
   somafit submit fit.yaml --set parameters.gl.bounds="[1*nS, 2*nS]" --validate)");
   command->callback([=] { *action = [=] { return Submit(*options); }; });
 }

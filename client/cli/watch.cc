@@ -24,7 +24,8 @@ struct WatchOptions {
 std::string EventText(const v1::Fit& fit, const v1::FitEvent& event) {
   if (event.has_round()) return RoundText(fit, event.round());
   if (event.has_state()) {
-    return StateSentence(event.state().state(), event.state().reason());
+    return StateSentence(event.state().state(), event.state().reason(),
+                         IsInference(fit) ? "inference" : "fit");
   }
   return "";
 }
@@ -49,6 +50,7 @@ absl::StatusOr<int> WatchFit(const WatchOptions& options) {
   if (fit.state() == v1::FIT_STATE_RUNNING) {
     WarnWithoutWorkers(&client, client.connection().known().path);
   }
+  if (!fit.phase().empty()) std::cerr << "It is " << fit.phase() << ".\n";
   Watch watch(&client, name, after);
   absl::Status printed;
   const absl::Status status = watch.Run(

@@ -44,9 +44,15 @@ std::shared_ptr<grpc::Channel> OpenChannel(const v1::Endpoint& endpoint) {
 
 }  // namespace
 
-Connection::Connection(KnownEndpoint known)
-    : known_(std::move(known)),
-      stub_(v1::FitService::NewStub(OpenChannel(known_.endpoint))) {}
+Connection::Connection(KnownEndpoint known) : known_(std::move(known)) {
+  Open();
+}
+
+void Connection::Open() {
+  const std::shared_ptr<grpc::Channel> channel = OpenChannel(known_.endpoint);
+  stub_ = v1::FitService::NewStub(channel);
+  inference_ = v1::InferenceService::NewStub(channel);
+}
 
 bool Connection::Refresh() {
   absl::StatusOr<KnownEndpoint> known = ReadEndpointFile(known_.path);
@@ -55,7 +61,7 @@ bool Connection::Refresh() {
     return false;
   }
   known_ = *std::move(known);
-  stub_ = v1::FitService::NewStub(OpenChannel(known_.endpoint));
+  Open();
   return true;
 }
 
@@ -88,6 +94,8 @@ absl::Status Connection::Explain(const grpc::Status& status) const {
   const std::string& said = status.error_message();
   switch (status.error_code()) {
     case grpc::StatusCode::UNAVAILABLE: {
+      // It answers, but nobody who trains is there.
+      if (absl::StrContains(said, "trainer")) return FromGrpc(status);
       const std::string lower = absl::AsciiStrToLower(said);
       const bool tls = !known_.endpoint.ca().empty() &&
                        (absl::StrContains(lower, "ssl") ||

@@ -8,6 +8,7 @@
 
 #include "client/lib/endpoint.h"
 #include "somafit/v1/fit_service.grpc.pb.h"
+#include "somafit/v1/inference_service.grpc.pb.h"
 
 namespace somafit {
 
@@ -42,11 +43,15 @@ class Connection {
   absl::Status Explain(const grpc::Status& status) const;
 
   v1::FitService::Stub& stub() { return *stub_; }
+  v1::InferenceService::Stub& inference() { return *inference_; }
   const KnownEndpoint& known() const { return known_; }
 
  private:
+  void Open();
+
   KnownEndpoint known_;
   std::unique_ptr<v1::FitService::Stub> stub_;
+  std::unique_ptr<v1::InferenceService::Stub> inference_;
 };
 
 }  // namespace somafit

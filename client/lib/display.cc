@@ -81,13 +81,47 @@ std::string DurationText(double seconds) {
                          whole % 60);
 }
 
+bool IsInference(const v1::Fit& fit) { return fit.spec().has_inference(); }
+
+std::string InferenceText(const v1::InferenceSpec& inference) {
+  const auto or_default = [](const std::string& name, const char* other) {
+    return name.empty() ? std::string(other) : name;
+  };
+  return absl::StrCat(or_default(inference.algorithm(), "tsnpe"), ", ",
+                      or_default(inference.estimator().name(), "maf"));
+}
+
+std::string TrainingText(const v1::TrainingSummary& training) {
+  std::string text = absl::StrCat(
+      "validation loss ", NumberText(training.best_validation_loss()),
+      " nats after ", training.validation_loss_size(), " epochs",
+      training.converged() ? "" : " (not converged)", ", ",
+      training.simulations(), " simulations");
+  if (training.invalid() > 0) {
+    absl::StrAppend(&text, " (", training.invalid(), " more invalid)");
+  }
+  if (training.effective_samples() > 0) {
+    absl::StrAppend(&text, ", ", NumberText(training.effective_samples()),
+                    " effective");
+  }
+  if (training.inside_prior() > 0) {
+    absl::StrAppend(&text, ", ", NumberText(100 * training.inside_prior()),
+                    " % inside the prior");
+  }
+  return text;
+}
+
 std::string RoundText(const v1::Fit& fit, const v1::RoundEvent& round) {
   std::string text = absl::StrCat("Round ", round.round(), ": ");
   if (round.stage() != 0) {
     text =
         absl::StrCat("Stage ", round.stage(), ", round ", round.round(), ": ");
   }
-  if (round.best_sample() < 0) {
+  if (round.has_training()) {
+    absl::StrAppend(&text, TrainingText(round.training()));
+  } else if (IsInference(fit)) {
+    absl::StrAppend(&text, "simulated");
+  } else if (round.best_sample() < 0) {
     absl::StrAppend(&text, "no sample has an error yet");
   } else {
     absl::StrAppend(&text, "best error ",
@@ -103,28 +137,32 @@ std::string RoundText(const v1::Fit& fit, const v1::RoundEvent& round) {
     absl::StrAppend(&text, "   waits for: somafit ack ",
                     ShortFitName(fit.name()), " --continue or --stop");
   }
+  for (const std::string& message : round.training().messages()) {
+    absl::StrAppend(&text, "\n  ", message);
+  }
   return text;
 }
 
-std::string StateSentence(v1::FitState state, absl::string_view reason) {
+std::string StateSentence(v1::FitState state, absl::string_view reason,
+                          absl::string_view what) {
   const std::string because =
       reason.empty() ? "." : absl::StrCat(" (", reason, ").");
+  const std::string the = absl::StrCat("The ", what);
   switch (state) {
     case v1::FIT_STATE_RUNNING:
-      return absl::StrCat("The fit is running", because);
+      return absl::StrCat(the, " is running", because);
     case v1::FIT_STATE_GATED:
-      return absl::StrCat("The fit waits for an answer", because);
+      return absl::StrCat(the, " waits for an answer", because);
     case v1::FIT_STATE_PAUSED:
-      return absl::StrCat("The fit is paused", because);
+      return absl::StrCat(the, " is paused", because);
     case v1::FIT_STATE_SUCCEEDED:
-      return absl::StrCat("The fit succeeded", because);
+      return absl::StrCat(the, " succeeded", because);
     case v1::FIT_STATE_CANCELLED:
-      return absl::StrCat("The fit was cancelled", because);
+      return absl::StrCat(the, " was cancelled", because);
     case v1::FIT_STATE_FAILED:
-      return absl::StrCat("The fit failed", because);
+      return absl::StrCat(the, " failed", because);
     default:
-      return absl::StrCat("The fit is in the state ", StateText(state),
-                          because);
+      return absl::StrCat(the, " is in the state ", StateText(state), because);
   }
 }
 
@@ -161,6 +199,34 @@ std::string StatusText(v1::SampleStatus status) {
   return absl::AsciiStrToLower(absl::StripPrefix(name, "SAMPLE_STATUS_"));
 }
 
+std::string TrainingJson(const v1::TrainingSummary& training) {
+  std::string text = absl::StrCat(
+      "{\"estimator\": ", JsonText(training.estimator()),
+      ", \"epochs\": ", training.validation_loss_size(),
+      ", \"best_validation_loss\": ",
+      JsonNumber(training.best_validation_loss()),
+      ", \"converged\": ", training.converged() ? "true" : "false",
+      ", \"simulations\": ", training.simulations(),
+      ", \"invalid\": ", training.invalid(),
+      ", \"effective_samples\": ", JsonNumber(training.effective_samples()),
+      ", \"largest_weight\": ", JsonNumber(training.largest_weight()),
+      ", \"inside_prior\": ", JsonNumber(training.inside_prior()));
+  const auto list = [&](const char* name, const auto& values) {
+    absl::StrAppend(&text, ", \"", name, "\": [");
+    for (int i = 0; i < values.size(); ++i) {
+      absl::StrAppend(&text, i > 0 ? ", " : "", JsonNumber(values.Get(i)));
+    }
+    absl::StrAppend(&text, "]");
+  };
+  list("training_loss", training.training_loss());
+  list("validation_loss", training.validation_loss());
+  absl::StrAppend(&text, ", \"messages\": [");
+  for (int i = 0; i < training.messages_size(); ++i) {
+    absl::StrAppend(&text, i > 0 ? ", " : "", JsonText(training.messages(i)));
+  }
+  return absl::StrCat(text, "]}");
+}
+
 std::string EventJson(const v1::Fit& fit, const v1::FitEvent& event) {
   std::string text = absl::StrCat("{\"seq\": ", event.seq(),
                                   ", \"time_us\": ", event.time_us());
@@ -187,6 +253,10 @@ std::string EventJson(const v1::Fit& fit, const v1::FitEvent& event) {
       }
       absl::StrAppend(&text, "}");
     }
+    if (round.has_training()) {
+      absl::StrAppend(&text,
+                      ", \"training\": ", TrainingJson(round.training()));
+    }
     const v1::SampleBlock& block = round.samples();
     const int n = block.sample_size();
     absl::StrAppend(&text, ", \"samples\": [");
@@ -209,7 +279,9 @@ std::string EventJson(const v1::Fit& fit, const v1::FitEvent& event) {
       column(fit.parameters(c).name(), block.parameters(), c,
              fit.parameters_size());
     }
-    absl::StrAppend(&text, "}, ");
+    absl::StrAppend(&text, "}");
+    if (IsInference(fit)) return text + "}";
+    absl::StrAppend(&text, ", ");
     column("total_error", block.total_error(), 0, 1);
     absl::StrAppend(&text, ", \"output_errors\": {");
     for (int c = 0; c < fit.outputs_size(); ++c) {

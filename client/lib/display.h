@@ -40,14 +40,29 @@ std::string ParametersText(const v1::Fit& fit, const Values& si) {
 // "12.3 s", "5:04 min", "1:05:04 h".
 std::string DurationText(double seconds);
 
+// Whether the fit is an inference: it has no errors, but a posterior.
+bool IsInference(const v1::Fit& fit);
+// "tsnpe, maf".
+std::string InferenceText(const v1::InferenceSpec& inference);
+
+// "validation loss -2.31 nats after 87 epochs, 960 simulations (3 more
+// invalid), 812 effective, 97.5 % inside the prior".
+std::string TrainingText(const v1::TrainingSummary& training);
+
 // "Round 3: best error 4.53 mV^2 (sample 284)  g_na = 22.7 uS   400 samples".
+// Of an inference: "Round 0: validation loss ...   1000 samples", and a line
+// for each of the training's messages.
 std::string RoundText(const v1::Fit& fit, const v1::RoundEvent& round);
 // "The fit succeeded (ROUNDS)."
-std::string StateSentence(v1::FitState state, absl::string_view reason);
+std::string StateSentence(v1::FitState state, absl::string_view reason,
+                          absl::string_view what = "fit");
+
+// The same as an object of JSON, with the losses of all epochs.
+std::string TrainingJson(const v1::TrainingSummary& training);
 
 // One event as one line of JSON: numbers are numbers (SI), those that are not
 // finite are null; "seq", "time_us", and "state" or a round with its samples,
-// column by column.
+// column by column; of an inference with "training", and no errors.
 std::string EventJson(const v1::Fit& fit, const v1::FitEvent& event);
 
 // A text as one word of a shell's command line: in quotes, if it needs them.

@@ -93,6 +93,13 @@ void NpzWriter::Add(const std::string& name,
           values.data(), values.size() * sizeof(int64_t));
 }
 
+void NpzWriter::AddMatrix(const std::string& name,
+                          const std::vector<double>& values, size_t columns) {
+  const size_t rows = columns == 0 ? 0 : values.size() / columns;
+  AddFile(name, NpyHeader("<f8", absl::StrCat(rows, ", ", columns)),
+          values.data(), rows * columns * sizeof(double));
+}
+
 std::string NpzWriter::Finish() {
   const uint64_t directory = bytes_.size();
   for (const Entry& entry : entries_) {

@@ -17,6 +17,9 @@ class NpzWriter {
   // One-dimensional.
   void Add(const std::string& name, const std::vector<double>& values);
   void Add(const std::string& name, const std::vector<int64_t>& values);
+  // [rows x columns], row-major.
+  void AddMatrix(const std::string& name, const std::vector<double>& values,
+                 size_t columns);
   // The whole archive.
   std::string Finish();
 

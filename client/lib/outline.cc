@@ -51,6 +51,20 @@ void AddChannels(const Files& files, Channels* channels) {
   }
 }
 
+// An inference has no error, hence no units that had to agree in one: each
+// output is given a term without a unit.
+void AddPlainTerms(v1::ExperimentOutline* outline) {
+  if (outline->metrics_size() > 0 || outline->outputs_size() < 2) return;
+  for (const v1::ChannelOutline& output : outline->outputs()) {
+    v1::MetricSpec* const metric = outline->add_metrics();
+    metric->set_output(output.name());
+    if (output.name() == kSpikes || output.unit().empty()) continue;
+    v1::NamedText* const option = metric->add_options();
+    option->set_name("normalization");
+    option->set_text("1*(" + output.unit() + ")");
+  }
+}
+
 }  // namespace
 
 v1::ExperimentOutline OutlineOf(const v1::FitSpec& spec,
@@ -63,6 +77,7 @@ v1::ExperimentOutline OutlineOf(const v1::FitSpec& spec,
   *outline.mutable_parameters() = spec.parameters();
   *outline.mutable_metrics() = spec.metrics();
   outline.set_penalty(spec.penalty());
+  if (spec.has_inference()) AddPlainTerms(&outline);
   if (!spec.dataset().empty()) {
     outline.set_recordings_problem(
         "they are a stored dataset, which only its coordinator can read");

@@ -47,6 +47,9 @@ class Converter {
                       bool first_is_given, Message* message) {
     if (node.kind == Kind::kNull) return;
     const Descriptor& type = *message->GetDescriptor();
+    if (node.kind == Kind::kScalar && !first_is_given && NameField(type)) {
+      return ConvertScalar(node, path, *NameField(type), message);
+    }
     if (node.kind != Kind::kMapping) {
       Error(node.mark, absl::StrCat(path.empty() ? "a fit" : Quoted(path),
                                     " must be a mapping with the keys ",
@@ -113,6 +116,15 @@ class Converter {
     }
     for (size_t i = 0; i < node.items.size(); ++i) {
       const YamlNode& item = node.items[i];
+      if (node.kind == Kind::kMapping && item.kind == Kind::kSequence &&
+          IsGrouped(type)) {
+        for (size_t k = 0; k < item.items.size(); ++k) {
+          ConvertElement(node.keys[i].text, item.items[k],
+                         absl::StrCat(Joined(path, node.keys[i].text), ".", k),
+                         access.AddMessage(message, &field));
+        }
+        continue;
+      }
       Message* element = access.AddMessage(message, &field);
       if (node.kind == Kind::kSequence) {
         if (item.kind == Kind::kNull) {
@@ -123,15 +135,35 @@ class Converter {
         continue;
       }
       const std::string& key = node.keys[i].text;
-      element->GetReflection()->SetString(element, type.FindFieldByNumber(1),
-                                          key);
-      if (item.kind == Kind::kMapping) {
-        ConvertMessage(item, Joined(path, key), true, element);
-      } else {
-        ConvertField(item, Joined(path, key), *type.FindFieldByNumber(2),
-                     element);
-      }
+      ConvertElement(key, item, Joined(path, key), element);
     }
+  }
+
+  // An element whose first field came as the key of a mapping.
+  void ConvertElement(const std::string& key, const YamlNode& item,
+                      const std::string& path, Message* element) {
+    const Descriptor& type = *element->GetDescriptor();
+    element->GetReflection()->SetString(element, type.FindFieldByNumber(1),
+                                        key);
+    if (item.kind == Kind::kMapping) {
+      ConvertMessage(item, path, true, element);
+    } else {
+      ConvertField(item, path, *type.FindFieldByNumber(2), element);
+    }
+  }
+
+  // The field that a plain name in place of the whole message stands for.
+  static const FieldDescriptor* NameField(const Descriptor& type) {
+    const FieldDescriptor* first = type.FindFieldByNumber(1);
+    const bool names = first != nullptr &&
+                       (first->name() == "name" || first->name() == "kind");
+    return names && &type != v1::FitSpec::descriptor() ? first : nullptr;
+  }
+
+  // Whether a key stands for several elements of a list: an output has several
+  // features.
+  static bool IsGrouped(const Descriptor& type) {
+    return &type == v1::FeatureSpec::descriptor();
   }
 
   void ConvertScalar(const YamlNode& node, const std::string& path,

@@ -16,6 +16,10 @@ namespace somafit {
 // plain form:
 //  * a list of messages may be a mapping: each key is the element's first
 //    field; its value is the second field, or a mapping of the others;
+//    Where a key has several elements, as an output has features, its value may
+//    be a list of those;
+//  * a plain name may stand for a message whose first field it is: "optimizer:
+//    de", "prior: log_uniform";
 //  * one text is a list of texts with one element;
 //  * a list where one text is expected is put back together: "[a, b]";
 //  * any plain value is a text where a text is expected;

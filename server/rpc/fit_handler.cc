@@ -8,6 +8,8 @@
 #include "proto/convert/spec.h"
 #include "proto/convert/status.h"
 #include "server/optimizer/optimizer.h"
+#include "server/posterior/estimator_spec.h"
+#include "server/posterior/marginal.h"
 #include "server/rpc/arguments.h"
 #include "server/rpc/planning.h"
 #include "server/rpc/streams.h"
@@ -409,11 +411,16 @@ FitHandler::Unary* FitHandler::DescribeFamily(
       list(AllMetrics());
     } else if (request->family() == "features") {
       list(AllFeatures());
+    } else if (request->family() == "priors") {
+      list(AllMarginals());
+    } else if (request->family() == "estimators") {
+      list(AllNets());
     } else {
       return BadField("family",
                       absl::StrCat("\"", request->family().substr(0, 100),
                                    "\" is unknown; give \"optimizers\", "
-                                   "\"metrics\" or \"features\""));
+                                   "\"metrics\", \"features\", \"priors\" or "
+                                   "\"estimators\""));
     }
     call->Finish(absl::OkStatus());
     return absl::OkStatus();

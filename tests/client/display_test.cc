@@ -113,6 +113,43 @@ TEST_F(EventTest, ARoundAsJson) {
             "\"output_errors\": {\"v\": [0.25, null]}}");
 }
 
+TEST_F(EventTest, ARoundOfAnInference) {
+  fit_.mutable_spec()->mutable_inference()->mutable_estimator()->set_name(
+      "mdn");
+  EXPECT_EQ(InferenceText(fit_.spec().inference()), "tsnpe, mdn");
+  v1::RoundEvent* const round = event_.mutable_round();
+  round->set_best_sample(-1);
+  google::protobuf::TextFormat::ParseFromString(
+      R"pb(
+        training_loss: [ 1, 0.5 ]
+        validation_loss: [ 1.5, -2.3149 ]
+        best_validation_loss: -2.3149
+        converged: true
+        estimator: 'mdn'
+        simulations: 960
+        invalid: 3
+        effective_samples: 811.6
+        inside_prior: 0.975
+        messages: 'loss fell until the end'
+      )pb",
+      round->mutable_training());
+  EXPECT_EQ(RoundText(fit_, *round),
+            "Round 3: validation loss -2.31 nats after 2 epochs, 960 "
+            "simulations (3 more invalid), 812 effective, 97.5 % inside the "
+            "prior   400 samples\n  loss fell until the end");
+  const std::string json = EventJson(fit_, event_);
+  EXPECT_NE(json.find("\"training\": {\"estimator\": \"mdn\", \"epochs\": 2, "
+                      "\"best_validation_loss\": -2.3149"),
+            std::string::npos)
+      << json;
+  EXPECT_NE(json.find("\"validation_loss\": [1.5, -2.3149]"),
+            std::string::npos);
+  EXPECT_EQ(json.find("total_error"), std::string::npos);
+  EXPECT_EQ(json.substr(json.size() - 2), "}}");
+  EXPECT_EQ(StateSentence(v1::FIT_STATE_SUCCEEDED, "ROUNDS", "inference"),
+            "The inference succeeded (ROUNDS).");
+}
+
 TEST_F(EventTest, UnitsOfAnOutputsOwnError) {
   EXPECT_EQ(OutputErrorVariable(fit_, 0).display_unit(), "mV^2");
   EXPECT_DOUBLE_EQ(OutputErrorVariable(fit_, 0).display_scale(), 1e-6);

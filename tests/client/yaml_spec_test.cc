@@ -111,6 +111,44 @@ TEST(YamlSpecTest, ReadsEveryForm) {
        {"optimizer.options={population: 30}"},
        "optimizer { name: 'de' options { name: 'population' text: '30' } }"},
       {"dt: a", {"dt=b=c"}, "dt: 'b=c'"},
+      // A plain name stands for a message that has one.
+      {"optimizer: de", {}, "optimizer { name: 'de' }"},
+      {"parameters: {g: {prior: log_uniform, bounds: [1, 2]}}",
+       {},
+       "parameters { name: 'g' bounds: '[1, 2]' prior { name: 'log_uniform' } "
+       "}"},
+      {"parameters:\n  g: {prior: {name: normal, options: {mean: 10*nS, "
+       "sigma: 1*nS}}}\n",
+       {},
+       "parameters { name: 'g' prior { name: 'normal' options { name: 'mean' "
+       "text: '10*nS' } options { name: 'sigma' text: '1*nS' } } }"},
+      // Inferences, in all forms.
+      {"inference: {features: [{output: v, feature: max, options: {t_start: "
+       "5*ms}}], estimator: maf}",
+       {},
+       "inference { features { output: 'v' feature: 'max' options { name: "
+       "'t_start' text: '5*ms' } } estimator { name: 'maf' } }"},
+      {"inference:\n  algorithm: npe_c\n  features:\n"
+       "    v: [max, {feature: mean, name: rest, options: {t_end: 5*ms}}]\n"
+       "    spikes: spike_count\n    w: {feature: std}\n"
+       "  estimator: {name: nsf, options: {hidden_features: 20},"
+       " embedding: [{kind: conv1d, size: 8, padding: 0}, gru], ensemble: 3}\n"
+       "  training: {learning_rate: 1e-3, average_weights: false,"
+       " clip_max_norm: 0}\n  observation: [1, 2.5]\n",
+       {"inference.training.max_num_epochs=3"},
+       "inference { algorithm: 'npe_c' features { output: 'v' feature: 'max' }"
+       " features { output: 'v' feature: 'mean' name: 'rest' options { name:"
+       " 't_end' text: '5*ms' } } features { output: 'spikes' feature:"
+       " 'spike_count' } features { output: 'w' feature: 'std' }"
+       " estimator { name: 'nsf' options { name: 'hidden_features' text: '20' }"
+       " embedding { kind: 'conv1d' size: 8 padding: 0 } embedding { kind:"
+       " 'gru' } ensemble: 3 } training { learning_rate: 1e-3 average_weights:"
+       " false clip_max_norm: 0 max_num_epochs: 3 } observation: 1"
+       " observation: 2.5 }"},
+      {"inference: {estimator: mdn}",
+       {"inference.estimator=maf", "inference.features.v=max"},
+       "inference { estimator { name: 'maf' } features { output: 'v' feature:"
+       " 'max' } }"},
   };
   for (const Good& each : cases) {
     SCOPED_TRACE(each.yaml);
@@ -161,6 +199,17 @@ TEST(YamlSpecTest, SaysWhatIsWrongWithLineAndColumn) {
        "\"stop\" must be a mapping with the keys rounds, evaluations, target, "
        "time, not a plain value"},
       {"- a", {}, "a fit must be a mapping"},
+      {"a", {}, "a fit must be a mapping"},
+      {"inference: maf",
+       {},
+       "\"inference\" must be a mapping with the keys algorithm, features"},
+      {"inference: {features: {v: [max, {feture: mean}]}}",
+       {},
+       "unknown key \"feture\" in \"inference.features.v.1\", did you mean "
+       "\"feature\"?"},
+      {"inference: {training: {learning_rate: fast}}",
+       {},
+       "\"inference.training.learning_rate\" must be a number, not \"fast\""},
       {"parameters: gl", {}, "\"parameters\" must be a mapping of names"},
       {"parameters: [{}, ~]", {}, "an element of \"parameters\" is empty"},
       {"data: {trace_weights: 3}", {}, "must be a list"},
@@ -223,6 +272,18 @@ TEST(YamlSpecTest, ReadsTheExample) {
   EXPECT_EQ(spec->parameters(0).bounds(), "[2*psiemens, 200*nS]");
   EXPECT_EQ(spec->data().inputs(0).unit(), "amp");
   EXPECT_EQ(spec->stop().rounds(), 10);
+}
+
+TEST(YamlSpecTest, ReadsTheExamplesOfInference) {
+  for (const char* folder : {"hodgkin_huxley", "integrate_and_fire"}) {
+    const absl::StatusOr<v1::FitSpec> spec = ReadFitSpec(
+        std::string("client/examples/") + folder + "/inference.yaml",
+        {"n_samples=20", "inference.training.max_num_epochs=3"});
+    ASSERT_TRUE(spec.ok()) << spec.status();
+    EXPECT_GE(spec->inference().features_size(), 2);
+    EXPECT_EQ(spec->inference().training().max_num_epochs(), 3);
+    EXPECT_FALSE(spec->inference().estimator().name().empty());
+  }
 }
 
 TEST(YamlSpecTest, ChoosesALabelThatIsAName) {

@@ -12,6 +12,7 @@ coordinator, which $SOMAFIT_ENDPOINT names, or which is started here. Every samp
 is kept there: ``Client().reattach(name)`` finds a fit again.
 """
 
+from somafit import features
 from somafit.bounds import Bounds, calc_bounds
 from somafit.callbacks import ProgressBar, callback_none, callback_setup, \
     callback_text, make_dic
@@ -30,11 +31,14 @@ from somafit.metrics import CorrelationMetric, CosineMetric, FeatureMetric, \
     SpikeRateMetric, StdMetric, TraceMetric, VanRossumMetric, \
     VictorPurpuraMetric, firing_rate, normalize_weights
 from somafit.namespace import TimedArray
-from somafit.not_available import CPPStandaloneSimulator, Inferencer, \
-    RuntimeSimulator, Simulator
+from somafit.inferencer import Inferencer
+from somafit.not_available import CPPStandaloneSimulator, RuntimeSimulator, \
+    Simulator
 from somafit.online_trace_fitter import OnlineTraceFitter
 from somafit.optimizers import DifferentialEvolution, NevergradOptimizer, Optimizer, \
     RandomSearch, SkoptOptimizer
+from somafit.posterior import Posterior
+from somafit.priors import Prior
 from somafit.quantity import Quantity
 from somafit.samples import SampleTable
 from somafit.spike_fitter import SpikeFitter
@@ -57,7 +61,7 @@ __all__ = [
     "InvalidFitError", "KurtosisMetric", "MAEMetric", "MSEMetric", "MaxMetric",
     "MeanMetric", "MedianMetric", "Metric", "MinMetric", "NevergradOptimizer",
     "NotAvailableError", "NotFittedError", "NotFoundError", "OnlineTraceFitter",
-    "Optimizer", "ProgramNotFoundError", "ProgressBar", "QuantileMetric",
+    "Optimizer", "Posterior", "Prior", "ProgramNotFoundError", "ProgressBar", "QuantileMetric",
     "Quantity", "RMSEMetric", "RandomSearch", "Recording", "RoundEvent",
     "RuntimeSimulator", "SampleTable", "ServerError", "Simulator",
     "SkoptOptimizer", "SomafitError", "SomafitWarning", "SpikeCountMetric",
@@ -65,5 +69,5 @@ __all__ = [
     "StateEvent", "StdMetric", "TimedArray", "TraceFitter", "TraceMetric",
     "VanRossumMetric", "VictorPurpuraMetric", "WrongStateError", "calc_bounds",
     "callback_none", "callback_setup", "callback_text", "firing_rate", "make_dic",
-    "normalize_weights",
+    "features", "normalize_weights",
 ]

@@ -8,6 +8,7 @@ from typing import Any, List, Optional, Sequence
 import numpy as np
 
 from somafit.convert import as_text, scalar
+from somafit.priors import Prior
 from somafit.unit_table import NONE, Dimension, same
 from somafit.v1 import fit_pb2
 
@@ -21,20 +22,28 @@ class Bounds:
     start: one value or several within the bounds; sample k of the first round has
         the k-th of them.
     fixed: a value in place of bounds: the parameter is not searched for.
+    prior: of an inference, a Prior: how likely values are. Bounds truncate it, and
+        may be left out.
     """
 
     def __init__(self, low: Any = None, high: Any = None, scale: str = "linear",
-                 start: Any = None, fixed: Any = None) -> None:
+                 start: Any = None, fixed: Any = None,
+                 prior: Optional[Prior] = None) -> None:
         if scale not in ("linear", "log"):
             raise ValueError(f"scale: \"{scale}\" is none; \"linear\" and \"log\" "
                              "are")
-        if fixed is None and (low is None or high is None):
+        if prior is not None and not isinstance(prior, Prior):
+            raise TypeError("prior must be a Prior, such as Prior(\"normal\", "
+                            f"mean=10*nS, sigma=1*nS), not {prior!r}")
+        if fixed is None and (low is None or high is None) and not (
+                prior is not None and low is None and high is None):
             raise ValueError("low and high: give both, or a fixed value")
         if fixed is not None and (low is not None or high is not None
                                   or start is not None):
             raise ValueError("fixed is given beside bounds or start values; a "
                              "fixed parameter is not searched for")
         self.low, self.high, self.scale, self.fixed = low, high, scale, fixed
+        self.prior = prior
         several = isinstance(start, (list, tuple)) or (
             not isinstance(start, str) and np.ndim(start) == 1)
         self.start: List[Any] = ([] if start is None else
@@ -51,6 +60,8 @@ class Bounds:
         text "[low, high]". ValueError or TypeError names the parameter."""
         if isinstance(value, Bounds):
             return value
+        if isinstance(value, Prior):
+            return Bounds(prior=value)
         if isinstance(value, str):
             inner = value.strip()
             if inner.startswith("[") and inner.endswith("]"):
@@ -97,6 +108,10 @@ class Bounds:
         if self.fixed is not None:
             spec.fixed = written(self.fixed, f"fixed value of '{name}'")
             return spec
+        if self.prior is not None:
+            spec.prior.CopyFrom(self.prior.spec(name, dimension))
+            if self.low is None:
+                return spec
         spec.bounds = f"[{written(self.low, what)}, {written(self.high, what)}]"
         self._check_order(name, dimension)
         if self.scale != "linear":

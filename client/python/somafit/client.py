@@ -14,6 +14,7 @@ from somafit.dataset import Dataset
 from somafit.endpoint import named_endpoint, read_endpoint
 from somafit.fit import Evaluation, Fit, Point, resource_name
 from somafit.fit_spec import fit_spec
+from somafit.posterior import Posterior
 from somafit.traces import Recording
 from somafit.watch import Event
 from somafit.v1 import fit_pb2, fit_service_pb2
@@ -134,6 +135,12 @@ class Client:
         """See Fit.watch."""
         return self.fit(name).watch(after_seq, timeout)
 
+    def posterior(self, name: Union[str, Fit], round: Optional[int] = None
+                  ) -> Posterior:
+        """The posterior of an inference; `round`: of that round, default the
+        latest."""
+        return Posterior(self, resource_name(name), round)
+
     def results(self, name: Union[str, Fit], format: str = "list",
                 use_units: Optional[bool] = None, **options: Any) -> Any:
         """See Fit.results."""
@@ -171,7 +178,8 @@ class Client:
                                     fit_service_pb2.GetServerInfoRequest())
 
     def describe(self, family: str) -> List[fit_service_pb2.MemberDescription]:
-        """Members and options of "optimizers", "metrics" or "features"."""
+        """Members and options of "optimizers", "metrics", "features", "priors" or
+        "estimators"."""
         return list(self.connection.call(
             "DescribeFamily", fit_service_pb2.DescribeFamilyRequest(family=family)
         ).members)

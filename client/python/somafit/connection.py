@@ -13,7 +13,7 @@ import grpc
 
 from somafit import errors
 from somafit.endpoint import Endpoint, read_endpoint
-from somafit.v1 import fit_service_pb2_grpc
+from somafit.v1 import fit_service_pb2_grpc, inference_service_pb2_grpc
 
 Reply = TypeVar("Reply")
 log = logging.getLogger("somafit")
@@ -53,6 +53,8 @@ class Connection:
         else:
             self._channel = grpc.insecure_channel(endpoint.address, _OPTIONS)
         self.stub = fit_service_pb2_grpc.FitServiceStub(self._channel)
+        self.inference = inference_service_pb2_grpc.InferenceServiceStub(
+            self._channel)
 
     def close(self) -> None:
         for channel in (*self._left, self._channel):
@@ -133,6 +135,9 @@ class Connection:
         problem = self._problem()
         if problem:
             return errors.ConnectionLostError(problem)
+        if code == grpc.StatusCode.UNAVAILABLE and "trainer" in said:
+            # It answers, but nobody who trains is there.
+            return errors.ServerError(said, code.name)
         if code == grpc.StatusCode.UNAVAILABLE:
             if self.endpoint.ca and ("ssl" in said.lower()
                                      or "certificate" in said.lower()):

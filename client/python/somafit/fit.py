@@ -9,9 +9,10 @@ from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, \
 
 import numpy as np
 
-from somafit import errors, fit_spec, result_formats, samples, traces
+from somafit import errors, fit_spec, result_formats, samples, simulations, traces
 from somafit.convert import as_text, scalar
 from somafit.fit_units import FitUnits
+from somafit.posterior import Posterior
 from somafit.quantity import make
 from somafit.samples import SampleTable
 from somafit.watch import ENDED, Event, RoundEvent, state_text, watch
@@ -161,11 +162,32 @@ class Fit:
             units), "csv", "json" (text, or written to `file`: the bytes of
             ``somafit results``), "npz" (written to `file`).
         Others as of `samples`. ValueError for an unknown format.
+        Of an inference: theta and x, see `simulations`; "npz" has these two.
         """
         result_formats.check_format(format)
+        if self._message.spec.HasField("inference"):
+            return simulations.results_in(format, self.simulations(stage), file)
         units = self.use_units if use_units is None else use_units
         return result_formats.results_in(format, self.pages(stage, **filters),
                                          self.units, self.name, units, file)
+
+    def simulations(self, stage: Union[int, str, None] = None
+                    ) -> simulations.Simulations:
+        """Of an inference: parameters and features of what was simulated."""
+        self.refresh()
+        number = (self._message.stage if stage is None else
+                  None if stage == "all" else fit_spec.whole(stage, "stage"))
+        try:
+            x = Posterior(self._client, self.name).features
+        except errors.SomafitError:
+            x = []  # not there yet
+        return simulations.read(self._connection, self._message, number, x_names=x)
+
+    @property
+    def phase(self) -> str:
+        """Of an inference: what is being done between rounds, "training"; empty
+        while samples are simulated."""
+        return self.refresh()._message.phase
 
     # What happens to it.
     def watch(self, after_seq: int = 0, timeout: Optional[float] = None

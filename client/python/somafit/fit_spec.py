@@ -12,8 +12,9 @@ from somafit.bounds import Bounds
 from somafit.convert import as_text, si
 from somafit.metrics import Metric
 from somafit.optimizers import Optimizer
+from somafit.priors import Prior
 from somafit.unit_table import Dimension, formula
-from somafit.v1 import fit_pb2, model_pb2
+from somafit.v1 import fit_pb2, inference_pb2, model_pb2
 
 _MODEL_TEXTS = ("equations", "method", "threshold", "refractory", "method_choice")
 _MODEL_NAMED = ("constants", "initial_values", "method_options")
@@ -86,13 +87,15 @@ def parameters(values: Mapping[str, Any],
     """Bounds by name; a mapping {bounds, scale, start, fixed} is one too."""
     for name, value in values.items():
         if isinstance(value, Mapping):
-            _only(value, f"parameters.{name}", ("bounds", "scale", "start", "fixed"))
+            _only(value, f"parameters.{name}", ("bounds", "scale", "start", "fixed",
+                                                "prior"))
             low, high = (None, None)
             if "bounds" in value:
                 pair = Bounds.of(value["bounds"], name)
                 low, high = pair.low, pair.high
             value = Bounds(low, high, value.get("scale", "linear"),
-                           value.get("start"), value.get("fixed"))
+                           value.get("start"), value.get("fixed"),
+                           Prior.of(value.get("prior")))
         yield Bounds.of(value, name).spec(name, (dimensions or {}).get(name))
 
 
@@ -140,6 +143,65 @@ def stop(values: Mapping[str, Any]) -> fit_pb2.StopSpec:
     return spec
 
 
+def estimator(value: Any) -> inference_pb2.DensityEstimatorSpec:
+    """Of a name of the catalogue, or {name, options, embedding, ensemble}; a layer
+    of the embedding is a kind, or {kind, size, kernel, ...}."""
+    if isinstance(value, str):
+        return inference_pb2.DensityEstimatorSpec(name=value)
+    _only(value, "inference.estimator", ("name", "options", "embedding", "ensemble"))
+    layers = []
+    for number, layer in enumerate(value.get("embedding", ())):
+        layer = {"kind": layer} if isinstance(layer, str) else layer
+        layers.append(_message(inference_pb2.EmbeddingLayerSpec, layer,
+                               f"inference.estimator.embedding.{number}"))
+    return inference_pb2.DensityEstimatorSpec(
+        name=value.get("name", ""), embedding=layers,
+        ensemble=whole(value.get("ensemble", 0), "ensemble"),
+        options=named_texts(value.get("options", {}), "inference.estimator.options"))
+
+
+def inference(value: Any) -> fit_pb2.InferenceSpec:
+    """{algorithm, features, estimator, training, observation}; features are a
+    mapping from output to names or Features, or a list of {output, feature,
+    options, name}."""
+    from somafit.features import feature_specs
+    _only(value, "inference", ("algorithm", "features", "estimator", "training",
+                               "observation"))
+    spec = fit_pb2.InferenceSpec(algorithm=value.get("algorithm", ""))
+    given = value.get("features", ())
+    if isinstance(given, Mapping):
+        spec.features.extend(feature_specs(given))
+    else:
+        for number, each in enumerate(given):
+            field = f"inference.features.{number}"
+            _only(each, field, ("output", "feature", "options", "name"))
+            spec.features.add(output=each.get("output", ""),
+                              feature=each.get("feature", ""),
+                              options=named_texts(each.get("options", {}), field),
+                              name=each.get("name", ""))
+    if "estimator" in value:
+        spec.estimator.CopyFrom(estimator(value["estimator"]))
+    if "training" in value:
+        spec.training.CopyFrom(training(value["training"]))
+    if value.get("observation") is not None:
+        spec.observation.extend(np.ravel(si(value["observation"], "observation")[0]))
+    return spec
+
+
+def training(values: Mapping[str, Any]) -> inference_pb2.TrainingSpec:
+    """Fields of TrainingSpec by name; None is one that is left out."""
+    return _message(inference_pb2.TrainingSpec, values, "training")
+
+
+def _message(kind: Any, values: Any, field: str) -> Any:
+    _only(values, field, [each.name for each in kind.DESCRIPTOR.fields])
+    try:
+        return kind(**{name: value for name, value in values.items()
+                       if value is not None})
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"{field}: {error}") from None
+
+
 def whole(value: Any, what: str, least: int = 0) -> int:
     """A whole number from `least` on, as int; TypeError or ValueError names it."""
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
@@ -163,6 +225,7 @@ def fit_spec(description: Mapping[str, Any]) -> fit_pb2.FitSpec:
         "optimizer": lambda each: spec.optimizer.CopyFrom(optimizer(each)),
         "stop": lambda each: spec.stop.CopyFrom(stop(each)),
         "gate": lambda each: spec.gate.CopyFrom(fit_pb2.GateSpec(**each)),
+        "inference": lambda each: spec.inference.CopyFrom(inference(each)),
         "execution": lambda each: spec.execution.CopyFrom(
             fit_pb2.ExecutionSpec(**each)),
         "dt": lambda each: setattr(spec, "dt", as_text(each, "dt"))}

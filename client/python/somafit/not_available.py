@@ -24,11 +24,3 @@ class RuntimeSimulator(Simulator):
 
 class CPPStandaloneSimulator(Simulator):
     """See Simulator."""
-
-
-class Inferencer:
-    """Not available: raises NotAvailableError."""
-
-    def __init__(self, *_: Any, **__: Any) -> None:
-        raise NotAvailableError("Inferencer: simulation-based inference is not "
-                                "available yet")

@@ -73,9 +73,13 @@ def table_of(block: fit_pb2.SampleBlock, n_parameters: int,
     def matrix(values: Sequence[float], columns: int) -> np.ndarray:
         return np.array(values, dtype=float).reshape(n, columns)
 
+    # The samples of an inference have features, but no errors.
+    if not block.total_error and not block.output_error:
+        n_outputs = 0
+    total = block.total_error or [np.nan] * n
     try:
         trace_error = None
-        if block.trace_error:
+        if block.trace_error and n_outputs:
             traces = len(block.trace_error) // (n * n_outputs)
             trace_error = np.array(block.trace_error, dtype=float).reshape(
                 n, n_outputs, traces)
@@ -85,7 +89,7 @@ def table_of(block: fit_pb2.SampleBlock, n_parameters: int,
             np.array(block.round, dtype=np.int64).reshape(n),
             np.array(block.status, dtype=np.int8).reshape(n),
             matrix(block.parameters, n_parameters),
-            np.array(block.total_error, dtype=float).reshape(n),
+            np.array(total, dtype=float).reshape(n),
             matrix(block.output_error, n_outputs),
             matrix(block.output_error_normalized, n_outputs),
             np.array(block.penalty, dtype=float).reshape(n) if block.penalty

@@ -12,7 +12,7 @@ from somafit import errors
 from somafit.connection import Connection, code_of, is_lost, log
 from somafit.fit_units import FitUnits
 from somafit.samples import SampleTable, table_of
-from somafit.v1 import fit_pb2, fit_service_pb2
+from somafit.v1 import fit_pb2, fit_service_pb2, inference_pb2
 
 ENDED = (fit_pb2.FIT_STATE_SUCCEEDED, fit_pb2.FIT_STATE_CANCELLED,
          fit_pb2.FIT_STATE_FAILED)
@@ -30,6 +30,8 @@ class RoundEvent(NamedTuple):
     best_parameters: Optional[Dict[str, float]]
     best_error: Optional[float]
     gated: bool  # the fit waits for ack of this round
+    # Of an inference: what was learned from the round.
+    training: Optional[inference_pb2.TrainingSummary] = None
 
 
 class StateEvent(NamedTuple):
@@ -69,7 +71,8 @@ def event_of(message: fit_pb2.FitEvent, units: FitUnits) -> Optional[Event]:
         table_of(event.samples, len(units.parameters), len(units.outputs)),
         event.best_sample if best else None,
         dict(zip(units.parameters, event.best_parameters)) if best else None,
-        event.best_error if best else None, event.gated)
+        event.best_error if best else None, event.gated,
+        event.training if event.HasField("training") else None)
 
 
 def watch(connection: Connection, name: str, units: FitUnits, after_seq: int,

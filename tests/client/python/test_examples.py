@@ -9,7 +9,7 @@ import pytest
 
 EXAMPLES = pathlib.Path(__file__).resolve().parents[3] / "client/examples"
 SCRIPTS = sorted(path.relative_to(EXAMPLES).as_posix()
-                 for path in EXAMPLES.glob("*/*.py") if path.name != "model.py")
+                 for path in EXAMPLES.glob("*/*.py") if path.name not in ("model.py", "inference.py"))
 
 
 def load(script, monkeypatch):
