@@ -59,6 +59,23 @@ INSTANTIATE_TEST_SUITE_P(
 
 class SqliteStoreTest : public ::testing::Test {
  protected:
+  // Makes the file at path_ of one that an older release left, as SQL.
+  void LoadSql(const std::string& name) {
+    std::ifstream file(std::string(SOMAFIT_TEST_FILES) + "/" + name);
+    std::stringstream sql;
+    sql << file.rdbuf();
+    ASSERT_GT(sql.str().size(), 5000u);
+    sqlite3* db = nullptr;
+    ASSERT_EQ(sqlite3_open(path_.c_str(), &db), SQLITE_OK);
+    char* message = nullptr;
+    EXPECT_EQ(sqlite3_exec(db, sql.str().c_str(), nullptr, nullptr, &message),
+              SQLITE_OK)
+        << message;
+    sqlite3_close(db);
+    std::filesystem::permissions(path_,
+                                 std::filesystem::perms::owner_read |
+                                     std::filesystem::perms::owner_write);
+  }
   void SetUp() override {
     std::string pattern = ::testing::TempDir() + "/somafit-sqlite-XXXXXX";
     ASSERT_NE(mkdtemp(pattern.data()), nullptr);
@@ -209,21 +226,7 @@ TEST_F(SqliteStoreTest, SamplesAreATableOfPlainColumns) {
 
 // A file that a release of schema version 1 left, as SQL.
 TEST_F(SqliteStoreTest, TakesUpFilesOfVersion1) {
-  std::ifstream file(std::string(SOMAFIT_TEST_FILES) + "/version1.sql");
-  std::stringstream sql;
-  sql << file.rdbuf();
-  ASSERT_GT(sql.str().size(), 5000u);
-  {
-    sqlite3* db = nullptr;
-    ASSERT_EQ(sqlite3_open(path_.c_str(), &db), SQLITE_OK);
-    char* message = nullptr;
-    EXPECT_EQ(sqlite3_exec(db, sql.str().c_str(), nullptr, nullptr, &message),
-              SQLITE_OK)
-        << message;
-    sqlite3_close(db);
-  }
-  std::filesystem::permissions(path_, std::filesystem::perms::owner_read |
-                                          std::filesystem::perms::owner_write);
+  LoadSql("version1.sql");
   const auto store = MustOpen(path_);
   EXPECT_EQ(Text("PRAGMA user_version"), absl::StrCat(SchemaVersion()));
   const auto fits = store->LoadFits();
@@ -257,6 +260,28 @@ TEST_F(SqliteStoreTest, TakesUpFilesOfVersion1) {
                         .reason = ""};
   Commit(*store, {round, ResultsRecord{fit.id, "w", 50, 6, {{8, evaluation}}}});
   EXPECT_EQ(store->ReadSamples(fit, best)->size(), 9u);
+}
+
+TEST_F(SqliteStoreTest, TakesUpFilesOfVersion2) {
+  LoadSql("version2.sql");
+  const auto store = MustOpen(path_);
+  EXPECT_EQ(Text("PRAGMA user_version"), absl::StrCat(SchemaVersion()));
+  const auto fits = store->LoadFits();
+  ASSERT_TRUE(fits.ok()) << fits.status();
+  ASSERT_EQ(fits->size(), 1u);
+  const FitRecord& fit = fits->at(0).fit;
+  EXPECT_EQ(fit.name, "second");
+  const auto rows = store->ReadSamples(fit, std::nullopt, -1, 100);
+  ASSERT_TRUE(rows.ok()) << rows.status();
+  ASSERT_EQ(rows->size(), 8u);
+  EXPECT_TRUE(std::isfinite(rows->at(0).penalty));
+  const auto events = store->ReadEvents(fit.id, 0, 100);
+  ASSERT_TRUE(events.ok()) << events.status();
+  ASSERT_EQ(events->size(), 4u);  // running, two rounds, succeeded
+  EXPECT_EQ(events->at(1).training, "");
+  EXPECT_TRUE(store->ListEstimators(fit.id, 0)->empty());
+  Commit(*store, {EstimatorRecord{fit.id, 0, 0, "e", "s"}});
+  EXPECT_EQ(*store->LoadEstimators(fit.id, 0, 0), "e");
 }
 
 TEST_F(SqliteStoreTest, TellsOfEachCommitBeforeItsCallback) {
