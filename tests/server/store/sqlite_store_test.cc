@@ -274,7 +274,8 @@ TEST_F(SqliteStoreTest, TakesUpFilesOfVersion2) {
   const auto rows = store->ReadSamples(fit, std::nullopt, -1, 100);
   ASSERT_TRUE(rows.ok()) << rows.status();
   ASSERT_EQ(rows->size(), 8u);
-  EXPECT_TRUE(std::isfinite(rows->at(0).penalty));
+  EXPECT_EQ(rows->at(0).sample, 0);
+  EXPECT_TRUE(std::isfinite(rows->at(7).total_error));
   const auto events = store->ReadEvents(fit.id, 0, 100);
   ASSERT_TRUE(events.ok()) << events.status();
   ASSERT_EQ(events->size(), 4u);  // running, two rounds, succeeded
