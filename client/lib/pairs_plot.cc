@@ -221,7 +221,7 @@ std::vector<double> Column(const std::vector<double>& draws, size_t n_axes,
 std::vector<double> TicksOf(const Limits& limits) {
   const double range = limits.upper - limits.lower;
   if (!(range > 0) || !std::isfinite(range)) return {limits.lower};
-  const double power = std::pow(10, std::floor(std::log10(range / 2)));
+  const double power = std::pow(10, std::floor(std::log10(range / 5)));
   double step = power;
   for (const double factor : {1.0, 2.0, 5.0, 10.0}) {
     step = factor * power;

@@ -5,9 +5,9 @@
                               "spikes": [features.spike_count()]})
 
 `t_start` and `t_end` cut a window out of a trace; other options are those of
-``Client().describe("features")``, such as q of a quantile, and empty: what stands for
-a number of spikes that are too few to have it. A plain name, ``"max"``, is a feature without
-options. Functions of your own cannot be: traces stay with the workers.
+``Client().describe("features")``, such as q of a quantile, and empty: what stands
+for a number that too few spikes have not. A plain name, ``"max"``, is a feature
+without options. Functions of your own cannot be: traces stay with the workers.
 """
 
 from __future__ import annotations
@@ -68,7 +68,8 @@ mean = _maker("mean", "The mean over steps")
 median = _maker("median", "The median over steps")
 std = _maker("std", "The standard deviation over steps")
 quantile = _maker("quantile", "The value below which a share of the steps lies")
-kurtosis = _maker("kurtosis", "m4 / m2^2 - 3 over steps; with pearson=True without the - 3")
+kurtosis = _maker("kurtosis",
+                  "m4 / m2^2 - 3 over steps; with pearson=True without the - 3")
 rms = _maker("rms", "The root of the mean square")
 last = _maker("last", "The last value")
 spike_count = _maker("spike_count", "The number of spikes")

@@ -76,6 +76,8 @@ class Inferencer:
         self._inference: Optional[Inference] = None
         self._train_kwargs: Dict[str, Any] = {}
         self._fit: Optional[Fit] = None
+        self._data: Optional[Tuple[np.ndarray, np.ndarray]] = None
+        self._given: Optional[fit_pb2.FitSpec] = None  # of a loaded posterior
 
     def _feature_specs(self, features: Mapping[str, Any]) -> List[fit_pb2.FeatureSpec]:
         specs = feature_specs(features)
@@ -142,8 +144,6 @@ class Inferencer:
         self._data = (found.theta, found.x)
         fit.delete()
         return found.theta
-
-    _data: Optional[Tuple[np.ndarray, np.ndarray]] = None
 
     def extract_summary_statistics(self, theta: Any, level: int = 0) -> np.ndarray:
         """[n x features] of what generate_training_data simulated for `theta`."""
@@ -399,8 +399,6 @@ class Inferencer:
         self._given = spec
         self.n_samples = spec.n_samples or 100
         return self.posterior
-
-    _given: Optional[fit_pb2.FitSpec] = None  # of a posterior that was loaded
 
     # Parts.
     def _of(self, posterior: Optional[Posterior]) -> Posterior:

@@ -74,7 +74,7 @@ def table_of(block: fit_pb2.SampleBlock, n_parameters: int,
         return np.array(values, dtype=float).reshape(n, columns)
 
     # The samples of an inference have features, but no errors.
-    if not block.total_error and not block.output_error:
+    if n and not block.total_error and not block.output_error:
         n_outputs = 0
     total = block.total_error or [np.nan] * n
     try:

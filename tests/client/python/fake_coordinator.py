@@ -54,6 +54,15 @@ class Fits(fit_service_pb2_grpc.FitServiceServicer):
             context.abort(grpc.StatusCode.NOT_FOUND, f"there is no {request.name}")
         return self.fits[request.name]
 
+    def ListFits(self, request, context):
+        return fit_service_pb2.ListFitsResponse(fits=self.fits.values())
+
+    def ListWorkers(self, request, context):
+        return fit_service_pb2.ListWorkersResponse()
+
+    def GetServerInfo(self, request, context):
+        return fit_service_pb2.ServerInfo()
+
     def CancelFit(self, request, context):
         return self.fits[request.name]
 

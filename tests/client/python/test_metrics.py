@@ -149,7 +149,6 @@ def test_each_metric_of_the_same_options_is_equal():
         use_nevergrad_recommendation=True)),
     ("Skopt", NotImplementedError, lambda: somafit.SkoptOptimizer("GP")),
     ("Simulator", NotImplementedError, somafit.RuntimeSimulator),
-    ("Inferencer", NotImplementedError, somafit.Inferencer),
     ("scale", ValueError, lambda: somafit.Bounds(1, 2, scale="cubic")),
     ("fixed", ValueError, lambda: somafit.Bounds(1, 2, fixed=3)),
     ("low", ValueError, lambda: somafit.Bounds(1)),
