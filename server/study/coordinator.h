@@ -300,7 +300,8 @@ class Coordinator {
     std::string lease;  // "": nobody's
     double asked_s = 0;
     int attempts = 0;
-    std::optional<std::vector<std::string>> answer;
+    bool answered = false;
+    std::optional<std::vector<std::string>> answer;  // until it is taken
     absl::Status failure;
   };
   absl::StatusOr<Trainer*> TouchTrainer(const std::string& session, Now now);

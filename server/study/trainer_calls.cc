@@ -56,7 +56,7 @@ bool Coordinator::IsLive(const Trainer& trainer, Now now) const {
 bool Coordinator::IsWanted(const TrainerTask& task) const {
   if (task.request != 0) {
     const auto question = questions_.find(task.request);
-    return question != questions_.end() && !question->second.answer &&
+    return question != questions_.end() && !question->second.answered &&
            question->second.failure.ok();
   }
   const auto fit = fits_.find(task.fit);
@@ -215,6 +215,7 @@ absl::Status Coordinator::ReportAnswer(const std::string& session,
     return absl::InvalidArgumentError("the task asked no question");
   }
   SOMAFIT_ASSIGN_OR_RETURN(const TrainerTask task, Finish(session, lease, now));
+  questions_.at(task.request).answered = true;
   questions_.at(task.request).answer = std::move(answers);
   effects.questions.push_back(task.request);
   return absl::OkStatus();
@@ -259,7 +260,7 @@ void Coordinator::FailTrainerTask(const TrainerTask& task,
 void Coordinator::FailQuestion(int64_t number, absl::Status why,
                                Effects& effects) {
   const auto found = questions_.find(number);
-  if (found == questions_.end() || found->second.answer) return;
+  if (found == questions_.end() || found->second.answered) return;
   found->second.failure = std::move(why);
   effects.questions.push_back(number);
 }
@@ -305,6 +306,7 @@ absl::StatusOr<int64_t> Coordinator::AskPosterior(const std::string& name,
   questions_[number] = {.task = std::move(task),
                         .lease = "",
                         .asked_s = now.steady_s,
+                        .answered = false,
                         .answer = {},
                         .failure = absl::OkStatus()};
   effects.trainer_work = true;
@@ -378,7 +380,7 @@ void Coordinator::TickTrainers(Now now, Effects& effects) {
            now.steady_s - entry.second.last_seen_s > forget_s;
   });
   for (auto& [number, question] : questions_) {
-    if (any_live || question.answer || !question.failure.ok() ||
+    if (any_live || question.answered || !question.failure.ok() ||
         now.steady_s - question.asked_s < kQuestionPatience) {
       continue;
     }

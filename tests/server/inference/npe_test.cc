@@ -47,8 +47,8 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(Case{"two_moons", "nsf", 0.725, 0.06},
                     Case{"gaussian_linear", "maf", 0.694, 0.04},
                     Case{"gaussian_mixture", "nsf", 0.731, 0.06}),
-    [](const testing::TestParamInfo<Case>& info) {
-      return std::string(info.param.task) + "_" + info.param.net;
+    [](const testing::TestParamInfo<Case>& each) {
+      return std::string(each.param.task) + "_" + each.param.net;
     });
 
 }  // namespace

@@ -394,6 +394,8 @@ TEST_F(InferenceTest, AnswersQuestions) {
   EXPECT_EQ(effects.questions, (std::vector<int64_t>{*number}));
   EXPECT_EQ(**coordinator_.TakeAnswer(*number),
             (std::vector<std::string>{"this", "that"}));
+  // Nobody is asked again.
+  EXPECT_EQ(LeaseTrainer(trainer)->request, 0);
   coordinator_.EndQuestion(*number);
   EXPECT_EQ(coordinator_.TakeAnswer(*number).status().code(),
             absl::StatusCode::kNotFound);
