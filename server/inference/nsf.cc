@@ -305,7 +305,10 @@ extern const NetMaker kNeuralSplineFlow;
 const NetMaker kNeuralSplineFlow =
     [](const NetShape& shape, const OptionValues& options,
        ParameterLayout& layout) -> std::unique_ptr<Net> {
-  return std::make_unique<ScalarSplineFlow>(shape, options, layout);
+  if (shape.n_parameters == 1) {
+    return std::make_unique<ScalarSplineFlow>(shape, options, layout);
+  }
+  return std::make_unique<NeuralSplineFlow>(shape, options, layout);
 };
 
 }  // namespace somafit

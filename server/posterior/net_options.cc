@@ -67,15 +67,13 @@ const std::vector<const NetEntry*>& AllNets() {
       new NetEntry{
           "mdn",
           "mixture density network: a mixture of normal distributions, known "
-          "in "
-          "closed form",
+          "in closed form",
           WithCommonOptions({HiddenFeaturesOption(), NumBlocksOption(2),
                              NumComponentsOption()})},
       new NetEntry{
           "made",
           "masked autoencoder: one parameter after the other, each a mixture "
-          "of "
-          "normal distributions",
+          "of normal distributions",
           WithCommonOptions({HiddenFeaturesOption(), NumBlocksOption(5),
                              NumComponentsOption()})},
       new NetEntry{
