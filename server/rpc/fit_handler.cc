@@ -354,7 +354,12 @@ FitHandler::Unary* FitHandler::ListWorkers(
     AnswerRead(
         parts_, call,
         [](Coordinator& coordinator, Now now) {
-          return coordinator.Workers(now);
+          std::vector<WorkerView> workers = coordinator.Workers(now);
+          for (WorkerView& trainer : coordinator.Trainers(now)) {
+            trainer.name += " (trainer)";
+            workers.push_back(std::move(trainer));
+          }
+          return workers;
         },
         [response, size, after](const std::vector<WorkerView>& workers) {
           const int64_t end =

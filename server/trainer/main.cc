@@ -1,5 +1,6 @@
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <fcntl.h>
 #include <optional>
 #include <string>
@@ -13,6 +14,7 @@
 #include "server/inference/device.h"
 #include "server/trainer/grpc_port.h"
 #include "server/trainer/trainer.h"
+#include "worker/core/base/fault.h"
 
 namespace somafit {
 namespace {
@@ -138,6 +140,13 @@ int Main(int argc, char** argv) {
                    spdlog::pattern_time_type::utc);
   log->set_level(spdlog::level::from_str(options.log_level));
   spdlog::set_default_logger(log);
+  if (const char* faults = std::getenv("SOMAFIT_FAULTS")) {
+    if (const absl::Status armed = ArmFaults(faults); !armed.ok()) {
+      std::fprintf(stderr, "somafit-trainer: SOMAFIT_FAULTS: %s\n",
+                   std::string(armed.message()).c_str());
+      return 2;
+    }
+  }
   SetInferenceThreads(1);
   WarnOfSlowBlas();
 

@@ -8,6 +8,7 @@
 #include <spdlog/spdlog.h>
 
 #include "server/trainer/question_task.h"
+#include "worker/core/base/fault.h"
 #include "worker/core/base/status.h"
 
 namespace somafit {
@@ -237,6 +238,7 @@ void Trainer::Do(const v1::TrainerTask& task, const Link& link) {
   if (!result) {
     absl::StatusOr<Result> done = absl::UnknownError("");
     const absl::Status status = CatchAsStatus("the trainer", [&] {
+      FaultPoint("trainer_mid_task");
       done = Perform(task, RunOf(task, link));
       return done.status();
     });
@@ -308,7 +310,9 @@ bool Trainer::Send(const std::string& lease, const Link& leased_over,
       spdlog::warn("event=report_dropped reason=stopping");
       return false;
     }
+    FaultPoint("trainer_before_report");
     const absl::Status status = Report(*link, lease, result);
+    if (status.ok()) FaultPoint("trainer_after_report");
     const bool same_link = link->number == leased_over.number;
     // Over another link an OK may mean that nobody waits for this lease.
     if (status.ok()) return same_link;

@@ -40,7 +40,7 @@ int Main(int argc, char** argv) {
   std::vector<std::string> tasks, nets = {"maf", "nsf"};
   std::vector<int64_t> budgets = {1000, 10'000};
   NpeScoreOptions options;
-  options.observations.resize(10);
+  options.observations.resize(5);
   int seeds = 1;
   for (int i = 1; i < argc; ++i) {
     const std::string word = argv[i];

@@ -168,6 +168,20 @@ class Cluster:
         self.workers.append(worker)
         return worker
 
+    def start_trainer(self, faults=""):
+        """One of its own: a coordinator starts one where none is connected."""
+        with open(self.worker_log, "ab") as log:
+            trainer = subprocess.Popen(
+                [BIN / "somafit-trainer", "--endpoint", self.endpoint],
+                stdout=log, stderr=log,
+                env={**os.environ, "SOMAFIT_FAULTS": faults})
+        self.workers.append(trainer)
+        return trainer
+
+    def address(self):
+        """Where the coordinator listens, for the next one."""
+        return json.loads(self.endpoint.read_text())["address"]
+
     def kill(self, process, how=signal.SIGKILL):
         process.send_signal(how)
         process.wait(timeout=30)

@@ -19,6 +19,10 @@ namespace somafit {
 //   worker_mid_task        a task is being simulated
 //   worker_before_report   a task was simulated, its report not sent
 //   worker_after_report    its report was acknowledged
+// Trainer:
+//   trainer_mid_task       a task begins
+//   trainer_before_report  a task was done, its report not sent
+//   trainer_after_report   its report was acknowledged
 void FaultPoint(std::string_view name);
 
 // "name:mode:n,name2:mode:n": at the n-th time (from 1) that the point `name`
