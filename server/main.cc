@@ -207,7 +207,9 @@ absl::Status Serve(const Options& options, Prepared prepared,
   TrainerChild trainer({"--endpoint", options.endpoint, "--idle-exit", "600",
                         "--log-level", options.log_level});
   if (!options.no_trainer) {
-    prepared.rpc.start_trainer = [&trainer] { trainer.Start(); };
+    prepared.rpc.start_trainer = [&trainer](bool needed) {
+      needed ? trainer.Start() : trainer.Connected();
+    };
   }
   SOMAFIT_ASSIGN_OR_RETURN(
       const std::unique_ptr<RpcServer> server,

@@ -15,6 +15,7 @@ namespace somafit {
 namespace {
 
 constexpr double kLongestPause = 60;  // s, between starts
+constexpr double kHangs = 120;        // s, without a connection
 constexpr auto kGrace = std::chrono::seconds(5);
 
 double SteadySeconds() {
@@ -39,6 +40,13 @@ bool TrainerChild::Runs() {
   int status = 0;
   if (::waitpid(pid_, &status, WNOHANG) == 0) return true;
   pid_ = 0;
+  if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
+    // It had nothing to do.
+    n_ended_ = 0;
+    not_before_s_ = 0;
+    return false;
+  }
+  if (SteadySeconds() - started_s_ > kLongestPause) n_ended_ = 0;
   ++n_ended_;
   const double pause =
       std::min(kLongestPause, 0.5 * (1 << std::min(n_ended_, 7)));
@@ -49,8 +57,23 @@ bool TrainerChild::Runs() {
   return false;
 }
 
+void TrainerChild::Connected() {
+  wanted_s_ = SteadySeconds();
+  (void)Runs();
+}
+
 void TrainerChild::Start() {
-  if (missing_ || Runs() || SteadySeconds() < not_before_s_) return;
+  if (missing_) return;
+  if (Runs()) {
+    // It is wanted and has not come: it hangs.
+    if (SteadySeconds() - wanted_s_ > kHangs) {
+      spdlog::warn("event=trainer_hangs pid={}", pid_);
+      ::kill(pid_, SIGKILL);
+      wanted_s_ = SteadySeconds();
+    }
+    return;
+  }
+  if (SteadySeconds() < not_before_s_) return;
   const std::string program = ProgramBeside();
   if (program.empty()) {
     missing_ = true;
@@ -83,6 +106,7 @@ void TrainerChild::Start() {
     return;
   }
   pid_ = child;
+  started_s_ = wanted_s_ = SteadySeconds();
   spdlog::info("event=trainer_started pid={}", pid_);
 }
 

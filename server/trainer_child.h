@@ -22,6 +22,8 @@ class TrainerChild {
 
   // Starts it unless it runs. After it ended by itself, not at once again.
   void Start();
+  // Call some times a second while none is needed: it is buried if it ended.
+  void Connected();
   // Asks it to end, and waits.
   void Stop();
 
@@ -32,6 +34,8 @@ class TrainerChild {
   const std::vector<std::string> arguments_;
   pid_t pid_ = 0;
   double not_before_s_ = 0;
+  double started_s_ = 0;
+  double wanted_s_ = 0;  // since when it is needed and not connected
   int n_ended_ = 0;
   bool missing_ = false;
 };

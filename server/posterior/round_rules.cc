@@ -111,6 +111,19 @@ absl::StatusOr<ValidRows> SelectValidRows(std::span<const double> x, size_t e,
   return result;
 }
 
+namespace {
+
+// Some of the names, and how many more there are.
+std::string FirstOf(const std::vector<std::string>& names) {
+  constexpr size_t kMostNames = 12;
+  if (names.size() <= kMostNames) return absl::StrJoin(names, ", ");
+  return absl::StrCat(
+      absl::StrJoin(names.begin(), names.begin() + kMostNames, ", "), " and ",
+      names.size() - kMostNames, " more");
+}
+
+}  // namespace
+
 std::vector<std::string> FeatureWarnings(std::span<const double> x, size_t e,
                                          std::span<const std::string> names) {
   SOMAFIT_CHECK(e > 0 && x.size() % e == 0);
@@ -144,12 +157,12 @@ std::vector<std::string> FeatureWarnings(std::span<const double> x, size_t e,
   }
   if (!constant.empty()) {
     warnings.push_back(absl::StrCat(
-        "the features ", absl::StrJoin(constant, ", "),
+        "the features ", FirstOf(constant),
         " are the same in all simulations: they tell nothing; leave them out"));
   }
   if (!outlying.empty()) {
     warnings.push_back(absl::StrCat(
-        "the features ", absl::StrJoin(outlying, ", "),
+        "the features ", FirstOf(outlying),
         " have values (so many) more than 10 interquartile ranges off, which "
         "squeeze all others together: take logarithms, clip them, or leave "
         "such simulations out"));

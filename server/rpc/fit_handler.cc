@@ -10,8 +10,6 @@
 #include "server/optimizer/optimizer.h"
 #include "server/posterior/estimator_spec.h"
 #include "server/posterior/marginal.h"
-#include "server/posterior/estimator_spec.h"
-#include "server/posterior/marginal.h"
 #include "server/rpc/arguments.h"
 #include "server/rpc/planning.h"
 #include "server/rpc/streams.h"

@@ -50,8 +50,17 @@ absl::Status Describe(ServerParts& parts, const FitRecord& fit,
                                         inference.observation.end());
   SOMAFIT_ASSIGN_OR_RETURN(const std::vector<EstimatorInfo> infos,
                            parts.store.ListEstimators(fit.id, fit.stage));
-  for (const EstimatorInfo& info : infos) {
-    posterior->add_rounds()->ParseFromString(info.summary);
+  // A message has 16 MiB: of many rounds the latest have their curves.
+  constexpr size_t kWithCurves = 100;
+  for (size_t i = 0; i < infos.size(); ++i) {
+    const EstimatorInfo& info = infos[i];
+    v1::TrainingSummary* const summary = posterior->add_rounds();
+    summary->ParseFromString(info.summary);
+    if (i + kWithCurves < infos.size()) {
+      summary->clear_training_loss();
+      summary->clear_validation_loss();
+      summary->clear_epoch_seconds();
+    }
     posterior->add_estimator_bytes(info.bytes);
   }
   return absl::OkStatus();

@@ -67,6 +67,18 @@ absl::Status CheckQuery(const v1::AskPosteriorRequest& request,
                          " numbers; give a positive multiple of ", n_free),
             "SHAPE_MISMATCH");
       }
+      if (const int64_t points = request.conditional().resolution() == 0
+                                     ? 50
+                                     : request.conditional().resolution();
+          points < 2 || points > 1000 ||
+          points * points * n_free * n_free * 4 >
+              static_cast<int64_t>(kMaxAnswerBytes)) {
+        return BadField("conditional.resolution",
+                        absl::StrCat("is ", points,
+                                     "; give 2 to 1000, and with many "
+                                     "parameters fewer: an answer has at most "
+                                     "64 MiB"));
+      }
       return absl::OkStatus();
     case v1::AskPosteriorRequest::kMap:
       return absl::OkStatus();

@@ -225,7 +225,7 @@ void RpcServer::State::KeepTime() {
       strand.Peek([&](Coordinator& deciding, RequestLog&) {
         lacks = deciding.LacksTrainer(ReadClock());
       });
-      if (lacks) options.start_trainer();
+      options.start_trainer(lacks);
     }
     lock.lock();
   }

@@ -28,9 +28,9 @@ struct RpcServerOptions {
   bool reflection = true;
   std::string version;
   std::string database;  // shown by GetServerInfo
-  // Called, some times a second, while inferences wait and no trainer is
+  // Called some times a second: whether inferences wait and no trainer is
   // connected. May be empty.
-  std::function<void()> start_trainer = {};
+  std::function<void(bool needed)> start_trainer = {};
 };
 
 // The coordinator behind its services: recovers what the store holds, listens,

@@ -1,5 +1,6 @@
 #include "server/rpc/trainer_handler.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -143,6 +144,7 @@ absl::StatusOr<TrainerTask> TaskOf(ServerParts& parts, const Request& request) {
 
 // What all messages of a report bring.
 struct Reported {
+  TrainerTask task;
   std::string session, lease, summary, bytes;
   std::vector<double> theta;
   std::vector<std::string> answers;
@@ -150,12 +152,28 @@ struct Reported {
 };
 
 template <typename Request>
-absl::Status TakeLease(const Request& message, bool first, Reported& report) {
+absl::Status TakeLease(ServerParts& parts, const Request& message, bool first,
+                       Reported& report) {
   if (!first) return absl::OkStatus();
-  SOMAFIT_RETURN_IF_ERROR(CheckLease(message));
+  // Nothing is held for somebody whose task is not wanted.
+  SOMAFIT_ASSIGN_OR_RETURN(report.task, TaskOf(parts, message));
   report.session = message.session();
   report.lease = message.lease();
   return absl::OkStatus();
+}
+
+// A report that was cut short must not count.
+absl::Status CheckEstimators(const Reported& report) {
+  v1::EstimatorSet set;
+  const int wanted = std::max(report.task.spec.estimator.ensemble, 1);
+  if (set.ParseFromString(report.bytes) && set.estimator_size() == wanted &&
+      std::none_of(set.estimator().begin(), set.estimator().end(),
+                   [](const std::string& each) { return each.empty(); })) {
+    return absl::OkStatus();
+  }
+  return BadField("chunk", absl::StrCat("is no set of ", wanted,
+                                        " estimators; report "
+                                        "all of it"));
 }
 
 }  // namespace
@@ -263,8 +281,8 @@ TrainerHandler::ReportTraining(Context* context,
   auto report = std::make_shared<Reported>();
   return new TrainerReport<Request>(
       parts_, "ReportTraining", context,
-      [report](Request& message, bool first) {
-        SOMAFIT_RETURN_IF_ERROR(TakeLease(message, first, *report));
+      [this, report](Request& message, bool first) {
+        SOMAFIT_RETURN_IF_ERROR(TakeLease(parts_, message, first, *report));
         if (first) report->summary = message.summary().SerializeAsString();
         if (message.chunk().size() > kMaxChunk ||
             report->bytes.size() + message.chunk().size() > kMaxEstimators) {
@@ -276,7 +294,9 @@ TrainerHandler::ReportTraining(Context* context,
         report->bytes += message.chunk();
         return absl::OkStatus();
       },
-      [report](Coordinator& coordinator, Now now, Effects& effects) {
+      [report](Coordinator& coordinator, Now now,
+               Effects& effects) -> absl::Status {
+        SOMAFIT_RETURN_IF_ERROR(CheckEstimators(*report));
         return coordinator.ReportTraining(
             report->session, report->lease, std::move(report->bytes),
             std::move(report->summary), now, effects);
@@ -292,8 +312,8 @@ grpc::ServerReadReactor<v1::ReportDrawsRequest>* TrainerHandler::ReportDraws(
   auto report = std::make_shared<Reported>();
   return new TrainerReport<Request>(
       parts_, "ReportDraws", context,
-      [report](Request& message, bool first) {
-        SOMAFIT_RETURN_IF_ERROR(TakeLease(message, first, *report));
+      [this, report](Request& message, bool first) {
+        SOMAFIT_RETURN_IF_ERROR(TakeLease(parts_, message, first, *report));
         if (std::ssize(report->theta) + message.theta_size() > kMaxDrawn) {
           return BadField(
               "theta", absl::StrCat("has more than ", kMaxDrawn, " numbers"));
@@ -317,8 +337,8 @@ grpc::ServerReadReactor<v1::ReportAnswerRequest>* TrainerHandler::ReportAnswer(
   auto report = std::make_shared<Reported>();
   return new TrainerReport<Request>(
       parts_, "ReportAnswer", context,
-      [report](Request& message, bool first) {
-        SOMAFIT_RETURN_IF_ERROR(TakeLease(message, first, *report));
+      [this, report](Request& message, bool first) {
+        SOMAFIT_RETURN_IF_ERROR(TakeLease(parts_, message, first, *report));
         report->answers.push_back(message.answer().SerializeAsString());
         report->answer_bytes += report->answers.back().size();
         if (report->answer_bytes > kMaxAnswerBytes) {

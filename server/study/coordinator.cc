@@ -258,6 +258,12 @@ void Coordinator::Forgive(double gap_s, Now now) {
   for (auto& [name, lease] : leases_) {
     lease.granted_s = std::min(lease.granted_s + gap_s, now.steady_s);
   }
+  for (auto& [session, trainer] : trainers_) {
+    trainer.last_seen_s = std::min(trainer.last_seen_s + gap_s, now.steady_s);
+  }
+  for (auto& [number, question] : questions_) {
+    question.asked_s = std::min(question.asked_s + gap_s, now.steady_s);
+  }
 }
 
 void Coordinator::BeginNextLeases(Now now) {

@@ -332,6 +332,7 @@ class Coordinator {
   std::map<std::string, TrainerTask> trainer_leases_;  // by lease
   std::map<int64_t, Question> questions_;
   int64_t last_question_ = 0;
+  double last_trainer_s_ = 0;  // when one was heard of
   int64_t last_trained_fit_ = 0;
   int64_t next_fit_id_ = 1;
   int64_t last_trace_request_ = 0;

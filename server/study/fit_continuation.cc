@@ -134,7 +134,10 @@ absl::Status FitRun::Continue(Continuation continuation, Now now,
       DrawRound(effects);
     }
   } else {
-    // A paused fit's round, which counts as the first.
+    // A paused fit's round, which counts as the first; its limits are those
+    // that a restarted coordinator would give it.
+    if (search_round_) search_round_->SetLimits({});
+    LimitRound();
     if (current()->complete()) effects.advance.push_back(record_.id);
     effects.work_available = true;
   }

@@ -95,6 +95,14 @@ absl::Status FitRun::FinishDrawing(std::span<const double> theta, Now,
     return absl::InvalidArgumentError(
         absl::StrCat("number ", i, " drawn for ", title(), " is not finite"));
   }
+  for (size_t row = 0; row < n; ++row) {
+    if (plan_->inference->prior->Contains(
+            theta.subspan(row * n_free, n_free))) {
+      continue;
+    }
+    return absl::InvalidArgumentError(absl::StrCat(
+        "draw ", row, " for ", title(), " lies outside the prior"));
+  }
   job_attempts_ = 0;
   OpenRoundOf(PointsOfFree(*plan_->inference, plan_->space, theta), effects);
   Save(effects);

@@ -10,6 +10,7 @@
 
 #include "server/posterior/estimator_spec.h"
 #include "server/posterior/marginal.h"
+#include "server/posterior/round_rules.h"
 #include "worker/core/base/number.h"
 #include "worker/core/lang/parameters.h"
 #include "worker/core/objective/feature_terms.h"
@@ -134,6 +135,14 @@ ParameterPlan CheckPriors(const FitSpec& spec, const Model& model,
   }
   const ReadParameters read(bounded, model, found);
   ParameterPlan result;
+  if (model.parameters.size() > kMaxParameters) {
+    diagnostics.FieldError(
+        "E_LIMIT", "parameters",
+        absl::StrCat("the model has ", model.parameters.size(),
+                     " parameters; at most ", kMaxParameters,
+                     " can be inferred"));
+    return result;
+  }
   std::vector<Parameter> parameters;
   std::vector<std::string> names;
   for (size_t i = 0; i < model.parameters.size(); ++i) {
@@ -201,6 +210,17 @@ ParameterPlan CheckPriors(const FitSpec& spec, const Model& model,
     found.FieldError("E_PRIOR", "parameters",
                      "no parameter is free; nothing is left to infer",
                      "give one of them bounds or a prior");
+  }
+  for (const MarginalSpec& marginal : plan.marginals) {
+    if (plan.algorithm != "npe_a" || marginal.kind == "uniform" ||
+        marginal.kind == "normal") {
+      continue;
+    }
+    found.FieldError(
+        "E_PRIOR", absl::StrCat("parameters.", marginal.parameter, ".prior"),
+        absl::StrCat("npe_a needs priors that are uniform or normal, and \"",
+                     marginal.kind, "\" is neither"),
+        "choose another prior or another algorithm");
   }
   if (!found.HasErrors()) {
     absl::StatusOr<std::unique_ptr<const Prior>> prior =
@@ -291,8 +311,51 @@ void CheckInference(FitSpec& spec, InferencePlan& plan,
              diagnostics);
   CheckRange("training.largest_weight", training.largest_weight, 1.000001, 1e12,
              diagnostics);
-  CheckRange("training.truncation", training.truncation, 1e-9, 0.5,
+  CheckRange("training.truncation", training.truncation, 1e-6, 0.499,
              diagnostics);
+  const double validation =
+      training.validation_fraction == 0 ? 0.1 : training.validation_fraction;
+  if (spec.n_samples < kLeastSimulations) {
+    diagnostics.FieldError(
+        "E_RANGE", "n_samples",
+        absl::StrCat("n_samples is ", spec.n_samples, "; an inference has ",
+                     kLeastSimulations, " at least"));
+  } else if (const absl::Status size =
+                 CheckTrainingSize(spec.n_samples, validation);
+             !size.ok()) {
+    diagnostics.FieldError("E_RANGE", "n_samples", std::string(size.message()));
+  }
+  const std::string& device = training.device;
+  const bool numbered =
+      device.size() > 5 && device.size() < 9 && device.starts_with("cuda:") &&
+      device.find_first_not_of("0123456789", 5) == std::string::npos;
+  if (!device.empty() && device != "cpu" && device != "gpu" &&
+      device != "cuda" && !numbered) {
+    diagnostics.FieldError(
+        "E_INFERENCE", "inference.training.device",
+        absl::StrCat("there is no device \"",
+                     absl::CHexEscape(device.substr(0, 80)), "\""),
+        "give cpu, gpu, cuda or cuda:0, cuda:1 and so on");
+  }
+  if (plan.algorithm == "npe_a" &&
+      (estimator.ensemble > 1 || training.retrain_from_scratch)) {
+    diagnostics.FieldError(
+        "E_INFERENCE", "inference.algorithm",
+        "npe_a trains one net, each round from the one before",
+        "leave out ensemble and retrain_from_scratch");
+  }
+  for (const EmbeddingLayerSpec& layer : estimator.embedding) {
+    constexpr const char* kKinds[] = {"fully_connected", "conv1d", "conv2d",
+                                      "gru", "permutation_invariant"};
+    if (std::find(std::begin(kKinds), std::end(kKinds), layer.kind) ==
+        std::end(kKinds)) {
+      diagnostics.FieldError(
+          "E_INFERENCE", "inference.estimator.embedding",
+          absl::StrCat("there is no layer \"",
+                       absl::CHexEscape(layer.kind.substr(0, 80)), "\""),
+          absl::StrCat("known are: ", absl::StrJoin(kKinds, ", ")));
+    }
+  }
   if (!training.invalid.empty() && training.invalid != "exclude" &&
       training.invalid != "keep") {
     diagnostics.FieldError(

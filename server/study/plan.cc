@@ -282,6 +282,18 @@ std::optional<FitPlan> ResolvePlan(const FitSpec& spec,
     CheckAbandoning(plan.spec, error ? &*error : nullptr, found);
   }
   plan.stop = CheckStop(plan.spec.stop, error_dimension, found);
+  // Samples are a table of plain columns, of which SQLite has 2000 at most.
+  constexpr size_t kMaxColumns = 1900;
+  const size_t n_columns =
+      plan.space.size() +
+      (error ? error->terms.size() * (spec.inference ? 1 : 2) : 0);
+  if (n_columns > kMaxColumns) {
+    found.FieldError("E_LIMIT",
+                     spec.inference ? "inference.features" : "metrics",
+                     absl::StrCat("a sample would have ", n_columns,
+                                  " columns; at most ", kMaxColumns),
+                     "compare or look at less");
+  }
   diagnostics.Append(found);
   if (found.HasErrors() || !model || !dt || !error_dimension) {
     if (!found.HasErrors()) {

@@ -227,6 +227,10 @@ absl::Status Coordinator::ReportTrainerFailure(const std::string& session,
                                                bool final, Now now,
                                                Effects& effects) {
   SOMAFIT_ASSIGN_OR_RETURN(const TrainerTask task, Finish(session, lease, now));
+  if (message.empty() && !final) {
+    effects.trainer_work = true;
+    return absl::OkStatus();
+  }
   FailTrainerTask(task, message, final, now, effects);
   return absl::OkStatus();
 }
@@ -361,6 +365,7 @@ void Coordinator::TickTrainers(Now now, Effects& effects) {
     any_live |= live;
     if (!live && !trainer.lease.empty()) lost.push_back(trainer.lease);
   }
+  if (any_live) last_trainer_s_ = now.steady_s;
   for (const std::string& lease : lost) {
     if (const auto task = EndTrainerLease(lease)) {
       FailTrainerTask(*task, "the trainer fell silent", false, now, effects);
@@ -381,7 +386,8 @@ void Coordinator::TickTrainers(Now now, Effects& effects) {
   });
   for (auto& [number, question] : questions_) {
     if (any_live || question.answered || !question.failure.ok() ||
-        now.steady_s - question.asked_s < kQuestionPatience) {
+        now.steady_s - std::max(question.asked_s, last_trainer_s_) <
+            kQuestionPatience) {
       continue;
     }
     FailQuestion(number,

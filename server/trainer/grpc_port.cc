@@ -226,6 +226,10 @@ class GrpcPort final : public TrainerPort {
     return Placed(writer->Finish());
   }
 
+  absl::Status Release(const TrainerLease& lease) override {
+    return ReportFailure(lease, "", false);
+  }
+
   absl::Status ReportFailure(const TrainerLease& lease,
                              const std::string& message, bool final) override {
     v1::ReportTrainerFailureRequest request;

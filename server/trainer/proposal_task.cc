@@ -60,6 +60,12 @@ absl::StatusOr<DrawOutcome> DoDraws(const Problem& problem,
     return absl::CancelledError("the draws are no longer wanted");
   }
   const auto found = static_cast<int64_t>(draws.log_density.size());
+  if (found < n && draws.end == DrawEnd::kStopped) {
+    // A faster or less busy machine may do it.
+    return absl::DeadlineExceededError(absl::StrCat(
+        "only ", found, " of ", n, " parameter sets of round ", task.round(),
+        " were drawn in ", RoundedText(elapsed(), 3), " s: ", Advice(problem)));
+  }
   if (found < n) {
     return absl::FailedPreconditionError(absl::StrCat(
         "only ", found, " of ", n, " parameter sets of round ", task.round(),

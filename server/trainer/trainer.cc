@@ -249,9 +249,7 @@ void Trainer::Do(const v1::TrainerTask& task, const Link& link) {
                    stopped ? "stopping" : "ended");
       // Best effort: otherwise the lease ends by itself.
       if (stopped) {
-        (void)link.port->ReportFailure({link.session.session, task.lease()},
-                                       "the trainer was stopped",
-                                       /*final=*/false);
+        (void)link.port->Release({link.session.session, task.lease()});
       }
       return;
     }
@@ -303,7 +301,7 @@ absl::Status Trainer::Report(const Link& link, const std::string& lease,
 bool Trainer::Send(const std::string& lease, const Link& leased_over,
                    Result& result) {
   double pause_s = options_.first_retry_s;
-  int attempts = 0;
+  int attempts = 0, exhausted = 0;
   while (true) {
     const absl::StatusOr<Link> link = Connected(Patience::kUntilGraceEnds);
     if (!link.ok()) {
@@ -317,7 +315,18 @@ bool Trainer::Send(const std::string& lease, const Link& leased_over,
     // Over another link an OK may mean that nobody waits for this lease.
     if (status.ok()) return same_link;
     if (absl::IsResourceExhausted(status)) {
-      // It has no room for it now; the connection is well.
+      // It has no room for it now; the connection is well. Or the message is
+      // too large, for ever.
+      if (++exhausted == kAttempts || Unwanted()) {
+        spdlog::warn("event=report_dropped reason=\"{}\"",
+                     std::string(status.message()));
+        if (std::holds_alternative<Failure>(result)) return false;
+        result = Failure{
+            absl::StrCat("the coordinator had no room: ",
+                         std::string(status.message()).substr(0, kMaxFailure)),
+            false};
+        continue;
+      }
       if (!Pause(pause_s, Patience::kUntilGraceEnds)) return false;
       pause_s = std::min(2 * pause_s, options_.last_retry_s);
       continue;

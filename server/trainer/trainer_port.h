@@ -62,6 +62,8 @@ class TrainerPort {
   virtual absl::Status ReportAnswer(
       const TrainerLease& lease,
       const std::vector<v1::PosteriorAnswer>& answers) = 0;
+  // Gives the task back: no attempt is counted.
+  virtual absl::Status Release(const TrainerLease& lease) = 0;
   virtual absl::Status ReportFailure(const TrainerLease& lease,
                                      const std::string& message,
                                      bool final) = 0;

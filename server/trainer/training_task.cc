@@ -15,6 +15,8 @@
 namespace somafit {
 namespace {
 
+constexpr size_t kMostEpochs = 2000;  // of a summary
+
 struct Member {
   TrainingResult result;
   size_t chosen = 0;  // of the plan's specs
@@ -207,12 +209,19 @@ void DescribeMember(const Problem& problem, size_t m,
 v1::TrainingSummary Summarize(const Problem& problem, const Trained& trained) {
   v1::TrainingSummary summary;
   const TrainingSummary& first = trained.members.front().result.summary;
-  summary.mutable_training_loss()->Add(first.training_loss.begin(),
-                                       first.training_loss.end());
-  summary.mutable_validation_loss()->Add(first.validation_loss.begin(),
-                                         first.validation_loss.end());
-  summary.mutable_epoch_seconds()->Add(first.seconds.begin(),
-                                       first.seconds.end());
+  // A curve is for people: of a long one, evenly spaced epochs and the last.
+  const size_t n_epochs = first.training_loss.size();
+  const size_t stride = (n_epochs + kMostEpochs - 1) / kMostEpochs;
+  for (size_t epoch = 0; epoch < n_epochs; ++epoch) {
+    if (epoch % stride != 0 && epoch + 1 != n_epochs) continue;
+    summary.add_training_loss(first.training_loss[epoch]);
+    summary.add_validation_loss(first.validation_loss[epoch]);
+    summary.add_epoch_seconds(first.seconds[epoch]);
+  }
+  if (stride > 1) {
+    summary.add_messages(absl::StrCat("of ", n_epochs, " epochs every ", stride,
+                                      "th is shown, and the last"));
+  }
   summary.set_best_validation_loss(first.best_validation_loss);
   summary.set_converged(true);
   summary.set_estimator(trained.plan.specs[trained.members.front().chosen].net);

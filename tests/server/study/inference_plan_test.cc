@@ -153,6 +153,30 @@ TEST(InferencePlanTest, ReportsEachMistakeUnderItsField) {
        }},
       {"inference.training.invalid", "invalid is \"drop\"",
        [](FitSpec& s, Dataset&) { s.inference->training.invalid = "drop"; }},
+      {"inference.training.device", "no device \"tpu\"",
+       [](FitSpec& s, Dataset&) { s.inference->training.device = "tpu"; }},
+      {"inference.estimator.embedding", "no layer \"conv9d\"",
+       [](FitSpec& s, Dataset&) {
+         s.inference->estimator.embedding.resize(1);
+         s.inference->estimator.embedding[0].kind = "conv9d";
+       }},
+      {"inference.estimator.num_bins", "num_bins",
+       [](FitSpec& s, Dataset&) {
+         s.inference->estimator.options = {{"num_bins", "3"}};
+       }},
+      {"n_samples", "10 at least",
+       [](FitSpec& s, Dataset&) { s.n_samples = 9; }},
+      {"inference.algorithm", "trains one net",
+       [](FitSpec& s, Dataset&) {
+         s.inference->algorithm = "npe_a";
+         s.inference->estimator.name = "mdn";
+         s.inference->estimator.ensemble = 2;
+       }},
+      {"parameters.Cm.prior", "uniform or normal",
+       [](FitSpec& s, Dataset&) {
+         s.inference->algorithm = "npe_a";
+         s.inference->estimator.name = "mdn";
+       }},
       {"inference.observation", "there are 2 numbers",
        [](FitSpec& s, Dataset&) {
          s.inference->observation = {1, 2};

@@ -248,6 +248,36 @@ TEST_F(InferenceTest, WaitsBeforeItTriesAgain) {
   EXPECT_TRUE(LeaseTrainer(trainer));
 }
 
+TEST_F(InferenceTest, GivingBackCostsNoAttempt) {
+  FitPlan plan = InferencePlanOf("inf");
+  plan.spec.execution.max_attempts = 1;
+  Create(plan);
+  Simulate(Join("w"));
+  const std::string trainer = JoinTrainer();
+  for (int i = 0; i < 3; ++i) {
+    Effects effects;
+    ASSERT_TRUE(coordinator_
+                    .ReportTrainerFailure(trainer, LeaseTrainer(trainer)->lease,
+                                          "", false, now(), effects)
+                    .ok());
+    EXPECT_EQ(Describe(effects.writes), "");
+    EXPECT_TRUE(effects.trainer_work);
+  }
+}
+
+TEST_F(InferenceTest, ForgivesTrainersWhenItStoodStillItself) {
+  Create(InferencePlanOf("inf"));
+  Simulate(Join("w"));
+  const std::string trainer = JoinTrainer();
+  const auto train = LeaseTrainer(trainer);
+  Pass(1);
+  time_s_ += 1000;
+  Effects effects;
+  coordinator_.Tick(now(), effects);
+  EXPECT_EQ(Trained(trainer, *train),
+            "estimators:0:0 stage:0:1 event2:round:0:0 fit:RUNNING");
+}
+
 TEST_F(InferenceTest, AMistakeEndsIt) {
   Create(InferencePlanOf("inf"));
   Simulate(Join("w"));
@@ -288,6 +318,9 @@ TEST_F(InferenceTest, RefusesDrawsThatAreNone) {
   EXPECT_EQ(drawn_.code(), absl::StatusCode::kInvalidArgument);
   std::vector<double> broken = Theta(6);
   broken[3] = kNaN;
+  EXPECT_EQ(Drawn(trainer, *draw, broken), "");
+  EXPECT_EQ(drawn_.code(), absl::StatusCode::kInvalidArgument);
+  broken[3] = 2.5;  // outside the prior
   EXPECT_EQ(Drawn(trainer, *draw, broken), "");
   EXPECT_EQ(drawn_.code(), absl::StatusCode::kInvalidArgument);
   Effects effects;
@@ -429,7 +462,7 @@ TEST_F(InferenceTest, AQuestionDoesNotWaitForever) {
   // As long as there is a trainer it does.
   PassBeating(100, trainer);
   EXPECT_TRUE(coordinator_.TakeAnswer(*waiting).ok());
-  Pass(40);
+  Pass(100);
   EXPECT_EQ(coordinator_.TakeAnswer(*waiting).status().code(),
             absl::StatusCode::kUnavailable);
   EXPECT_TRUE(coordinator_.LacksTrainer(now()) ||

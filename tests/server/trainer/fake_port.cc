@@ -108,6 +108,9 @@ class FakeTrainerPort final : public TrainerPort {
                    .answers = answers,
                    .failure = ""});
   }
+  absl::Status Release(const TrainerLease& lease) override {
+    return ReportFailure(lease, "released", false);
+  }
   absl::Status ReportFailure(const TrainerLease& lease,
                              const std::string& message, bool final) override {
     return Report({.session = lease.session,

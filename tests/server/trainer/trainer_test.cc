@@ -138,7 +138,7 @@ TEST_F(TrainerTest, StoppingGivesATaskBack) {
   EXPECT_TRUE(status_.ok()) << status_;
   const auto reports = coordinator_.reports();
   ASSERT_EQ(reports.size(), 1u);
-  EXPECT_THAT(reports[0].failure, HasSubstr("stopped"));
+  EXPECT_THAT(reports[0].failure, HasSubstr("released"));
   EXPECT_FALSE(reports[0].final);
 }
 
