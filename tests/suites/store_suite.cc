@@ -472,7 +472,8 @@ TEST_P(StoreSuite, KeepsWhatAnInferenceLearns) {
   fit.outputs = {{"v_max", kVolt}, {"stage", kNoDimension}};
   RoundRecord round = ExampleRound(1, 0, 0, 3);
   round.unit_points.clear();
-  RecordedSample result = Result(1, kNan);
+  RecordedSample result = Result(1, 21);
+  result.evaluation.total_error = kNan;
   result.evaluation.output_errors_normalized.clear();
   EventRecord event = Event(1, 1);
   event.kind = EventRecord::Kind::kRound;

@@ -9,7 +9,8 @@ import pytest
 
 EXAMPLES = pathlib.Path(__file__).resolve().parents[3] / "client/examples"
 SCRIPTS = sorted(path.relative_to(EXAMPLES).as_posix()
-                 for path in EXAMPLES.glob("*/*.py") if path.name not in ("model.py", "inference.py"))
+                 for path in EXAMPLES.glob("*/*.py")
+                 if path.name not in ("model.py", "inference.py"))
 
 
 def load(script, monkeypatch):
@@ -28,6 +29,15 @@ def test_example(script, monkeypatch, client, capsys):
     fitter = load(script, monkeypatch).main(n_rounds=3, n_samples=20)
     assert fitter.best_params is not None and len(fitter.results()) == 60
     assert np.isfinite(fitter.results("dict", use_units=False)["error"]).any()
+    assert capsys.readouterr().out
+
+
+@pytest.mark.parametrize("folder", ("hodgkin_huxley", "integrate_and_fire"))
+def test_inference_example(folder, monkeypatch, client, capsys):
+    inferencer = load(f"{folder}/inference.py", monkeypatch).main(
+        n_rounds=1, n_samples=200, max_num_epochs=5)
+    assert inferencer.samples.shape[1] >= 2
+    assert np.isfinite(inferencer.samples).all()
     assert capsys.readouterr().out
 
 

@@ -142,9 +142,10 @@ TEST(Simulations, HopelessDrawsEndWithAdvice) {
   task.set_round(1);
   task.set_n(1000);
   Posteriors posteriors;
+  // Another machine may be faster: that is no mistake of the task's.
   const absl::Status status =
       DoDraws(*problem, task, posteriors, lab.Run(), {.seconds = 0}).status();
-  EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
+  EXPECT_TRUE(absl::IsDeadlineExceeded(status)) << status;
   EXPECT_THAT(std::string(status.message()), HasSubstr("tsnpe"));
 }
 
