@@ -25,9 +25,9 @@ constexpr int64_t kMostRows = 1'000'000;
 constexpr int64_t kMostNumbers = int64_t{1} << 25;  // of an answer: 256 MiB
 constexpr int kMostResolution = 1000;
 // Where a prior has no bound, grids reach so many standard deviations.
-constexpr double kReach = 5;
 // What questions draw, whatever rounds drew with the same seed.
 constexpr uint32_t kAskPurpose = 0xfffffff0;
+constexpr uint32_t kGridPurpose = 0xfffffff1;
 constexpr double kFewAccepted = 0.01;
 
 void Set(std::span<const double> values, Numbers* field) {
@@ -255,21 +255,36 @@ class Question {
     return subset;
   }
 
-  // What grids cover: the prior's support, cut where it has no end.
-  std::vector<Range> Limits(const Numbers& conditions) const {
-    const std::vector<double> mean = problem_.prior->mean();
-    const std::vector<double> sd = problem_.prior->standard_deviation();
-    const auto d = static_cast<int>(problem_.d());
+  // What grids cover: where the posterior has its draws and the conditions lie,
+  // a tenth wider, within the prior's support. Over the whole support a narrow
+  // posterior would fall between two points.
+  absl::StatusOr<std::vector<Range>> Limits(const Numbers& conditions) const {
+    constexpr int64_t kDraws = 2000;
+    v1::DrawQuery query;
+    query.set_n(kDraws);
+    DrawLimits draw_limits;
+    draw_limits.stop = run_.cancelled;
+    SOMAFIT_ASSIGN_OR_RETURN(const Draws draws,
+                             Sample(query, {0, kGridPurpose}, draw_limits));
     std::vector<Range> limits;
+    const auto d = static_cast<int>(problem_.d());
     for (int i = 0; i < d; ++i) {
-      const Support& support = problem_.prior->support()[i];
-      Range range{mean[i] - kReach * sd[i], mean[i] + kReach * sd[i]};
+      Range range{conditions[i], conditions[i]};
+      const auto take = [&](double value) {
+        range.low = std::min(range.low, value);
+        range.high = std::max(range.high, value);
+      };
       for (int row = i; row < conditions.size(); row += d) {
-        range.low = std::min(range.low, conditions[row]);
-        range.high = std::max(range.high, conditions[row]);
+        take(conditions[row]);
       }
-      if (std::isfinite(support.lower)) range.low = support.lower;
-      if (std::isfinite(support.upper)) range.high = support.upper;
+      for (size_t row = static_cast<size_t>(i); row < draws.theta.size();
+           row += static_cast<size_t>(d)) {
+        take(draws.theta[row]);
+      }
+      const double wider = 0.1 * (range.high - range.low);
+      const Support& support = problem_.prior->support()[i];
+      range.low = std::max(range.low - wider, support.lower);
+      range.high = std::min(range.high + wider, support.upper);
       limits.push_back(range);
     }
     return limits;
@@ -289,7 +304,8 @@ class Question {
                                             const std::vector<int>& subset,
                                             int64_t resolution) const {
     run_.say("evaluating conditional densities");
-    const std::vector<Range> limits = Limits(query.condition());
+    SOMAFIT_ASSIGN_OR_RETURN(const std::vector<Range> limits,
+                             Limits(query.condition()));
     const std::span<const double> condition(query.condition().data(),
                                             query.condition().size());
     ConditionalOptions options;
@@ -319,7 +335,8 @@ class Question {
       const v1::ConditionalQuery& query, const std::vector<int>& subset,
       int64_t resolution) const {
     run_.say("evaluating conditional correlations");
-    const std::vector<Range> limits = Limits(query.condition());
+    SOMAFIT_ASSIGN_OR_RETURN(const std::vector<Range> limits,
+                             Limits(query.condition()));
     SOMAFIT_ASSIGN_OR_RETURN(
         const Eigen::MatrixXd matrix,
         ConditionalCorrelation(Density(),
