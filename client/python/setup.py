@@ -12,7 +12,8 @@ from setuptools.command.build_py import build_py
 
 PROTO = pathlib.Path(__file__).resolve().parents[2] / "proto"
 FILES = [f"somafit/v1/{name}.proto"
-         for name in ("model", "traces", "fit", "fit_service", "endpoint")]
+         for name in ("model", "inference", "traces", "fit", "fit_service",
+                      "inference_service", "endpoint")]
 
 
 class BuildWithStubs(build_py):
