@@ -144,7 +144,7 @@ TEST_F(TrainerTest, StoppingGivesATaskBack) {
 
 TEST_F(TrainerTest, ACoordinatorThatWasAwayGetsTheResult) {
   Start();
-  coordinator_.Add(Training("a", 300));
+  coordinator_.Add(Training("a", 4000));
   ASSERT_TRUE(coordinator_.WaitForActivity("epoch"));
   coordinator_.FailWith(absl::UnavailableError("away"));
   std::this_thread::sleep_for(std::chrono::milliseconds(300));
