@@ -9,6 +9,7 @@ namespace {
 
 constexpr int kMaxObservation = 1 << 20;  // numbers
 constexpr int kMaxLayers = 100;
+constexpr int kMaxOwnFeatures = 16384;
 
 void CheckNotNegative(const std::string& field, double value,
                       Violations& violations) {
@@ -133,6 +134,11 @@ InferenceSpec FromProto(const v1::InferenceSpec& message) {
   inference.training = FromProto(message.training());
   inference.observation = {message.observation().begin(),
                            message.observation().end()};
+  if (message.has_simulator()) {
+    inference.simulator = {.features = {message.simulator().features().begin(),
+                                        message.simulator().features().end()},
+                           .n_features = message.simulator().n_features()};
+  }
   return inference;
 }
 
@@ -146,7 +152,40 @@ v1::InferenceSpec ToProto(const InferenceSpec& inference) {
   *message.mutable_training() = ToProto(inference.training);
   message.mutable_observation()->Add(inference.observation.begin(),
                                      inference.observation.end());
+  if (inference.simulator) {
+    v1::OwnSimulator* const simulator = message.mutable_simulator();
+    simulator->mutable_features()->Add(inference.simulator->features.begin(),
+                                       inference.simulator->features.end());
+    simulator->set_n_features(inference.simulator->n_features);
+  }
   return message;
+}
+
+InferenceSpec ContinuedSpec(InferenceSpec spec,
+                            const v1::InferenceSpec& message) {
+  const InferenceSpec given = FromProto(message);
+  if (!given.algorithm.empty()) spec.algorithm = given.algorithm;
+  if (!given.features.empty()) spec.features = given.features;
+  if (message.has_estimator()) spec.estimator = given.estimator;
+  if (message.has_training()) spec.training = given.training;
+  if (!given.observation.empty()) spec.observation = given.observation;
+  if (given.simulator) spec.simulator = given.simulator;
+  return spec;
+}
+
+void CheckTraining(const std::string& field, const v1::TrainingSpec& training,
+                   Violations& violations) {
+  CheckNotNegative(field + "learning_rate", training.learning_rate(),
+                   violations);
+  CheckNotNegative(field + "validation_fraction",
+                   training.validation_fraction(), violations);
+  CheckNotNegative(field + "clip_max_norm", training.clip_max_norm(),
+                   violations);
+  CheckNotNegative(field + "largest_weight", training.largest_weight(),
+                   violations);
+  CheckNotNegative(field + "truncation", training.truncation(), violations);
+  violations.CheckText(field + "device", training.device());
+  violations.CheckText(field + "invalid", training.invalid());
 }
 
 void CheckInference(const v1::InferenceSpec& message, Violations& violations) {
@@ -177,19 +216,15 @@ void CheckInference(const v1::InferenceSpec& message, Violations& violations) {
       violations.CheckText(field + ".combine", layer.combine());
     }
   }
-  const v1::TrainingSpec& training = message.training();
-  const std::string field = root + "training.";
-  CheckNotNegative(field + "learning_rate", training.learning_rate(),
-                   violations);
-  CheckNotNegative(field + "validation_fraction",
-                   training.validation_fraction(), violations);
-  CheckNotNegative(field + "clip_max_norm", training.clip_max_norm(),
-                   violations);
-  CheckNotNegative(field + "largest_weight", training.largest_weight(),
-                   violations);
-  CheckNotNegative(field + "truncation", training.truncation(), violations);
-  violations.CheckText(field + "device", training.device());
-  violations.CheckText(field + "invalid", training.invalid());
+  CheckTraining(root + "training.", message.training(), violations);
+  const v1::OwnSimulator& simulator = message.simulator();
+  if (violations.CheckCount(root + "simulator.features",
+                            simulator.features_size(), kMaxOwnFeatures)) {
+    for (int i = 0; i < simulator.features_size(); ++i) {
+      violations.CheckText(absl::StrCat(root, "simulator.features[", i, "]"),
+                           simulator.features(i));
+    }
+  }
   violations.CheckCount(root + "observation", message.observation_size(),
                         kMaxObservation);
 }

@@ -21,7 +21,14 @@ v1::TrainingSpec ToProto(const TrainingSpec& training);
 InferenceSpec FromProto(const v1::InferenceSpec& message);
 v1::InferenceSpec ToProto(const InferenceSpec& inference);
 
-// What cannot be represented, or is beyond limits.
+// `spec` with what the message gives: an algorithm, features, estimator,
+// training, observation, simulator.
+InferenceSpec ContinuedSpec(InferenceSpec spec,
+                            const v1::InferenceSpec& message);
+
+// What cannot be represented, or is beyond limits. `field` is put before names.
+void CheckTraining(const std::string& field, const v1::TrainingSpec& message,
+                   Violations& violations);
 void CheckInference(const v1::InferenceSpec& message, Violations& violations);
 
 }  // namespace somafit

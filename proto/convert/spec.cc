@@ -174,7 +174,9 @@ absl::Status Check(const v1::FitSpec& message) {
                    "and give its name in \"dataset\"");
   }
   absl::string_view dataset = message.dataset();
-  if (dataset.empty()) {
+  if (dataset.empty() && message.inference().has_simulator()) {
+    // There are no recordings.
+  } else if (dataset.empty()) {
     violations.Add("dataset",
                    "is missing; upload the recordings and give the name "
                    "\"datasets/<sha256>\" that the server returned");
@@ -329,8 +331,18 @@ absl::StatusOr<FitSpec> ContinuedSpec(const FitSpec& fit,
   CheckParameters(message.parameters(), violations);
   CheckMetrics(message.metrics(), violations);
   CheckCounts(message, violations);
+  if (message.has_inference()) {
+    CheckInference(message.inference(), violations);
+    if (!fit.inference) {
+      violations.Add("inference",
+                     "cannot be given: this is a fit; submit an inference");
+    }
+  }
   if (absl::Status status = violations.ToStatus(); !status.ok()) return status;
   FitSpec spec = fit;
+  if (message.has_inference()) {
+    spec.inference = ContinuedSpec(*spec.inference, message.inference());
+  }
   if (!message.parameters().empty()) {
     spec.parameters.clear();
     for (const v1::ParameterSpec& parameter : message.parameters()) {
@@ -389,7 +401,9 @@ v1::FitSpec ToProto(const FitSpec& spec) {
   message.set_name(spec.name);
   message.set_label(spec.label);
   *message.mutable_model() = ToProto(spec.model);
-  message.set_dataset(absl::StrCat(kDatasetPrefix, spec.dataset));
+  if (!spec.dataset.empty()) {
+    message.set_dataset(absl::StrCat(kDatasetPrefix, spec.dataset));
+  }
   message.set_dt(spec.dt);
   for (const ParameterSpec& parameter : spec.parameters) {
     *message.add_parameters() = ToProto(parameter);

@@ -48,6 +48,10 @@ absl::StatusOr<FitPlan> PlanToContinue(const FitRecord& fit,
     same.stop = spec.stop;
     same.gate = spec.gate;
     same.start_iteration = spec.start_iteration;
+    if (same.inference) {
+      same.n_samples = spec.n_samples;
+      same.inference->training = spec.inference->training;
+    }
     SOMAFIT_ASSIGN_OR_RETURN(plan, PlanOf(same, fit.model_hash, datasets));
   }
   SOMAFIT_RETURN_IF_ERROR(

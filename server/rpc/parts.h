@@ -16,7 +16,7 @@
 #include "server/rpc/dataset_shelf.h"
 #include "server/rpc/executor.h"
 #include "server/rpc/lease_queue.h"
-#include "server/rpc/question_stream.h"
+#include "server/rpc/question_hub.h"
 #include "server/rpc/strand.h"
 #include "server/rpc/trace_stream.h"
 #include "server/rpc/trainer_queue.h"

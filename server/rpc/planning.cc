@@ -28,10 +28,15 @@ constexpr size_t kFixed = std::numeric_limits<size_t>::max();
 absl::StatusOr<FitPlan> PlanOf(const FitSpec& spec,
                                const std::string& model_hash,
                                DatasetShelf& datasets, std::string* warnings) {
-  SOMAFIT_ASSIGN_OR_RETURN(const auto dataset, datasets.Decoded(spec.dataset));
   Diagnostics diagnostics;
-  std::optional<FitPlan> plan =
-      ResolvePlan(spec, model_hash, *dataset, diagnostics);
+  std::optional<FitPlan> plan;
+  if (HasOwnSimulator(spec)) {
+    plan = ResolveOwnPlan(spec, model_hash, diagnostics);
+  } else {
+    SOMAFIT_ASSIGN_OR_RETURN(const auto dataset,
+                             datasets.Decoded(spec.dataset));
+    plan = ResolvePlan(spec, model_hash, *dataset, diagnostics);
+  }
   SOMAFIT_RETURN_IF_ERROR(ToStatusWithDetails(diagnostics));
   if (!plan) return absl::InternalError("no plan and no diagnostics");
   if (warnings != nullptr) *warnings = diagnostics.Render();

@@ -92,7 +92,7 @@ absl::Status CheckQuery(const v1::AskPosteriorRequest& request,
 
 }  // namespace
 
-absl::Status QuestionStream::Draining() {
+absl::Status QuestionsDraining() {
   return WithReason(absl::UnavailableError(
                         "the server is stopping; ask again when it is back"),
                     "DRAINING");
@@ -104,16 +104,6 @@ QuestionStream* QuestionStream::Start(ServerParts& parts,
   stream->KeepAlive();
   stream->PostPump();
   return stream.get();
-}
-
-QuestionStream::QuestionStream(ServerParts& parts,
-                               const v1::AskPosteriorRequest* request)
-    : PumpedStream("AskPosterior", parts.slow),
-      parts_(parts),
-      request_(request) {}
-
-std::shared_ptr<QuestionStream> QuestionStream::Self() {
-  return std::static_pointer_cast<QuestionStream>(shared_from_this());
 }
 
 absl::Status QuestionStream::Ask() {
@@ -131,6 +121,10 @@ absl::Status QuestionStream::Ask() {
   SOMAFIT_ASSIGN_OR_RETURN(const FitPlan plan,
                            PlanOf(fit->spec, fit->model_hash, parts_.datasets));
   SOMAFIT_RETURN_IF_ERROR(CheckQuery(*request_, *plan.inference));
+  if (request_->x().empty() && plan.inference->observation.empty()) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("fits/", name, " has no observation: give x, or set one"));
+  }
   TrainerTask task;
   task.plan = plan.inference;
   task.spec = *plan.spec.inference;
@@ -145,53 +139,13 @@ absl::Status QuestionStream::Ask() {
         "query", absl::StrCat("has ", task.question.size(), " bytes; at most ",
                               kMaxQuestionBytes));
   }
-  absl::Status status;
-  parts_.strand.Decide(
-      [&](Coordinator& coordinator, Now now, Effects& effects) {
-        const auto id =
-            coordinator.AskPosterior(name, std::move(task), now, effects);
-        status = id.status();
-        if (!id.ok()) return;
-        id_ = *id;
-        parts_.questions.Add(id_, Self());
-      },
-      nullptr);
-  if (status.ok() && parts_.questions.draining()) return Draining();
-  return status;
+  return Put(name, std::move(task));
 }
 
-void QuestionStream::Step() {
-  if (!std::exchange(asked_, true)) {
-    if (const absl::Status status = Ask(); !status.ok()) {
-      return FinishOnce(status);
-    }
-  }
-  if (!answered_) {
-    absl::StatusOr<std::optional<std::vector<std::string>>> answer =
-        absl::InternalError("");
-    parts_.strand.Decide(
-        [&](Coordinator& coordinator, Now, Effects&) {
-          answer = coordinator.TakeAnswer(id_);
-        },
-        nullptr);
-    if (!answer.ok()) return FinishOnce(answer.status());
-    if (!answer->has_value()) return Rest();
-    answered_ = true;
-    answers_ = **std::move(answer);
-  }
-  if (sent_ == answers_.size()) return FinishOnce(absl::OkStatus());
-  if (!message_.ParseFromString(answers_[sent_++])) {
-    return FinishOnce(absl::DataLossError("the answer cannot be read"));
-  }
-  StartWrite(&message_);
-}
-
-void QuestionStream::Closed() {
-  if (id_ == 0) return;
-  parts_.questions.Remove(this);
-  parts_.strand.Decide([this](Coordinator& coordinator, Now,
-                              Effects&) { coordinator.EndQuestion(id_); },
-                       nullptr);
+absl::Status QuestionStream::Read(const std::string& answer, bool,
+                                  v1::PosteriorAnswer& message) {
+  if (message.ParseFromString(answer)) return absl::OkStatus();
+  return absl::DataLossError("the answer cannot be read");
 }
 
 }  // namespace somafit

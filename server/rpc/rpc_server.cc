@@ -264,7 +264,7 @@ void RpcServer::State::Stop() {
     server->GetHealthCheckService()->SetServingStatus(false);
     leases.Drain();
     trainers.Drain();
-    questions.Drain(QuestionStream::Draining());
+    questions.Drain(QuestionsDraining());
     watches.Drain(WatchStream::Draining());
     traces.Drain(TraceStream::Draining());
     server->Shutdown(std::chrono::system_clock::now() + kDrain);

@@ -125,6 +125,12 @@ void TraceStream::Open() {
 }
 
 absl::StatusOr<FitPlan> TraceStream::PlanOfRequest(const FitRecord& fit) const {
+  if (HasOwnSimulator(fit.spec)) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "fits/", fit.name,
+        " has a simulator of the user's own, and no model to make traces of; "
+        "run that simulator"));
+  }
   if (request_->initial_values().empty()) {
     return PlanOf(fit.spec, fit.model_hash, parts_.datasets);
   }

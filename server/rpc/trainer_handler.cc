@@ -76,7 +76,11 @@ v1::TrainerTask ToProto(const TrainerTask& task) {
   *problem->mutable_training() = ToProto(task.spec.training);
   problem->set_n_rounds(task.plan->n_rounds);
   problem->set_stage(task.stage);
-  if (task.request != 0) {
+  if (task.request != 0 && task.job.kind == TrainerJob::Kind::kDraw) {
+    message.mutable_ask()->mutable_propose()->set_round(task.job.round);
+    message.mutable_ask()->mutable_propose()->set_n(task.job.n);
+    message.mutable_ask()->set_first(task.first);
+  } else if (task.request != 0) {
     message.mutable_ask()->set_round(task.job.round);
     message.mutable_ask()->mutable_ask()->ParseFromString(task.question);
   } else if (task.job.kind == TrainerJob::Kind::kTrain) {

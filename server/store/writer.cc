@@ -280,7 +280,18 @@ absl::Status Writer::Apply(const RoundRecord& round) {
 }
 
 absl::Status Writer::Apply(const DrawnSamples& drawn) {
-  return InsertDrawn(drawn);
+  SOMAFIT_RETURN_IF_ERROR(InsertDrawn(drawn));
+  // A round may have been drawn up to here, or grow.
+  SOMAFIT_ASSIGN_OR_RETURN(
+      SqlStatement* const update,
+      Prepared("UPDATE rounds SET n_samples=max(n_samples, ?-first_sample) "
+               "WHERE fit=? AND stage=? AND round=?"));
+  return update
+      ->Bind(drawn.first_sample + static_cast<int64_t>(drawn.points.size()))
+      .Bind(drawn.fit)
+      .Bind(drawn.stage)
+      .Bind(drawn.round)
+      .Run();
 }
 
 template <typename Drawn>

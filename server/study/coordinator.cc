@@ -44,7 +44,8 @@ absl::Status Coordinator::Recover(
     const bool ended = HasEnded(record.state);
     std::string failure;
     std::optional<FitPlan> plan;
-    if (!ended && record.numerics_version != kNumericsVersion) {
+    if (!ended && record.numerics_version != kNumericsVersion &&
+        !HasOwnSimulator(record.spec)) {
       failure = absl::StrCat(
           "INTERNAL: begun under numerics version ", record.numerics_version,
           ", but this server computes with version ", kNumericsVersion,

@@ -47,6 +47,12 @@ inline constexpr size_t kMaxQuestions = 64;
 inline constexpr size_t kMaxQuestionBytes = size_t{8} << 20;
 inline constexpr size_t kMaxAnswerBytes = size_t{64} << 20;
 
+// What a user's simulator is to simulate: draws of `round` from `first` on.
+struct ProposalPlan {
+  int64_t round = 0;
+  int64_t first = 0;
+};
+
 enum class GateAnswer : uint8_t { kContinue, kStop };
 
 struct CoordinatorOptions {
@@ -228,9 +234,28 @@ class Coordinator {
                                     Now now, Effects& effects);
   std::vector<WorkerView> Trainers(Now now) const;
 
+  // --- inferences ---
+  // Says what the posterior is conditioned on; see FitRun.
+  absl::StatusOr<FitRecord> SetObservation(const std::string& name,
+                                           std::vector<double> observation,
+                                           Now now, Effects& effects);
+  // Of simulators of the user's own; see FitRun.
+  absl::StatusOr<AppendedSimulations> AppendSimulations(
+      const std::string& name, const std::optional<int64_t>& round,
+      std::span<const double> theta, std::span<const double> x, Now now,
+      Effects& effects);
+  absl::StatusOr<FitRecord> Train(const std::string& name, FitPlan plan,
+                                  bool final_round, Now now, Effects& effects);
+  // Which draws are to be simulated next: `first`, or as many as were appended
+  // to the present round. FailedPrecondition without an observation, unless
+  // they come from the prior.
+  absl::StatusOr<ProposalPlan> PlanProposal(
+      const std::string& name, const std::optional<int64_t>& first) const;
+
   // --- questions to posteriors ---
   // Has `task.question` answered by the estimators of task.job.round, or where
-  // that is negative the latest. Nothing is written. Returns the question's
+  // that is negative the latest; or a round of the user's proposed, if its job
+  // is to draw. Nothing is written. Returns the question's
   // number; it is to be ended. `task` has plan and spec of the fit.
   // FailedPrecondition before there are estimators.
   absl::StatusOr<int64_t> AskPosterior(const std::string& name,

@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 
 #include "server/study/fit_run.h"
+#include "server/study/inference_plan.h"
 #include "worker/core/base/elementary.h"
 #include "worker/core/base/number.h"
 
@@ -37,12 +38,6 @@ absl::Status FitRun::Continue(Continuation continuation, Now now,
     return absl::AbortedError(
         absl::StrCat(title(), " changed meanwhile; look at it and ask again"));
   }
-  if (learns()) {
-    return absl::FailedPreconditionError(
-        absl::StrCat(title(),
-                     " is an inference, which cannot be continued yet; submit "
-                     "one with more rounds"));
-  }
   const bool paused = record_.state == FitState::kPaused;
   if (!HasEnded(record_.state) && !paused) {
     return WrongState(record_.state == FitState::kGated
@@ -56,7 +51,13 @@ absl::Status FitRun::Continue(Continuation continuation, Now now,
         "it ended in the middle of a round, which cannot be taken up again; "
         "continue with restart");
   }
-  if (record_.numerics_version != kNumericsVersion) {
+  if (learns() && !continuation.restart && !paused &&
+      record_.spec.inference->algorithm == "npe_a") {
+    return WrongState(
+        "npe_a has trained its last round, whose mixture proposes nothing; "
+        "continue with restart");
+  }
+  if (record_.numerics_version != kNumericsVersion && !simulated_by_user()) {
     return absl::FailedPreconditionError(
         absl::StrCat(title(), " was simulated with numerics version ",
                      record_.numerics_version, ", this server has version ",
@@ -72,8 +73,11 @@ absl::Status FitRun::Continue(Continuation continuation, Now now,
   if (absl::Status status = CheckColumns(record_, plan); !status.ok()) {
     return status;
   }
-  std::unique_ptr<Optimizer> optimizer = MakeOptimizer(plan);
-  if (paused && !continuation.restart) {
+  std::unique_ptr<Optimizer> optimizer =
+      learns() ? nullptr : MakeOptimizer(plan);
+  if (learns()) {
+    // There is nothing to take up but estimators.
+  } else if (paused && !continuation.restart) {
     optimizer = std::move(optimizer_);
   } else if (!continuation.restart && !continuation.snapshot.empty()) {
     absl::Status restored = optimizer->Restore(continuation.snapshot);
@@ -84,7 +88,8 @@ absl::Status FitRun::Continue(Continuation continuation, Now now,
   // What is stored must be what a spec may have.
   if (!continuation.restart) {
     if (stop.rounds) {
-      stop.rounds = std::min(*stop.rounds + record_.rounds, kMaxStopRounds);
+      stop.rounds = std::min(*stop.rounds + record_.rounds,
+                             learns() ? kMaxInferenceRounds : kMaxStopRounds);
       written.rounds = stop.rounds;
     }
     if (stop.evaluations) {
@@ -99,10 +104,15 @@ absl::Status FitRun::Continue(Continuation continuation, Now now,
     written.time = absl::StrCat(ShortestText(*stop.elapsed_s), "*second");
   }
   plan.spec.name = record_.name;
-  record_.spec = plan.spec;
-  record_.parameters = plan.space.parameters();
-  record_.error_dimension = plan.error_dimension;
-  record_.outputs = plan.outputs;
+  if (learns()) {
+    TakePlan(std::move(plan));
+  } else {
+    record_.spec = plan.spec;
+    plan_ = std::move(plan);
+  }
+  record_.parameters = plan_->space.parameters();
+  record_.error_dimension = plan_->error_dimension;
+  record_.outputs = plan_->outputs;
   if (continuation.restart && paused) {
     // What is left of its round will not be needed.
     DrawRest(effects);
@@ -123,21 +133,25 @@ absl::Status FitRun::Continue(Continuation continuation, Now now,
                                          .spec = record_.spec});
   }
   effects.writes.push_back(ChangedFit{record_});
-  plan_ = std::move(plan);
   optimizer_ = std::move(optimizer);
   breaker_armed_ = false;
   SetState(FitState::kRunning, "", now, effects);
   if (!current()) {
     if (const auto reason = StopReason(now)) {
       SetState(FitState::kSucceeded, *reason, now, effects);
-    } else {
+    } else if (!learns()) {
       DrawRound(effects);
+    } else if (record_.rounds == 0) {
+      DrawFirstRound(effects);
+    } else {
+      effects.trainer_work = true;
     }
   } else {
     // A paused fit's round, which counts as the first; its limits are those
     // that a restarted coordinator would give it.
     if (search_round_) search_round_->SetLimits({});
     LimitRound();
+    effects.trainer_work = learns();
     if (current()->complete()) effects.advance.push_back(record_.id);
     effects.work_available = true;
   }

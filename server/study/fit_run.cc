@@ -111,6 +111,8 @@ FitRecord FitRun::View(Now now) const {
   view.elapsed_s = Elapsed(now);
   if (const std::optional<TrainerJob> job = Job()) {
     view.phase = job->kind == TrainerJob::Kind::kTrain ? "training" : "drawing";
+  } else if (simulated_by_user() && record_.state == FitState::kRunning) {
+    view.phase = "waiting for simulations";
   }
   return view;
 }
@@ -306,7 +308,7 @@ void FitRun::Tick(double previous_s, Now now, Effects& effects) {
 
 bool FitRun::WantsWorkers() const {
   return record_.state == FitState::kRunning && plan_ && current() &&
-         !current()->complete();
+         !current()->complete() && !simulated_by_user();
 }
 
 bool FitRun::HasReadyWork(double now_s) const {

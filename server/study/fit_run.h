@@ -32,6 +32,14 @@ struct Continuation {
   int64_t rounds = 0;
 };
 
+// What was appended of simulations of the user's own, to which round, and how
+// many of that round have an x that is not finite.
+struct AppendedSimulations {
+  int64_t round = 0;
+  int64_t simulations = 0;
+  int64_t invalid = 0;
+};
+
 // One fit: its state machine, its optimizer and its open rounds. Decides, as
 // the coordinator's part for one fit; what must be written, callbacks wanted
 // and work that turned up go into Effects.
@@ -117,6 +125,27 @@ class FitRun {
   void FailJob(const std::string& message, bool final, Now now,
                Effects& effects);
 
+  // Says what the posterior is conditioned on. FailedPrecondition once rounds
+  // were drawn for the observation before.
+  absl::Status SetObservation(std::vector<double> observation, Now now,
+                              Effects& effects);
+
+  // --- simulators of the user's own ---
+  bool simulated_by_user() const { return HasOwnSimulator(record_.spec); }
+  // Whether it takes simulations now, and of this round.
+  absl::Status MayAppend(const std::optional<int64_t>& round) const;
+  // Simulations of the present round.
+  int64_t appended() const { return search_round_ ? search_round_->size() : 0; }
+  // `theta` [n x free parameters] and `x` [n x columns], NaN where there is no
+  // number; a paused inference goes on. InvalidArgument for sizes, and for
+  // parameters outside the prior.
+  absl::StatusOr<AppendedSimulations> AppendSimulations(
+      const std::optional<int64_t>& round, std::span<const double> theta,
+      std::span<const double> x, Now now, Effects& effects);
+  // Ends the round: a trainer learns from it, by `plan` from now on.
+  // FailedPrecondition where there are too few simulations.
+  absl::Status Train(FitPlan plan, bool final_round, Now now, Effects& effects);
+
   // Whether the current round is of given points.
   bool evaluating() const { return record_.resume_state.has_value(); }
 
@@ -145,6 +174,12 @@ class FitRun {
   void DrawFirstRound(Effects& effects);
   void OpenRoundOf(std::vector<std::vector<double>> points, Effects& effects);
   std::optional<TrainerJob> Job() const;
+  // Of a simulator of the user's own: whether Train was asked for.
+  bool IsToTrain() const;
+  absl::Status CheckOwn(std::span<const double> theta,
+                        std::span<const double> x) const;
+  // Of an inference: goes on by this plan, whose spec says how many rounds.
+  void TakePlan(FitPlan plan);
   // Writes some of the samples to come.
   void DrawMore(Effects& effects);
   void DrawRest(Effects& effects);  // all of them

@@ -16,6 +16,7 @@ std::optional<TrainerJob> FitRun::Job() const {
   if (!learns() || record_.state != FitState::kRunning || !plan_) {
     return std::nullopt;
   }
+  if (simulated_by_user() && !IsToTrain()) return std::nullopt;
   if (search_round_) {
     if (!search_round_->complete()) return std::nullopt;
     return TrainerJob{.kind = TrainerJob::Kind::kTrain,
@@ -32,6 +33,7 @@ std::optional<TrainerJob> FitRun::WantedJob(double now_s) const {
 }
 
 void FitRun::DrawFirstRound(Effects& effects) {
+  if (simulated_by_user()) return;
   OpenRoundOf(DrawFromPrior(*plan_->inference, plan_->space, record_.spec.seed,
                             record_.stage, record_.spec.n_samples),
               effects);
@@ -74,6 +76,8 @@ void FitRun::FinishTraining(std::string estimators, std::string summary,
   search_round_.reset();
   if (record_.rounds >= plan_->inference->n_rounds) {
     SetState(FitState::kSucceeded, "ROUNDS", now, effects);
+  } else if (simulated_by_user()) {
+    SetState(FitState::kRunning, "", now, effects);
   } else {
     effects.trainer_work = true;
   }
@@ -119,7 +123,9 @@ void FitRun::FailJob(const std::string& message, bool final, Now now,
     return;
   }
   job_attempts_ = 0;
-  if (final) {
+  // What the user has simulated is never given up: to append more, or to train
+  // otherwise, mends what another attempt would not.
+  if (final && !simulated_by_user()) {
     effects.writes.push_back(CancelledSamples{record_.id});
     SetState(FitState::kFailed, absl::StrCat("TRAINER: ", message), now,
              effects);

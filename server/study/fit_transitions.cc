@@ -44,7 +44,9 @@ absl::Status FitRun::Resume(Now now, Effects& effects) {
   }
   breaker_armed_ = false;
   SetState(FitState::kRunning, "", now, effects);
-  if (learns() && Job()) {
+  if (simulated_by_user()) {
+    // It waits for simulations, or to be told to train.
+  } else if (learns() && Job()) {
     effects.trainer_work = true;
   } else if (!current()) {
     DrawRound(effects);

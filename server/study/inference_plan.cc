@@ -254,8 +254,9 @@ void CheckInference(FitSpec& spec, InferencePlan& plan,
                            "an inference stops after its rounds",
                            "give stop.rounds alone");
   }
-  if (!spec.stop.rounds) spec.stop.rounds = 1;
-  plan.n_rounds = *spec.stop.rounds;
+  // Rounds of a simulator of the user's own end when the user says so.
+  if (!spec.stop.rounds && !inference.simulator) spec.stop.rounds = 1;
+  plan.n_rounds = spec.stop.rounds.value_or(kMaxInferenceRounds);
   if (plan.n_rounds < 1 || plan.n_rounds > kMaxInferenceRounds) {
     diagnostics.FieldError(
         "E_RANGE", "stop.rounds",
@@ -412,11 +413,18 @@ std::vector<std::vector<double>> DrawFromPrior(const InferencePlan& plan,
                                                const ParameterSpace& space,
                                                uint64_t seed, int32_t stage,
                                                int64_t count) {
+  return PointsOfFree(plan, space,
+                      ProposeFromPrior(plan, seed, stage, 0, count));
+}
+
+std::vector<double> ProposeFromPrior(const InferencePlan& plan, uint64_t seed,
+                                     int32_t stage, int64_t first,
+                                     int64_t count) {
   std::vector<double> theta(static_cast<size_t>(count) * plan.free.size());
   SamplePrior(*plan.prior,
-              {.seed = seed, .purpose = static_cast<uint32_t>(stage)}, 0,
+              {.seed = seed, .purpose = static_cast<uint32_t>(stage)}, first,
               theta);
-  return PointsOfFree(plan, space, theta);
+  return theta;
 }
 
 std::vector<std::vector<double>> PointsOfFree(const InferencePlan& plan,

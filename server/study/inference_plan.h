@@ -26,7 +26,9 @@ struct InferencePlan {
   std::vector<std::string> columns;  // of x
   // Of each column its place among the values of a sample, [feature][trace].
   std::vector<size_t> order;
-  std::vector<double> observation;  // x of the recordings, or as given
+  // x of the recordings, or as given; empty with a simulator of the user's own
+  // until there is one.
+  std::vector<double> observation;
   int64_t n_rounds = 1;
 };
 
@@ -53,6 +55,11 @@ std::vector<std::vector<double>> DrawFromPrior(const InferencePlan& plan,
                                                const ParameterSpace& space,
                                                uint64_t seed, int32_t stage,
                                                int64_t count);
+// Draws `first`, first + 1, ... of the same, the free parameters alone,
+// [count x free]. REQUIRES: first + count <= 2^32.
+std::vector<double> ProposeFromPrior(const InferencePlan& plan, uint64_t seed,
+                                     int32_t stage, int64_t first,
+                                     int64_t count);
 // Parameter sets of the free parameters, row-major, as points of all.
 std::vector<std::vector<double>> PointsOfFree(const InferencePlan& plan,
                                               const ParameterSpace& space,

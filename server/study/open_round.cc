@@ -1,6 +1,7 @@
 #include "server/study/open_round.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "worker/core/base/check.h"
@@ -38,6 +39,7 @@ DrawnSamples OpenRound::Draw(int64_t n) {
   drawn.round = round_.round;
   drawn.first_sample = first() + n_drawn_;
   const auto slice = [&](const std::vector<std::vector<double>>& points) {
+    if (points.empty()) return points;  // unit points of inferences
     return std::vector<std::vector<double>>(points.begin() + n_drawn_,
                                             points.begin() + n_drawn_ + n);
   };
@@ -46,6 +48,17 @@ DrawnSamples OpenRound::Draw(int64_t n) {
   n_drawn_ += n;
   pending_.AddNew(drawn.first_sample, n);
   return drawn;
+}
+
+DrawnSamples OpenRound::Append(std::vector<std::vector<double>> points) {
+  SOMAFIT_CHECK(n_to_come() == 0);
+  const auto n = static_cast<int64_t>(points.size());
+  n_open_ += n;
+  outcomes_.resize(outcomes_.size() + points.size());
+  round_.points.insert(round_.points.end(),
+                       std::make_move_iterator(points.begin()),
+                       std::make_move_iterator(points.end()));
+  return Draw(n);
 }
 
 void OpenRound::Record(int64_t sample, SampleStatus status,

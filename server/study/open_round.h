@@ -44,6 +44,10 @@ class OpenRound {
   // they are pending.
   DrawnSamples Draw(int64_t n);
 
+  // Adds samples behind all others, for the store; they are pending.
+  // REQUIRES: none is to come.
+  DrawnSamples Append(std::vector<std::vector<double>> points);
+
   // Closes an open sample; also takes it off the pending ones.
   // REQUIRES: IsOpen(sample).
   void Record(int64_t sample, SampleStatus status, double total_error);

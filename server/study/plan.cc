@@ -43,23 +43,6 @@ std::optional<double> PositiveQuantity(const std::string& field,
   return value;
 }
 
-void CheckNames(FitSpec& spec, Diagnostics& diagnostics) {
-  if (!spec.name.empty() && !IsFitName(spec.name)) {
-    diagnostics.FieldError(
-        "E_NAME", "name", absl::StrCat(Quoted(spec.name), " cannot name a fit"),
-        std::string(kFitNameRule));
-  }
-  if (spec.label.empty()) spec.label = "fit";
-  constexpr size_t kLongestLabel = 48;  // leaves room for "-<n>"
-  if (!IsFitName(spec.label) || spec.label.size() > kLongestLabel) {
-    diagnostics.FieldError(
-        "E_NAME", "label",
-        absl::StrCat(Quoted(spec.label), " cannot be a fit's label"),
-        absl::StrCat(std::string(kFitNameRule), "; a label has at most ",
-                     kLongestLabel));
-  }
-}
-
 std::optional<double> CheckTimeStep(const FitSpec& spec, const Dataset& dataset,
                                     Diagnostics& diagnostics) {
   if (spec.dt.empty()) {
@@ -81,45 +64,6 @@ std::optional<double> CheckTimeStep(const FitSpec& spec, const Dataset& dataset,
     return std::nullopt;
   }
   return dt;
-}
-
-// What has no model or dimension in it.
-void CheckCounts(FitSpec& spec, size_t n_outputs, Diagnostics& diagnostics) {
-  if (spec.n_samples < 1 || spec.n_samples > kMaxSamplesPerRound) {
-    diagnostics.FieldError(
-        "E_RANGE", "n_samples",
-        absl::StrCat("n_samples is ", spec.n_samples, "; it must be 1 to ",
-                     kMaxSamplesPerRound));
-  } else if (!RoundFitsIntoEvent(spec.n_samples, spec.parameters.size(),
-                                 n_outputs)) {
-    diagnostics.FieldError(
-        "E_LIMIT", "n_samples",
-        absl::StrCat("a round of ", spec.n_samples, " samples with ",
-                     spec.parameters.size(), " parameters and ", n_outputs,
-                     " outputs is larger than 12 MiB"),
-        "draw fewer samples in more rounds");
-  }
-  const GateSpec& gate = spec.gate;
-  if (!(gate.timeout_s > 0) || !std::isfinite(gate.timeout_s)) {
-    diagnostics.FieldError(
-        "E_RANGE", "gate.timeout_seconds",
-        absl::StrCat("the gate's timeout is ", ShortestText(gate.timeout_s),
-                     " s; it must be finite and above 0"));
-  }
-  const ExecutionSpec& execution = spec.execution;
-  if (!(execution.task_timeout_s > 0) ||
-      !std::isfinite(execution.task_timeout_s)) {
-    diagnostics.FieldError("E_RANGE", "execution.task_timeout_seconds",
-                           absl::StrCat("the task timeout is ",
-                                        ShortestText(execution.task_timeout_s),
-                                        " s; it must be finite and above 0"));
-  }
-  if (execution.max_attempts < 1 || execution.max_attempts > kMaxAttempts) {
-    diagnostics.FieldError(
-        "E_RANGE", "execution.max_attempts",
-        absl::StrCat("max_attempts is ", execution.max_attempts,
-                     "; it must be 1 to ", kMaxAttempts));
-  }
 }
 
 void CheckOptimizer(OptimizerSpec& optimizer, Diagnostics& diagnostics) {

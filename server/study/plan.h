@@ -41,6 +41,9 @@ struct FitPlan {
   std::shared_ptr<const InferencePlan> inference;  // nullptr: it is none
 };
 
+// Whether simulations come from the user's own program.
+bool HasOwnSimulator(const FitSpec& spec);
+
 // Limits of what a fit may ask for.
 inline constexpr size_t kMaxParameters = 256;
 inline constexpr int64_t kMaxSamplesPerRound = 100'000;
@@ -65,6 +68,13 @@ std::optional<FitPlan> ResolvePlan(const FitSpec& spec,
                                    const std::string& model_hash,
                                    const Dataset& dataset,
                                    Diagnostics& diagnostics);
+
+// The same of an inference with a simulator of the user's own, which has
+// neither model nor dataset: `model_hash` is that of an empty model. Dimensions
+// of parameters are those of their bounds, values or priors.
+std::optional<FitPlan> ResolveOwnPlan(const FitSpec& spec,
+                                      const std::string& model_hash,
+                                      Diagnostics& diagnostics);
 
 // The optimizer that the plan names, in its initial state.
 std::unique_ptr<Optimizer> MakeOptimizer(const FitPlan& plan);

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 
+#include "server/study/inference_plan.h"
 #include "worker/core/base/number.h"
 #include "worker/core/objective/terms.h"
 
@@ -111,10 +112,55 @@ void CheckMetrics(const FitPlan& before, const FitPlan& after,
   }
 }
 
+bool SameMarginals(const std::vector<MarginalSpec>& before,
+                   const std::vector<MarginalSpec>& after) {
+  return std::equal(before.begin(), before.end(), after.begin(), after.end(),
+                    [](const MarginalSpec& old, const MarginalSpec& now) {
+                      return old.parameter == now.parameter &&
+                             old.kind == now.kind &&
+                             std::equal(old.options.begin(), old.options.end(),
+                                        now.options.begin(), now.options.end(),
+                                        [](const auto& a, const auto& b) {
+                                          return a.first == b.first &&
+                                                 Same(a.second, b.second);
+                                        });
+                    });
+}
+
+// What simulations were drawn from and what they were made into; how many of
+// them a round has, and how it is trained on, may change.
+void CheckInference(const FitPlan& before, const FitPlan& after,
+                    Diagnostics& diagnostics) {
+  const InferencePlan &old = *before.inference, &now = *after.inference;
+  const InferenceSpec& old_spec = *before.spec.inference;
+  const InferenceSpec& now_spec = *after.spec.inference;
+  const auto refuse = [&](bool changed, const char* field, const char* what) {
+    if (!changed) return;
+    diagnostics.FieldError("E_CHANGED", field,
+                           absl::StrCat(what, " would not be what it was"),
+                           kRemedy);
+  };
+  refuse(!SameMarginals(old.marginals, now.marginals), "parameters",
+         "the prior");
+  refuse(old.algorithm != now.algorithm, "inference.algorithm",
+         "the algorithm");
+  refuse(!(old_spec.features == now_spec.features) ||
+             !(old_spec.simulator == now_spec.simulator),
+         "inference.features", "x");
+  refuse(!(old_spec.estimator == now_spec.estimator), "inference.estimator",
+         "the estimator");
+  refuse(!std::equal(old.observation.begin(), old.observation.end(),
+                     now.observation.begin(), now.observation.end(), Same),
+         "inference.observation", "the observation");
+}
+
 }  // namespace
 
 void CheckUnchanged(const FitPlan& before, const FitPlan& after,
                     Diagnostics& diagnostics) {
+  if (before.inference != nullptr) {
+    return CheckInference(before, after, diagnostics);
+  }
   CheckParameters(before, after, diagnostics);
   CheckMetrics(before, after, diagnostics);
   const OptimizerSpec &old = before.spec.optimizer, &now = after.spec.optimizer;

@@ -1,16 +1,82 @@
 #include "server/study/plan_check.h"
 
 #include <algorithm>
+#include <cmath>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 
 #include "server/optimizer/optimizer.h"
+#include "worker/core/base/number.h"
 #include "worker/core/ir/recording.h"
 #include "worker/core/lang/parameters.h"
 #include "worker/core/lang/quantity.h"
 #include "worker/core/objective/terms.h"
 
 namespace somafit {
+namespace {
+
+std::string Shown(std::string_view text) {
+  return absl::StrCat("\"", absl::CHexEscape(std::string(text.substr(0, 80))),
+                      "\"");
+}
+
+}  // namespace
+
+void CheckNames(FitSpec& spec, Diagnostics& diagnostics) {
+  if (!spec.name.empty() && !IsFitName(spec.name)) {
+    diagnostics.FieldError("E_NAME", "name",
+                           absl::StrCat(Shown(spec.name), " cannot name a fit"),
+                           std::string(kFitNameRule));
+  }
+  if (spec.label.empty()) spec.label = "fit";
+  constexpr size_t kLongestLabel = 48;  // leaves room for "-<n>"
+  if (!IsFitName(spec.label) || spec.label.size() > kLongestLabel) {
+    diagnostics.FieldError(
+        "E_NAME", "label",
+        absl::StrCat(Shown(spec.label), " cannot be a fit's label"),
+        absl::StrCat(std::string(kFitNameRule), "; a label has at most ",
+                     kLongestLabel));
+  }
+}
+
+void CheckCounts(FitSpec& spec, size_t n_outputs, Diagnostics& diagnostics) {
+  if (spec.n_samples < 1 || spec.n_samples > kMaxSamplesPerRound) {
+    diagnostics.FieldError(
+        "E_RANGE", "n_samples",
+        absl::StrCat("n_samples is ", spec.n_samples, "; it must be 1 to ",
+                     kMaxSamplesPerRound));
+  } else if (!RoundFitsIntoEvent(spec.n_samples, spec.parameters.size(),
+                                 n_outputs)) {
+    diagnostics.FieldError(
+        "E_LIMIT", "n_samples",
+        absl::StrCat("a round of ", spec.n_samples, " samples with ",
+                     spec.parameters.size(), " parameters and ", n_outputs,
+                     " outputs is larger than 12 MiB"),
+        "draw fewer samples in more rounds");
+  }
+  const GateSpec& gate = spec.gate;
+  if (!(gate.timeout_s > 0) || !std::isfinite(gate.timeout_s)) {
+    diagnostics.FieldError(
+        "E_RANGE", "gate.timeout_seconds",
+        absl::StrCat("the gate's timeout is ", ShortestText(gate.timeout_s),
+                     " s; it must be finite and above 0"));
+  }
+  const ExecutionSpec& execution = spec.execution;
+  if (!(execution.task_timeout_s > 0) ||
+      !std::isfinite(execution.task_timeout_s)) {
+    diagnostics.FieldError("E_RANGE", "execution.task_timeout_seconds",
+                           absl::StrCat("the task timeout is ",
+                                        ShortestText(execution.task_timeout_s),
+                                        " s; it must be finite and above 0"));
+  }
+  if (execution.max_attempts < 1 || execution.max_attempts > kMaxAttempts) {
+    diagnostics.FieldError(
+        "E_RANGE", "execution.max_attempts",
+        absl::StrCat("max_attempts is ", execution.max_attempts,
+                     "; it must be 1 to ", kMaxAttempts));
+  }
+}
 
 std::optional<ErrorPlan> CheckMetrics(std::vector<MetricSpec>& metrics,
                                       const Dataset& dataset,

@@ -14,6 +14,11 @@ namespace somafit {
 
 // Parts of ResolvePlan. `dt` is nullopt where it is wrong itself.
 
+// The name, and the label, which is filled in.
+void CheckNames(FitSpec& spec, Diagnostics& diagnostics);
+// Numbers of samples, of attempts, of seconds: what has no model in it.
+void CheckCounts(FitSpec& spec, size_t n_outputs, Diagnostics& diagnostics);
+
 // What the total error is made of.
 struct ErrorPlan {
   std::vector<Channel>

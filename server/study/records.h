@@ -86,7 +86,7 @@ struct RoundRecord {
   int64_t n_to_come = 0;  // samples of the round behind these
 };
 
-// The next samples of a round of which some were to come.
+// The next samples of a round of which some were to come, or which grows.
 struct DrawnSamples {
   int64_t fit = 0;
   int32_t stage = 0;

@@ -285,8 +285,9 @@ absl::StatusOr<int64_t> Coordinator::AskPosterior(const std::string& name,
                      " has no posterior before its first round has been "
                      "trained on; wait for it"));
   }
+  const bool proposes = task.job.kind == TrainerJob::Kind::kDraw;
   if (task.job.round < 0) task.job.round = record.rounds - 1;
-  if (task.job.round >= record.rounds) {
+  if (task.job.round >= record.rounds + (proposes ? 1 : 0)) {
     return absl::InvalidArgumentError(absl::StrCat(
         "round ", task.job.round, " of ", fit->title(),
         " has not been trained on; rounds 0 to ", record.rounds - 1, " have"));

@@ -30,9 +30,11 @@ struct TrainerTask {
   std::shared_ptr<const InferencePlan> plan;
   InferenceSpec spec;
   TrainerJob job;
-  // Not 0: a question, `question`, to the estimators of `job.round`.
+  // Not 0: a question, `question`, to the estimators of `job.round`; or if the
+  // job is to draw, for the user, n parameter sets from draw `first` on.
   int64_t request = 0;
   std::string question;  // v1.AskPosteriorRequest, as bytes
+  int64_t first = 0;
 };
 
 }  // namespace somafit

@@ -180,6 +180,12 @@ absl::StatusOr<std::unique_ptr<const Proposal>> Posteriors::ProposalOf(
     const Problem& problem, int64_t round, const TaskRun& run) {
   SOMAFIT_RETURN_IF_ERROR(CheckRound(round));
   if (round == 0) return MakePriorProposal(problem.prior);
+  if (problem.observation.empty()) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("round ", round,
+                     " is drawn for an observation, and there is none: say "
+                     "what was observed"));
+  }
   SOMAFIT_ASSIGN_OR_RETURN(
       auto posterior,
       PosteriorAt(problem, round - 1, problem.observation, run));

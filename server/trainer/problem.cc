@@ -107,6 +107,8 @@ void ReadObservation(const v1::InferenceProblem& message, Problem& problem,
                                  ", not 1 to ", kMaxFeaturesOfProblem));
     return;
   }
+  // A user's own simulator may have none yet.
+  if (problem.observation.empty()) return;
   if (problem.observation.size() != problem.e()) {
     lines.push_back(absl::StrCat("observation: it has ",
                                  problem.observation.size(), " numbers for ",

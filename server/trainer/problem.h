@@ -23,7 +23,7 @@ struct Problem {
   int64_t n_rounds = 0;  // of the stage
   std::shared_ptr<const Prior> prior;
   std::vector<std::string> parameters, features;
-  std::vector<double> observation;  // finite
+  std::vector<double> observation;  // finite; empty: there is none yet
   Algorithm algorithm = Algorithm::kTruncatedNpe;
 
   std::vector<EstimatorSpec> specs;  // several: the best of them is kept

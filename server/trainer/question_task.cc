@@ -11,6 +11,7 @@
 
 #include "server/posterior/conditional.h"
 #include "server/posterior/map_estimate.h"
+#include "server/trainer/proposal_task.h"
 #include "worker/core/base/number.h"
 #include "worker/core/base/status.h"
 #include "worker/core/lang/source.h"
@@ -361,6 +362,27 @@ class Question {
   const TaskRun& run_;
 };
 
+// What a user is to simulate.
+absl::StatusOr<std::vector<v1::PosteriorAnswer>> Propose(
+    const Problem& problem, const v1::AskTask& task, Posteriors& posteriors,
+    const TaskRun& run) {
+  constexpr int64_t kMostBefore = int64_t{1} << 24;
+  if (task.first() < 0 || task.first() > kMostBefore) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("first is ", task.first(), ": give 0 to ", kMostBefore));
+  }
+  v1::DrawTask all = task.propose();
+  all.set_n(all.n() + task.first());
+  SOMAFIT_ASSIGN_OR_RETURN(const DrawOutcome drawn,
+                           DoDraws(problem, all, posteriors, run));
+  v1::PosteriorAnswer answer;
+  const std::span<const double> theta(drawn.theta);
+  Set(theta.subspan(static_cast<size_t>(task.first()) * problem.d()),
+      answer.mutable_theta());
+  answer.mutable_messages()->Add(drawn.messages.begin(), drawn.messages.end());
+  return Split(std::move(answer));
+}
+
 }  // namespace
 
 std::vector<v1::PosteriorAnswer> Split(v1::PosteriorAnswer answer) {
@@ -397,6 +419,7 @@ std::vector<v1::PosteriorAnswer> Split(v1::PosteriorAnswer answer) {
 absl::StatusOr<std::vector<v1::PosteriorAnswer>> DoQuestion(
     const Problem& problem, const v1::AskTask& task, Posteriors& posteriors,
     const TaskRun& run) {
+  if (task.has_propose()) return Propose(problem, task, posteriors, run);
   SOMAFIT_RETURN_IF_ERROR(CheckRound(task.round()));
   const v1::AskPosteriorRequest& ask = task.ask();
   std::vector<double> x(ask.x().begin(), ask.x().end());

@@ -15,6 +15,8 @@ namespace somafit {
 // with it or else at the observation, in one or several messages of at most
 // kAnswerBytes of numbers each.
 //
+// Or proposes what a user is to simulate: see DoDraws.
+//
 // InvalidArgument where sizes are wrong or out of range, or a number is not
 // finite; FailedPrecondition where the posterior has no answer there.
 absl::StatusOr<std::vector<v1::PosteriorAnswer>> DoQuestion(

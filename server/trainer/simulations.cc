@@ -116,6 +116,7 @@ absl::Status KeepValid(const Problem& problem, Algorithm algorithm,
 
 // Where the observation is unlike all simulations, no net can be trusted.
 void CompareWithObservation(const Problem& problem, ChosenSimulations& chosen) {
+  if (problem.observation.empty()) return;
   constexpr size_t kMostNamed = 10;
   const size_t e = problem.e(), n = chosen.used.size();
   std::vector<std::string> beyond;

@@ -245,6 +245,7 @@ absl::Status DescribePosterior(const Problem& problem, int64_t round,
                                const std::string& estimators,
                                Posteriors& posteriors, const TaskRun& run,
                                v1::TrainingSummary& summary) {
+  if (problem.observation.empty()) return absl::OkStatus();
   TaskRun with_new = run;
   with_new.fetch_estimators = [&](int64_t r) -> absl::StatusOr<std::string> {
     return r == round ? estimators : run.fetch_estimators(r);

@@ -155,6 +155,13 @@ struct TrainingSpec {
   friend bool operator==(const TrainingSpec&, const TrainingSpec&) = default;
 };
 
+// A simulator of the user's own: what x is made of. Either names, or how many.
+struct OwnSimulator {
+  std::vector<std::string> features;
+  int64_t n_features = 0;
+  friend bool operator==(const OwnSimulator&, const OwnSimulator&) = default;
+};
+
 // Asks for a posterior in place of the best sample.
 struct InferenceSpec {
   std::string algorithm;  // "" is "tsnpe"
@@ -162,6 +169,8 @@ struct InferenceSpec {
   DensityEstimatorSpec estimator;
   TrainingSpec training;
   std::vector<double> observation;  // empty: the recordings' features
+  // In place of model, dataset, dt and features.
+  std::optional<OwnSimulator> simulator = {};
   friend bool operator==(const InferenceSpec&, const InferenceSpec&) = default;
 };
 
