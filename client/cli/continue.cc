@@ -38,6 +38,7 @@ absl::Status AddFile(const ContinueOptions& options,
   request->set_n_samples(spec.n_samples());
   request->set_penalty(spec.penalty());
   if (spec.has_gate()) *request->mutable_gate() = spec.gate();
+  if (spec.has_inference()) *request->mutable_inference() = spec.inference();
   if (spec.start_iteration() != 0) {
     request->set_start_iteration(spec.start_iteration());
   }
@@ -60,12 +61,15 @@ absl::StatusOr<int> Continue(const ContinueOptions& options) {
   if (options.start_iteration) {
     request.set_start_iteration(*options.start_iteration);
   }
-  if (!stop->has_rounds() && !stop->has_evaluations() &&
-      stop->target().empty() && stop->time().empty()) {
+  SOMAFIT_ASSIGN_OR_RETURN(FitClient client, Connect(options.server));
+  SOMAFIT_ASSIGN_OR_RETURN(const v1::Fit before, client.GetFit(name));
+  // An inference has one round more where nothing else is said.
+  if (!before.spec().has_inference() && !stop->has_rounds() &&
+      !stop->has_evaluations() && stop->target().empty() &&
+      stop->time().empty()) {
     return absl::InvalidArgumentError(
         "say how far to go: --rounds, --evaluations, --target or --time");
   }
-  SOMAFIT_ASSIGN_OR_RETURN(FitClient client, Connect(options.server));
   SOMAFIT_ASSIGN_OR_RETURN(const v1::Fit fit, client.ContinueFit(request));
   WarnWithoutWorkers(&client, client.connection().known().path);
   SOMAFIT_RETURN_IF_ERROR(Print(absl::StrCat(fit.name(), "\n")));
@@ -77,9 +81,10 @@ absl::StatusOr<int> Continue(const ContinueOptions& options) {
 
 void AddContinue(CLI::App& app, Action* action) {
   auto options = std::make_shared<ContinueOptions>();
-  CLI::App* command = app.add_subcommand(
-      "continue",
-      "Goes on with a fit that has ended or is paused, or restarts it");
+  CLI::App* command = app.add_subcommand("continue",
+                                         "Goes on with a fit or inference that "
+                                         "has ended or is paused, or restarts "
+                                         "it");
   AddFitName(command, &options->name);
   command->add_option("--rounds", options->rounds, "So many more")
       ->type_name("N")
@@ -117,11 +122,15 @@ void AddContinue(CLI::App& app, Action* action) {
   AddServerOptions(command, &options->server);
   command->footer(R"(
 Without --restart optimizer, bounds and metrics are those of the fit, and rounds
-count on; with it they begin anew, as a stage of its own. All samples stay.
+count on; with it they begin anew, as a stage of its own. All samples stay. The
+further rounds of an inference are drawn where its posterior is, with n_samples
+and inference.training of --file where those are given; a restarted one begins
+with its prior again, and may have another algorithm, estimator or observation.
 
 Examples:
   somafit continue hodgkin_huxley-1 --rounds 20
   somafit continue hodgkin_huxley-1 --restart --file narrower.yaml
+  somafit continue inference-1 --rounds 2
   somafit continue hodgkin_huxley-1 --rounds 5 && somafit watch hodgkin_huxley-1)");
   command->callback([=] { *action = [=] { return Continue(*options); }; });
 }

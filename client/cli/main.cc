@@ -55,6 +55,7 @@ int Main(int argc, char** argv) {
   AddGenerate(app, &action);
   AddPosterior(app, &action);
   AddPlots(app, &action);
+  AddOwnSimulator(app, &action);
   AddContinue(app, &action);
   AddManage(app, &action);
   AddDescribe(app, &action);

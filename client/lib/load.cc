@@ -325,6 +325,8 @@ absl::Status StoreData(const std::string& folder, FitClient* client,
                        v1::FitSpec* spec) {
   if (!spec->has_data()) {
     if (!spec->dataset().empty()) return absl::OkStatus();
+    // Simulations are the user's, and there are no recordings.
+    if (spec->inference().has_simulator()) return absl::OkStatus();
     return absl::InvalidArgumentError(
         "data is missing: name the files with the recordings, like: data: "
         "{inputs: {I: {file: input.csv, unit: nA}}, "

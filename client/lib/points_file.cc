@@ -1,6 +1,7 @@
 #include "client/lib/points_file.h"
 
 #include <cmath>
+#include <limits>
 #include <optional>
 
 #include "absl/strings/ascii.h"
@@ -27,11 +28,15 @@ struct Column {
 
 class PointsParser {
  public:
-  PointsParser(const std::string& path, const v1::Fit& fit)
+  // Columns for the fit's parameters, then for `others`, which may lack
+  // numbers.
+  PointsParser(const std::string& path, const v1::Fit& fit,
+               const std::vector<std::string>& others)
       : path_(path), fit_(fit) {
     for (const v1::Variable& each : fit.parameters()) {
       names_.push_back(each.name());
     }
+    names_.insert(names_.end(), others.begin(), others.end());
   }
 
   absl::StatusOr<Points> Parse(absl::string_view text) {
@@ -107,8 +112,18 @@ class PointsParser {
     }
   }
 
+  bool IsParameter(const Column& column) const {
+    return column.parameter < fit_.parameters_size();
+  }
+
   void ReadUnit(const CsvRow& row, const CsvCell& cell, absl::string_view unit,
                 Column* column) {
+    if (!IsParameter(*column)) {
+      Error(row, cell,
+            absl::StrCat("\"", names_[column->parameter],
+                         "\" has no unit: leave out the brackets"));
+      return;
+    }
     const v1::Variable& parameter = fit_.parameters(column->parameter);
     Diagnostics diagnostics;
     const std::optional<Quantity> quantity =
@@ -141,11 +156,16 @@ class PointsParser {
     points_.values.resize(start + names_.size());
     for (size_t i = 0; i < columns_.size(); ++i) {
       const CsvCell& cell = row.cells[i];
-      const std::optional<double> value = ReadNumber(cell);
-      if (!value || !std::isfinite(*value)) {
+      std::optional<double> value = ReadNumber(cell);
+      const bool must_be = IsParameter(columns_[i]);
+      if (!must_be && cell.text.empty()) {
+        value = std::numeric_limits<double>::quiet_NaN();
+      }
+      if (!value || (must_be && !std::isfinite(*value))) {
         Error(row, cell,
               absl::StrCat("\"", cell.text.substr(0, kMaxQuoted),
-                           "\" is not a finite number"));
+                           must_be ? "\" is not a finite number"
+                                   : "\" is not a number"));
       }
       points_.values[start + columns_[i].parameter] =
           value.value_or(0) * columns_[i].scale;
@@ -172,7 +192,24 @@ class PointsParser {
 absl::StatusOr<Points> ParsePoints(absl::string_view text,
                                    const std::string& path,
                                    const v1::Fit& fit) {
-  return PointsParser(path, fit).Parse(text);
+  return PointsParser(path, fit, {}).Parse(text);
+}
+
+absl::StatusOr<SimulationTable> ParseSimulations(
+    absl::string_view text, const std::string& path, const v1::Fit& fit,
+    const std::vector<std::string>& features) {
+  SOMAFIT_ASSIGN_OR_RETURN(Points all,
+                           PointsParser(path, fit, features).Parse(text));
+  const size_t n_parameters = fit.parameters_size();
+  const size_t width = n_parameters + features.size();
+  SimulationTable table;
+  all.parameters.resize(n_parameters);
+  table.theta.parameters = std::move(all.parameters);
+  for (size_t i = 0; i < all.values.size(); ++i) {
+    (i % width < n_parameters ? table.theta.values : table.x)
+        .push_back(all.values[i]);
+  }
+  return table;
 }
 
 }  // namespace somafit

@@ -21,4 +21,14 @@ struct Points {
 absl::StatusOr<Points> ParsePoints(absl::string_view text,
                                    const std::string& path, const v1::Fit& fit);
 
+// A table of simulations: also a column for each of `features`, in which an
+// empty cell and "nan" mean that there is no number.
+struct SimulationTable {
+  Points theta;
+  std::vector<double> x;  // [points x features], row-major
+};
+absl::StatusOr<SimulationTable> ParseSimulations(
+    absl::string_view text, const std::string& path, const v1::Fit& fit,
+    const std::vector<std::string>& features);
+
 }  // namespace somafit
