@@ -1,6 +1,4 @@
 #include <csignal>
-#include <cstdio>
-#include <cstdlib>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -10,7 +8,6 @@
 #include "absl/strings/str_cat.h"
 #include <CLI/CLI.hpp>
 #include <grpc/support/log.h>
-#include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
 #include "proto/convert/digest.h"
@@ -19,11 +16,13 @@
 #include "server/store/sqlite_store.h"
 #include "server/tls_files.h"
 #include "server/trainer_child.h"
-#include "worker/core/base/fault.h"
 #include "worker/core/base/status.h"
+#include "worker/program/program.h"
 
 namespace somafit {
 namespace {
+
+constexpr char kProgram[] = "somafit-server";
 
 constexpr char kExamples[] = R"(
 Examples:
@@ -78,10 +77,7 @@ void DescribeOptions(CLI::App& app, Options& options) {
                  "seconds of silence after which a worker's tasks go to others")
       ->check(CLI::Range(0.1, 86400.0))
       ->capture_default_str();
-  app.add_option("--log-level", options.log_level,
-                 "debug, info, warning or error")
-      ->check(CLI::IsMember({"debug", "info", "warning", "error"}))
-      ->capture_default_str();
+  AddLogLevel(app, options.log_level);
   app.add_flag("--allow-network-fs", options.allow_network_fs,
                "keep the database on a network file system although its locks "
                "may fail there");
@@ -98,21 +94,6 @@ void LogGrpc(gpr_log_func_args* line) {
                          ? spdlog::level::warn
                          : spdlog::level::debug;
   spdlog::log(level, "event=grpc message=\"{}\"", line->message);
-}
-
-void StartLog(const std::string& level) {
-  auto log = spdlog::stderr_logger_mt("somafit");
-  log->set_pattern("%Y-%m-%dT%H:%M:%S.%fZ level=%l %v",
-                   spdlog::pattern_time_type::utc);
-  log->set_level(spdlog::level::from_str(level));
-  spdlog::set_default_logger(log);
-  gpr_set_log_function(&LogGrpc);
-}
-
-std::string HostName() {
-  char name[256] = "localhost";
-  ::gethostname(name, sizeof name - 1);
-  return name;
 }
 
 // Whether nobody else may have written the file.
@@ -229,12 +210,7 @@ absl::Status Serve(const Options& options, Prepared prepared,
 }
 
 int Main(int argc, char** argv) {
-  // Before any thread: all of them leave these to sigwait.
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGTERM);
-  sigaddset(&signals, SIGINT);
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  const sigset_t signals = BlockStopSignals();
   std::signal(SIGPIPE, SIG_IGN);
 
   Options options;
@@ -242,23 +218,16 @@ int Main(int argc, char** argv) {
   DescribeOptions(app, options);
   CLI11_PARSE(app, argc, argv);
   StartLog(options.log_level);
-  if (const char* faults = std::getenv("SOMAFIT_FAULTS")) {
-    if (const absl::Status armed = ArmFaults(faults); !armed.ok()) {
-      std::fprintf(stderr, "somafit-server: SOMAFIT_FAULTS: %s\n",
-                   std::string(armed.message()).c_str());
-      return 2;
-    }
-  }
+  gpr_set_log_function(&LogGrpc);
+  if (!ArmFaultsOfEnvironment(kProgram)) return 2;
   absl::StatusOr<Prepared> prepared = Prepare(options);
   if (!prepared.ok()) {
-    std::fprintf(stderr, "somafit-server: %s\n",
-                 std::string(prepared.status().message()).c_str());
+    PrintError(kProgram, prepared.status());
     return 2;
   }
   const absl::Status served = Serve(options, *std::move(prepared), signals);
   if (served.ok()) return 0;
-  std::fprintf(stderr, "somafit-server: %s\n",
-               std::string(served.message()).c_str());
+  PrintError(kProgram, served);
   return 1;
 }
 

@@ -10,8 +10,14 @@
 
 #include "proto/convert/digest.h"
 #include "proto/convert/status.h"
+#include "worker/core/base/status.h"
 
 namespace somafit {
+namespace {
+
+constexpr size_t kMaxShown = 255;  // bytes
+
+}  // namespace
 
 absl::Status BadField(std::string field, std::string description,
                       std::string reason) {
@@ -85,6 +91,30 @@ absl::StatusOr<int64_t> ReadPageToken(const std::string& token,
                     "BAD_PAGE_TOKEN");
   }
   return after;
+}
+
+absl::Status CheckShown(const std::string& field, const std::string& text) {
+  if (text.size() > kMaxShown) {
+    return BadField(field, absl::StrCat("has ", text.size(), " bytes; at most ",
+                                        kMaxShown, " are allowed"));
+  }
+  for (const char c : text) {
+    if (static_cast<unsigned char>(c) < ' ' || c == 127) {
+      return BadField(field, "contains a control character; remove it");
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckIdentity(const std::string& name, const std::string& host,
+                           const std::string& version) {
+  SOMAFIT_RETURN_IF_ERROR(CheckShown("name", name));
+  SOMAFIT_RETURN_IF_ERROR(CheckShown("host", host));
+  SOMAFIT_RETURN_IF_ERROR(CheckShown("version", version));
+  if (name.empty()) {
+    return BadField("name", "is missing; give a name for people to see");
+  }
+  return absl::OkStatus();
 }
 
 absl::Status ToStatusWithDetails(const Diagnostics& diagnostics) {

@@ -22,6 +22,11 @@ absl::StatusOr<std::string> FitNameOf(const std::string& resource,
                                       std::string field = "name");
 // 0 is `usual`; more than `most` is `most`; negative is refused.
 absl::StatusOr<int> PageSizeOf(int32_t page_size, int usual, int most);
+// Text that people will see: short, without control characters.
+absl::Status CheckShown(const std::string& field, const std::string& text);
+// Of a worker or trainer that registers.
+absl::Status CheckIdentity(const std::string& name, const std::string& host,
+                           const std::string& version);
 // "" or 1 to 128 visible ASCII characters.
 absl::Status CheckRequestId(const std::string& request_id);
 // A SHA-256, with or without "datasets/" before it.

@@ -22,6 +22,11 @@ grpc::Status Sendable(const absl::Status& status) {
   return ToGrpc(WithReason(status, absl::StatusCodeToString(status.code())));
 }
 
+absl::Status OfSession(const absl::Status& status) {
+  return absl::IsNotFound(status) ? WithReason(status, "SESSION_UNKNOWN")
+                                  : status;
+}
+
 void UnaryCall::Finish(const absl::Status& status) {
   LogCall(method_, request_id_, status, begin_);
   reactor_->Finish(Sendable(status));

@@ -19,6 +19,9 @@ void LogCall(std::string_view method, std::string_view request_id,
 // `status` as it is sent: with a reason, that of its code if it has none.
 grpc::Status Sendable(const absl::Status& status);
 
+// `status` of a call by session, which NotFound means is not known.
+absl::Status OfSession(const absl::Status& status);
+
 // A unary call under way: is finished exactly once, by whoever has the answer.
 // After Finish neither request nor response may be touched.
 class UnaryCall {

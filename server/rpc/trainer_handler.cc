@@ -10,28 +10,15 @@
 #include "proto/convert/status.h"
 #include "server/rpc/arguments.h"
 #include "server/rpc/trainer_streams.h"
+#include "server/rpc/waiting_call.h"
 #include "server/study/inference_plan.h"
 #include "worker/core/base/status.h"
 
 namespace somafit {
 namespace {
 
-constexpr size_t kMaxShown = 255;
 constexpr size_t kMaxEstimators = size_t{256} << 20;  // bytes
 constexpr int kMaxDrawn = 1 << 25;                    // numbers
-
-absl::Status CheckShown(const std::string& field, const std::string& text) {
-  if (text.size() > kMaxShown) {
-    return BadField(field, absl::StrCat("has ", text.size(), " bytes; at most ",
-                                        kMaxShown, " are allowed"));
-  }
-  for (const char c : text) {
-    if (static_cast<unsigned char>(c) < ' ' || c == 127) {
-      return BadField(field, "contains a control character; remove it");
-    }
-  }
-  return absl::OkStatus();
-}
 
 template <typename Request>
 absl::Status CheckLease(const Request& request) {
@@ -45,11 +32,6 @@ absl::Status CheckLease(const Request& request) {
     return BadField("lease", "is missing; give the task's");
   }
   return absl::OkStatus();
-}
-
-absl::Status OfSession(const absl::Status& status) {
-  return absl::IsNotFound(status) ? WithReason(status, "SESSION_UNKNOWN")
-                                  : status;
 }
 
 v1::TrainerTask ToProto(const TrainerTask& task) {
@@ -92,44 +74,19 @@ v1::TrainerTask ToProto(const TrainerTask& task) {
   return message;
 }
 
-// A call that waits for a task, and stops waiting when the trainer is gone.
-class TrainerLeaseCall final : public grpc::ServerUnaryReactor {
+class TrainerLeaseCall final : public WaitingCall<TrainerQueue> {
  public:
   TrainerLeaseCall(ServerParts& parts, const std::string& session,
                    v1::LeaseTrainerTaskResponse* response)
-      : parts_(parts),
-        response_(response),
-        begin_(std::chrono::steady_clock::now()),
-        ticket_(parts.trainers.NewTicket()),
-        session_(session) {}
-
-  void Begin() {
-    parts_.trainers.Wait(ticket_, session_,
-                         [this](TrainerQueue::Result result) {
-                           if (result.ok() && result->has_value()) {
-                             *response_->mutable_task() = ToProto(**result);
-                           }
-                           FinishWith(OfSession(result.status()));
-                         });
-  }
-  void FinishWith(const absl::Status& status) {
-    LogCall("LeaseTrainerTask", "", status, begin_);
-    Finish(Sendable(status));
-  }
-
-  void OnCancel() override {
-    parts_.replies.Post([&trainers = parts_.trainers, ticket = ticket_] {
-      trainers.Cancel(ticket);
-    });
-  }
-  void OnDone() override { delete this; }
+      : WaitingCall("LeaseTrainerTask", parts.trainers, parts.replies, session),
+        response_(response) {}
 
  private:
-  ServerParts& parts_;
+  void Take(const std::vector<TrainerTask>& tasks) override {
+    if (!tasks.empty()) *response_->mutable_task() = ToProto(tasks.front());
+  }
+
   v1::LeaseTrainerTaskResponse* response_;
-  const std::chrono::steady_clock::time_point begin_;
-  const uint64_t ticket_;
-  const std::string session_;
 };
 
 // The task of a lease that is wanted.
@@ -186,12 +143,8 @@ TrainerHandler::Unary* TrainerHandler::RegisterTrainer(
     Context* context, const v1::RegisterTrainerRequest* request,
     v1::RegisterTrainerResponse* response) {
   const auto begin = [&](const CallPtr& call) -> absl::Status {
-    SOMAFIT_RETURN_IF_ERROR(CheckShown("name", request->name()));
-    SOMAFIT_RETURN_IF_ERROR(CheckShown("host", request->host()));
-    SOMAFIT_RETURN_IF_ERROR(CheckShown("version", request->version()));
-    if (request->name().empty()) {
-      return BadField("name", "is missing; give a name for people to see");
-    }
+    SOMAFIT_RETURN_IF_ERROR(
+        CheckIdentity(request->name(), request->host(), request->version()));
     const TrainerHello hello{.name = request->name(),
                              .host = request->host(),
                              .version = request->version()};
@@ -222,7 +175,7 @@ TrainerHandler::Unary* TrainerHandler::LeaseTrainerTask(
   if (!status.ok()) {
     call->FinishWith(status);
   } else {
-    call->Begin();
+    call->Begin(1);
   }
   return call;
 }

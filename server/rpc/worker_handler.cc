@@ -14,6 +14,7 @@
 #include "server/rpc/streams.h"
 #include "server/rpc/trace_report.h"
 #include "server/rpc/view.h"
+#include "server/rpc/waiting_call.h"
 #include "worker/core/base/status.h"
 
 namespace somafit {
@@ -22,20 +23,6 @@ namespace {
 constexpr int kMaxTasks = 16;       // of one LeaseTasks
 constexpr int kMaxLeases = 10'000;  // of one request
 constexpr size_t kMaxFailure = 4096;
-
-// Text that people will see: short, without control characters.
-absl::Status CheckShown(const std::string& field, const std::string& text) {
-  if (text.size() > 255) {
-    return BadField(field, absl::StrCat("has ", text.size(),
-                                        " bytes; at most 255 are allowed"));
-  }
-  for (const char c : text) {
-    if (static_cast<unsigned char>(c) < ' ' || c == 127) {
-      return BadField(field, "contains a control character; remove it");
-    }
-  }
-  return absl::OkStatus();
-}
 
 absl::Status CheckSession(const std::string& session) {
   if (session.empty()) {
@@ -57,68 +44,36 @@ absl::StatusOr<std::vector<std::string>> LeasesOf(
   return std::vector<std::string>(leases.begin(), leases.end());
 }
 
-// NotFound from a call by session means that the session is not known.
-absl::Status OfSession(const absl::Status& status) {
-  return absl::IsNotFound(status) ? WithReason(status, "SESSION_UNKNOWN")
-                                  : status;
-}
-
-// A call that waits for tasks, and stops waiting when the worker is gone.
-class LeaseCall final : public grpc::ServerUnaryReactor {
+class LeaseCall final : public WaitingCall<LeaseQueue> {
  public:
   LeaseCall(ServerParts& parts, grpc::CallbackServerContext* context,
             const v1::LeaseTasksRequest& request,
             v1::LeaseTasksResponse* response)
-      : parts_(parts),
+      : WaitingCall("LeaseTasks", parts.leases, parts.replies,
+                    request.session()),
+        strand_(parts.strand),
         context_(context),
-        response_(response),
-        begin_(std::chrono::steady_clock::now()),
-        ticket_(parts.leases.NewTicket()),
-        session_(request.session()) {}
-
-  void Begin(int max_tasks) {
-    parts_.leases.Wait(ticket_, session_, max_tasks,
-                       [this](absl::StatusOr<std::vector<Task>> grants) {
-                         Answer(std::move(grants));
-                       });
-  }
-  void Refuse(const absl::Status& status) { FinishWith(status); }
-
-  void OnCancel() override {
-    parts_.replies.Post(
-        [&leases = parts_.leases, ticket = ticket_] { leases.Cancel(ticket); });
-  }
-  void OnDone() override { delete this; }
+        response_(response) {}
 
  private:
-  void Answer(absl::StatusOr<std::vector<Task>> grants) {
-    if (!grants.ok()) return FinishWith(OfSession(grants.status()));
+  void Take(const std::vector<Task>& tasks) override {
     std::vector<std::string> leases;
-    for (const Task& grant : *grants) {
-      *response_->add_tasks() = ToProto(grant);
-      leases.push_back(grant.lease);
+    for (const Task& task : tasks) {
+      *response_->add_tasks() = ToProto(task);
+      leases.push_back(task.lease);
     }
-    if (!leases.empty() && context_->IsCancelled()) {
-      // Nobody will get these; do not let them wait for their lease to end.
-      parts_.strand.Decide(
-          [&](Coordinator& coordinator, Now now, Effects& effects) {
-            (void)coordinator.Release(session_, leases, now, effects);
-          },
-          nullptr);
-    }
-    FinishWith(absl::OkStatus());
-  }
-  void FinishWith(const absl::Status& status) {
-    LogCall("LeaseTasks", "", status, begin_);
-    Finish(Sendable(status));
+    if (leases.empty() || !context_->IsCancelled()) return;
+    // Nobody will get these; do not let them wait for their lease to end.
+    strand_.Decide(
+        [&](Coordinator& coordinator, Now now, Effects& effects) {
+          (void)coordinator.Release(session(), leases, now, effects);
+        },
+        nullptr);
   }
 
-  ServerParts& parts_;
+  Strand& strand_;
   grpc::CallbackServerContext* context_;
   v1::LeaseTasksResponse* response_;
-  const std::chrono::steady_clock::time_point begin_;
-  const uint64_t ticket_;
-  const std::string session_;
 };
 
 }  // namespace
@@ -127,12 +82,8 @@ WorkerHandler::Unary* WorkerHandler::Register(
     Context* context, const v1::RegisterRequest* request,
     v1::RegisterResponse* response) {
   const auto begin = [&](const CallPtr& call) -> absl::Status {
-    SOMAFIT_RETURN_IF_ERROR(CheckShown("name", request->name()));
-    SOMAFIT_RETURN_IF_ERROR(CheckShown("host", request->host()));
-    SOMAFIT_RETURN_IF_ERROR(CheckShown("version", request->version()));
-    if (request->name().empty()) {
-      return BadField("name", "is missing; give a name for people to see");
-    }
+    SOMAFIT_RETURN_IF_ERROR(
+        CheckIdentity(request->name(), request->host(), request->version()));
     if (request->threads() < 1 || request->threads() > 65'536) {
       return BadField("threads", absl::StrCat("is ", request->threads(),
                                               "; give 1 to 65536"));
@@ -179,7 +130,7 @@ WorkerHandler::Unary* WorkerHandler::LeaseTasks(
                                                 "; give at least 1"));
   }
   if (!status.ok()) {
-    call->Refuse(status);
+    call->FinishWith(status);
   } else {
     call->Begin(std::min(request->max_tasks(), kMaxTasks));
   }

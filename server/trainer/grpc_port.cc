@@ -1,56 +1,21 @@
 #include "server/trainer/grpc_port.h"
 
 #include <algorithm>
-#include <chrono>
-#include <mutex>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include <grpcpp/grpcpp.h>
 
 #include "proto/convert/endpoint_file.h"
-#include "proto/convert/status.h"
 #include "somafit/v1/trainer_service.grpc.pb.h"
 #include "worker/core/base/status.h"
+#include "worker/session/coordinator_channel.h"
 
 namespace somafit {
 namespace {
 
-using std::chrono::seconds;
-
-constexpr int kMaxMessage = 16 << 20;
 constexpr size_t kChunk = size_t{1} << 20;
 constexpr size_t kMostEstimatorBytes = size_t{1} << 30;
-constexpr auto kUnary = seconds(10);
-constexpr auto kLongPoll = seconds(35);  // the coordinator answers after 20 s
-constexpr auto kTransfer = seconds(600);
-
-std::shared_ptr<grpc::Channel> ChannelTo(const v1::Endpoint& endpoint) {
-  grpc::ChannelArguments arguments;
-  arguments.SetMaxReceiveMessageSize(kMaxMessage);
-  arguments.SetMaxSendMessageSize(kMaxMessage);
-  const std::pair<const char*, int> settings[] = {
-      // A new connection shall not wait for the back-off of the one before.
-      {GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1},
-      {GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 50},
-      {GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 2000},
-      {GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 2000},
-      {GRPC_ARG_KEEPALIVE_TIME_MS, 60'000},
-      {GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 20'000},
-      {GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 0},
-      {GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0},
-      {GRPC_ARG_MAX_METADATA_SIZE, 64 << 10},
-  };
-  for (const auto& [name, value] : settings) arguments.SetInt(name, value);
-  std::shared_ptr<grpc::ChannelCredentials> credentials =
-      grpc::InsecureChannelCredentials();
-  if (!endpoint.ca().empty()) {
-    grpc::SslCredentialsOptions options;
-    options.pem_root_certs = endpoint.ca();
-    credentials = grpc::SslCredentials(options);
-  }
-  return grpc::CreateCustomChannel(endpoint.address(), credentials, arguments);
-}
 
 template <typename Request>
 void Name(const TrainerLease& lease, Request& request) {
@@ -61,22 +26,20 @@ void Name(const TrainerLease& lease, Request& request) {
 class GrpcPort final : public TrainerPort {
  public:
   explicit GrpcPort(const v1::Endpoint& endpoint)
-      : address_(endpoint.address()),
-        token_(endpoint.token()),
-        stub_(v1::TrainerService::NewStub(ChannelTo(endpoint))) {}
+      : channel_(endpoint),
+        stub_(v1::TrainerService::NewStub(channel_.channel())) {}
 
-  absl::StatusOr<TrainerSession> Register(
-      const TrainerIdentity& identity) override {
+  absl::StatusOr<Session> Register(const Identity& identity) override {
     v1::RegisterTrainerRequest request;
     request.set_name(identity.name);
     request.set_host(identity.host);
     request.set_version(identity.version);
     v1::RegisterTrainerResponse response;
     grpc::ClientContext context;
-    Prepare(context, kUnary);
+    channel_.Prepare(context, kUnaryLimit);
     SOMAFIT_RETURN_IF_ERROR(
-        Placed(stub_->RegisterTrainer(&context, request, &response)));
-    return TrainerSession{response.session(), response.lease_seconds()};
+        channel_.Placed(stub_->RegisterTrainer(&context, request, &response)));
+    return Session{response.session(), response.lease_seconds()};
   }
 
   absl::StatusOr<std::optional<v1::TrainerTask>> Lease(
@@ -84,30 +47,15 @@ class GrpcPort final : public TrainerPort {
     v1::LeaseTrainerTaskRequest request;
     request.set_session(session);
     v1::LeaseTrainerTaskResponse response;
-    grpc::ClientContext context;
-    Prepare(context, kLongPoll);
-    {
-      std::lock_guard lock(mutex_);
-      if (stopped_) return absl::CancelledError("the trainer is stopping");
-      waiting_ = &context;
-    }
-    const grpc::Status status =
-        stub_->LeaseTrainerTask(&context, request, &response);
-    {
-      std::lock_guard lock(mutex_);
-      waiting_ = nullptr;
-    }
-    SOMAFIT_RETURN_IF_ERROR(Placed(status));
+    SOMAFIT_RETURN_IF_ERROR(channel_.Wait([&](grpc::ClientContext* context) {
+      return stub_->LeaseTrainerTask(context, request, &response);
+    }));
     std::optional<v1::TrainerTask> task;
     if (response.has_task()) task = std::move(*response.mutable_task());
     return task;
   }
 
-  void StopWaiting() override {
-    std::lock_guard lock(mutex_);
-    stopped_ = true;
-    if (waiting_ != nullptr) waiting_->TryCancel();
-  }
+  void StopWaiting() override { channel_.StopWaiting(); }
 
   absl::StatusOr<bool> Heartbeat(const TrainerLease& lease,
                                  const std::string& activity) override {
@@ -116,9 +64,9 @@ class GrpcPort final : public TrainerPort {
     request.set_activity(activity);
     v1::TrainerHeartbeatResponse response;
     grpc::ClientContext context;
-    Prepare(context, kUnary);
+    channel_.Prepare(context, kUnaryLimit);
     SOMAFIT_RETURN_IF_ERROR(
-        Placed(stub_->TrainerHeartbeat(&context, request, &response)));
+        channel_.Placed(stub_->TrainerHeartbeat(&context, request, &response)));
     return response.ended();
   }
 
@@ -127,7 +75,7 @@ class GrpcPort final : public TrainerPort {
     v1::FetchSimulationsRequest request;
     Name(lease, request);
     grpc::ClientContext context;
-    Prepare(context, kTransfer);
+    channel_.Prepare(context, kTransferLimit);
     const auto reader = stub_->FetchSimulations(&context, request);
     v1::SimulationBlock block;
     while (reader->Read(&block)) {
@@ -137,7 +85,7 @@ class GrpcPort final : public TrainerPort {
         return refused;
       }
     }
-    return Placed(reader->Finish());
+    return channel_.Placed(reader->Finish());
   }
 
   absl::StatusOr<std::string> FetchEstimators(const TrainerLease& lease,
@@ -146,29 +94,19 @@ class GrpcPort final : public TrainerPort {
     Name(lease, request);
     request.set_round(round);
     grpc::ClientContext context;
-    Prepare(context, kTransfer);
+    channel_.Prepare(context, kTransferLimit);
     const auto reader = stub_->FetchEstimators(&context, request);
-    std::string bytes;
-    v1::EstimatorsChunk chunk;
-    while (reader->Read(&chunk)) {
-      if (bytes.size() + chunk.chunk().size() > kMostEstimatorBytes) {
-        context.TryCancel();
-        (void)reader->Finish();
-        return absl::DataLossError(
-            absl::StrCat("the estimators of round ", round,
-                         " are larger than estimators may be"));
-      }
-      bytes += chunk.chunk();
-    }
-    SOMAFIT_RETURN_IF_ERROR(Placed(reader->Finish()));
-    return bytes;
+    return channel_.ReadChunks(
+        context, *reader, kMostEstimatorBytes,
+        absl::StrCat("the estimators of round ", round,
+                     " are larger than estimators may be"));
   }
 
   absl::Status ReportTraining(const TrainerLease& lease,
                               const v1::TrainingSummary& summary,
                               const std::string& estimators) override {
     grpc::ClientContext context;
-    Prepare(context, kTransfer);
+    channel_.Prepare(context, kTransferLimit);
     v1::ReportTrainerTaskResponse response;
     const auto writer = stub_->ReportTraining(&context, &response);
     v1::ReportTrainingRequest request;
@@ -181,7 +119,7 @@ class GrpcPort final : public TrainerPort {
       request.Clear();
     }
     writer->WritesDone();
-    return Placed(writer->Finish());
+    return channel_.Placed(writer->Finish());
   }
 
   absl::Status ReportDraws(const TrainerLease& lease,
@@ -189,7 +127,7 @@ class GrpcPort final : public TrainerPort {
                            const std::vector<double>& theta) override {
     constexpr size_t kNumbers = kChunk / sizeof(double);
     grpc::ClientContext context;
-    Prepare(context, kTransfer);
+    channel_.Prepare(context, kTransferLimit);
     v1::ReportTrainerTaskResponse response;
     const auto writer = stub_->ReportDraws(&context, &response);
     v1::ReportDrawsRequest request;
@@ -205,14 +143,14 @@ class GrpcPort final : public TrainerPort {
       request.Clear();
     }
     writer->WritesDone();
-    return Placed(writer->Finish());
+    return channel_.Placed(writer->Finish());
   }
 
   absl::Status ReportAnswer(
       const TrainerLease& lease,
       const std::vector<v1::PosteriorAnswer>& answers) override {
     grpc::ClientContext context;
-    Prepare(context, kTransfer);
+    channel_.Prepare(context, kTransferLimit);
     v1::ReportTrainerTaskResponse response;
     const auto writer = stub_->ReportAnswer(&context, &response);
     v1::ReportAnswerRequest request;
@@ -223,7 +161,7 @@ class GrpcPort final : public TrainerPort {
       request.Clear();
     }
     writer->WritesDone();
-    return Placed(writer->Finish());
+    return channel_.Placed(writer->Finish());
   }
 
   absl::Status Release(const TrainerLease& lease) override {
@@ -238,36 +176,14 @@ class GrpcPort final : public TrainerPort {
     request.set_final(final);
     v1::ReportTrainerTaskResponse response;
     grpc::ClientContext context;
-    Prepare(context, kUnary);
-    return Placed(stub_->ReportTrainerFailure(&context, request, &response));
+    channel_.Prepare(context, kUnaryLimit);
+    return channel_.Placed(
+        stub_->ReportTrainerFailure(&context, request, &response));
   }
 
  private:
-  template <typename Duration>
-  void Prepare(grpc::ClientContext& context, Duration limit) const {
-    context.set_deadline(std::chrono::system_clock::now() + limit);
-    if (!token_.empty()) {
-      context.AddMetadata("authorization", "Bearer " + token_);
-    }
-  }
-
-  // Says which coordinator could not be reached.
-  absl::Status Placed(const grpc::Status& status) const {
-    const absl::Status result = FromGrpc(status);
-    if (result.ok() || status.error_code() != grpc::StatusCode::UNAVAILABLE) {
-      return result;
-    }
-    return absl::UnavailableError(
-        absl::StrCat("the coordinator at ", address_,
-                     " cannot be reached: ", result.message()));
-  }
-
-  const std::string address_;
-  const std::string token_;
+  CoordinatorChannel channel_;
   const std::unique_ptr<v1::TrainerService::Stub> stub_;
-  std::mutex mutex_;
-  grpc::ClientContext* waiting_ = nullptr;
-  bool stopped_ = false;
 };
 
 }  // namespace

@@ -16,20 +16,12 @@ namespace {
 
 constexpr size_t kMaxFailure = 2000;
 constexpr size_t kMaxActivity = 200;
-constexpr double kMaxHeartbeat = 10;  // [s]
 constexpr int kAttempts = 5;
 
 template <typename... Ts>
 struct Overloaded : Ts... {
   using Ts::operator()...;
 };
-
-// Whether the coordinator will never accept this; other failures of a call say
-// something of the way to it, and are tried again.
-bool IsRefusal(const absl::Status& status) {
-  return absl::IsInvalidArgument(status) || absl::IsNotFound(status) ||
-         absl::IsFailedPrecondition(status);
-}
 
 // Whether the coordinator was not reached; anything else is tried a few times.
 bool IsOfTheWay(const absl::Status& status) {
@@ -64,9 +56,10 @@ const char* KindOf(const v1::TrainerTask& task) {
 
 }  // namespace
 
-Trainer::Trainer(TrainerOptions options, ConnectTrainer connect)
+Trainer::Trainer(TrainerOptions options,
+                 LastingLinkTo<TrainerPort>::Connect connect)
     : options_(std::move(options)),
-      connect_(std::move(connect)),
+      link_(options_.link, std::move(connect)),
       idle_since_(Clock::now()) {}
 
 Trainer::~Trainer() = default;
@@ -80,39 +73,20 @@ absl::Status Trainer::Run() {
   }
   changed_.notify_all();
   beating.join();
-  std::lock_guard lock(mutex_);
-  return failure_;
+  return link_.failure();
 }
 
-void Trainer::Stop() {
-  std::shared_ptr<TrainerPort> port;
-  {
-    std::lock_guard lock(mutex_);
-    if (stopped_at_) return;
-    stopped_at_ = Clock::now();
-    if (link_) port = link_->port;
-  }
-  changed_.notify_all();
-  if (port != nullptr) port->StopWaiting();
-}
-
-void Trainer::Fail(const absl::Status& status) {
-  {
-    std::lock_guard lock(mutex_);
-    if (failure_.ok()) failure_ = status;
-  }
-  Stop();
-}
+void Trainer::Stop() { link_.Stop(); }
 
 void Trainer::Work() {
   while (true) {
-    const absl::StatusOr<Link> link = Connected(Patience::kUntilStop);
+    const absl::StatusOr<Link> link = link_.Connected(Patience::kUntilStop);
     if (!link.ok()) return;
-    const auto task = link->port->Lease(link->session.session);
+    const auto task = link->port->Lease(link->session.id);
     if (!task.ok()) {
       // Whatever was leased by an answer that did not arrive ends with the
       // session, so a failed call always begins a new one.
-      if (!stopping()) Lost(*link, task.status());
+      if (!link_.stopping()) link_.Lost(*link, task.status());
       continue;
     }
     if (!task->has_value()) continue;
@@ -132,18 +106,18 @@ void Trainer::Work() {
 
 bool Trainer::Unwanted() const {
   std::lock_guard lock(mutex_);
-  return ended_ || PatienceEnded(Patience::kUntilGraceEnds);
+  return ended_ || link_.Ended(Patience::kUntilGraceEnds);
 }
 
 absl::Status Trainer::Fetch(
     const Link& leased_over,
     const std::function<absl::Status(const Link&)>& call) {
   int attempts = 0;
-  double pause_s = options_.first_retry_s;
+  LastingLink::Backoff backoff(link_);
   while (true) {
     if (Unwanted()) return absl::CancelledError("no longer wanted");
     SOMAFIT_ASSIGN_OR_RETURN(const Link link,
-                             Connected(Patience::kUntilGraceEnds));
+                             link_.Connected(Patience::kUntilGraceEnds));
     const absl::Status status = call(link);
     if (status.ok() || absl::IsDataLoss(status)) return status;
     if (IsRefusal(status) && link.number != leased_over.number) {
@@ -155,15 +129,14 @@ absl::Status Trainer::Fetch(
           absl::StrCat("the coordinator does not give what the task needs: ",
                        std::string(status.message())));
     }
-    Lost(link, status);
-    (void)Pause(pause_s, Patience::kUntilGraceEnds);
-    pause_s = std::min(2 * pause_s, options_.last_retry_s);
+    link_.Lost(link, status);
+    (void)backoff.Pause(Patience::kUntilGraceEnds);
   }
 }
 
 TaskRun Trainer::RunOf(const v1::TrainerTask& task, const Link& link) {
   TaskRun run;
-  run.threads = options_.threads;
+  run.threads = options_.link.identity.threads;
   run.say = [this](std::string activity) {
     std::lock_guard lock(mutex_);
     activity_ = std::move(activity);
@@ -177,7 +150,7 @@ TaskRun Trainer::RunOf(const v1::TrainerTask& task, const Link& link) {
       // A sink takes each block once; a stream that broke cannot be resumed.
       if (begun) return absl::InvalidArgumentError("the stream broke");
       const absl::Status fetched =
-          over.port->FetchSimulations({over.session.session, task.lease()},
+          over.port->FetchSimulations({over.session.id, task.lease()},
                                       [&](const v1::SimulationBlock& block) {
                                         begun = true;
                                         refused = sink(block);
@@ -192,8 +165,8 @@ TaskRun Trainer::RunOf(const v1::TrainerTask& task, const Link& link) {
     std::string bytes;
     SOMAFIT_RETURN_IF_ERROR(Fetch(link, [&](const Link& over) -> absl::Status {
       SOMAFIT_ASSIGN_OR_RETURN(
-          bytes, over.port->FetchEstimators(
-                     {over.session.session, task.lease()}, round));
+          bytes,
+          over.port->FetchEstimators({over.session.id, task.lease()}, round));
       return absl::OkStatus();
     }));
     return bytes;
@@ -243,13 +216,13 @@ void Trainer::Do(const v1::TrainerTask& task, const Link& link) {
       return done.status();
     });
     if (absl::IsCancelled(status)) {
-      const bool stopped = stopping();
+      const bool stopped = link_.stopping();
       spdlog::info("event=task_dropped fit={} kind={} reason={}",
                    task.problem().fit(), KindOf(task),
                    stopped ? "stopping" : "ended");
       // Best effort: otherwise the lease ends by itself.
       if (stopped) {
-        (void)link.port->Release({link.session.session, task.lease()});
+        (void)link.port->Release({link.session.id, task.lease()});
       }
       return;
     }
@@ -278,7 +251,7 @@ void Trainer::Do(const v1::TrainerTask& task, const Link& link) {
 
 absl::Status Trainer::Report(const Link& link, const std::string& lease,
                              const Result& result) {
-  const TrainerLease held{link.session.session, lease};
+  const TrainerLease held{link.session.id, lease};
   TrainerPort& port = *link.port;
   return std::visit(Overloaded{[&](const TrainingOutcome& outcome) {
                                  return port.ReportTraining(
@@ -300,10 +273,11 @@ absl::Status Trainer::Report(const Link& link, const std::string& lease,
 
 bool Trainer::Send(const std::string& lease, const Link& leased_over,
                    Result& result) {
-  double pause_s = options_.first_retry_s;
+  LastingLink::Backoff backoff(link_);
   int attempts = 0, exhausted = 0;
   while (true) {
-    const absl::StatusOr<Link> link = Connected(Patience::kUntilGraceEnds);
+    const absl::StatusOr<Link> link =
+        link_.Connected(Patience::kUntilGraceEnds);
     if (!link.ok()) {
       spdlog::warn("event=report_dropped reason=stopping");
       return false;
@@ -327,8 +301,7 @@ bool Trainer::Send(const std::string& lease, const Link& leased_over,
             false};
         continue;
       }
-      if (!Pause(pause_s, Patience::kUntilGraceEnds)) return false;
-      pause_s = std::min(2 * pause_s, options_.last_retry_s);
+      if (!backoff.Pause(Patience::kUntilGraceEnds)) return false;
       continue;
     }
     if (IsRefusal(status)) {
@@ -344,22 +317,21 @@ bool Trainer::Send(const std::string& lease, const Link& leased_over,
         continue;
       }
       // The session is gone, or nobody wants this any more.
-      if (absl::IsNotFound(status)) Lost(*link, status);
+      if (absl::IsNotFound(status)) link_.Lost(*link, status);
       return false;
     }
-    Lost(*link, status);
+    link_.Lost(*link, status);
     if (!IsOfTheWay(status) && ++attempts == kAttempts) {
       spdlog::warn("event=report_dropped reason=\"{}\"",
                    std::string(status.message()));
       return false;
     }
-    if (!Pause(pause_s, Patience::kUntilGraceEnds)) return false;
-    pause_s = std::min(2 * pause_s, options_.last_retry_s);
+    if (!backoff.Pause(Patience::kUntilGraceEnds)) return false;
   }
 }
 
 void Trainer::CheckIdle(std::unique_lock<std::mutex>& lock) {
-  if (!options_.idle_exit_s || stopped_at_ || !lease_.empty()) return;
+  if (!options_.idle_exit_s || link_.stopping() || !lease_.empty()) return;
   if (Clock::now() - idle_since_ <=
       std::chrono::duration<double>(*options_.idle_exit_s)) {
     return;
@@ -373,8 +345,7 @@ void Trainer::CheckIdle(std::unique_lock<std::mutex>& lock) {
 void Trainer::SendHeartbeats() {
   std::unique_lock lock(mutex_);
   while (working_) {
-    const double every_s =
-        link_ ? std::min(link_->session.lease_s / 3, kMaxHeartbeat) : 0.5;
+    const double every_s = link_.heartbeat_s();
     const auto period =
         std::chrono::duration<double>(std::clamp(every_s, 0.01, 1.0));
     double waited_s = 0;
@@ -385,14 +356,14 @@ void Trainer::SendHeartbeats() {
     }
     // A lease of a session that was lost is nobody's: its result is computed
     // and offered all the same.
-    if (!link_ || lease_.empty() || lease_link_ != link_->number) continue;
-    const Link link = *link_;
+    const std::optional<Link> link = link_.current();
+    if (!link || lease_.empty() || lease_link_ != link->number) continue;
     const std::string lease = lease_, activity = activity_;
     lock.unlock();
     // A failure shows in the other thread's calls, which deal with it: what is
     // being computed stays wanted until somebody says otherwise.
     const auto ended =
-        link.port->Heartbeat({link.session.session, lease}, activity);
+        link->port->Heartbeat({link->session.id, lease}, activity);
     lock.lock();
     if (ended.ok() && *ended && lease_ == lease) ended_ = true;
   }

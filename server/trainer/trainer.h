@@ -16,24 +16,14 @@
 #include "server/trainer/proposal_task.h"
 #include "server/trainer/trainer_port.h"
 #include "server/trainer/training_task.h"
+#include "worker/session/lasting_link.h"
 
 namespace somafit {
 
 struct TrainerOptions {
-  TrainerIdentity identity;
-  int threads = 1;                    // see TaskRun
+  LinkOptions link;  // the threads of its identity: see TaskRun
   std::optional<double> idle_exit_s;  // stop when there was no task for so long
-  double grace_s = 5;  // of a task under way, and of its report, after Stop
-  double first_retry_s = 0.05;
-  double last_retry_s = 5;
-  // How long a token that worked may be refused: the endpoint file may be about
-  // to be replaced.
-  double token_patience_s = 60;
 };
-
-// Reads where the coordinator is, anew each time.
-using ConnectTrainer =
-    std::function<absl::StatusOr<std::shared_ptr<TrainerPort>>()>;
 
 // The trainer's loop: lease, train or draw or answer, report. One thread works,
 // one sends heartbeats. It holds one task at a time: a question shall not wait
@@ -42,7 +32,7 @@ using ConnectTrainer =
 // and once more should it hand out the same task again.
 class Trainer {
  public:
-  Trainer(TrainerOptions options, ConnectTrainer connect);
+  Trainer(TrainerOptions options, LastingLinkTo<TrainerPort>::Connect connect);
   ~Trainer();
 
   // Works until Stop, idleness, or an error that waiting does not cure: the
@@ -57,26 +47,7 @@ class Trainer {
  private:
   using Clock = std::chrono::steady_clock;
 
-  // A connection with a session; valid until somebody finds it lost.
-  struct Link {
-    std::shared_ptr<TrainerPort> port;
-    TrainerSession session;
-    int number = 0;
-  };
-  enum class Patience { kUntilStop, kUntilGraceEnds };
-
-  // The link, or a new one, however long that takes. Cancelled when patience
-  // ends.
-  absl::StatusOr<Link> Connected(Patience patience);
-  absl::StatusOr<Link> TryToConnect();
-  // What a failed attempt means: Ok to try again, else the end.
-  absl::Status Judge(const absl::Status& failure);
-  void Lost(const Link& link, const absl::Status& why);
-  // False when patience has ended.
-  bool Pause(double seconds, Patience patience);
-  bool PatienceEnded(Patience patience) const;  // with the lock
-  bool stopping() const;
-  void Fail(const absl::Status& status);
+  using Link = LinkTo<TrainerPort>;
 
   struct Failure {
     std::string message;
@@ -102,21 +73,15 @@ class Trainer {
   void CheckIdle(std::unique_lock<std::mutex>& lock);
 
   const TrainerOptions options_;
-  const ConnectTrainer connect_;
+  LastingLinkTo<TrainerPort> link_;
   Posteriors posteriors_;  // of the thread that works
   // What was reported over another link than it was leased over, and its task
   // without the lease.
   std::string doubtful_task_;
   std::optional<Result> doubtful_;
 
-  std::mutex connect_mutex_;  // held while connecting; before mutex_
-  bool ever_connected_ = false;
-  std::optional<Clock::time_point> refused_since_;
-
   mutable std::mutex mutex_;
   std::condition_variable changed_;
-  std::optional<Link> link_;
-  int links_ = 0;
   // The task under way.
   std::string lease_;  // empty: none
   int lease_link_ = 0;
@@ -124,8 +89,6 @@ class Trainer {
   std::string activity_;
   bool working_ = true;  // Work has not returned
   Clock::time_point idle_since_;
-  std::optional<Clock::time_point> stopped_at_;
-  absl::Status failure_;
 };
 
 }  // namespace somafit

@@ -8,17 +8,9 @@
 
 #include "server/trainer/task_run.h"
 #include "somafit/v1/trainer_service.pb.h"
+#include "worker/session/session_port.h"
 
 namespace somafit {
-
-struct TrainerIdentity {
-  std::string name, host, version;
-};
-
-struct TrainerSession {
-  std::string session;
-  double lease_s = 30;
-};
 
 // A lease and the session that it was given to.
 struct TrainerLease {
@@ -26,22 +18,12 @@ struct TrainerLease {
 };
 
 // The coordinator as a trainer sees it, over one connection.
-//
-// Unavailable and DeadlineExceeded: not reached, try again over a new
-// connection. Unauthenticated: the token is wrong. NotFound from a call by
-// session: register again. Thread-safe.
-class TrainerPort {
+class TrainerPort : public SessionPort {
  public:
-  virtual ~TrainerPort() = default;
-
-  virtual absl::StatusOr<TrainerSession> Register(
-      const TrainerIdentity& identity) = 0;
   // Waits for work for some time; nullopt if there was none. Cancelled after
   // StopWaiting.
   virtual absl::StatusOr<std::optional<v1::TrainerTask>> Lease(
       const std::string& session) = 0;
-  // Ends a Lease under way, and all later ones at once.
-  virtual void StopWaiting() = 0;
   // Extends the lease; true where the task is no longer wanted.
   virtual absl::StatusOr<bool> Heartbeat(const TrainerLease& lease,
                                          const std::string& activity) = 0;

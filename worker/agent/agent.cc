@@ -15,18 +15,23 @@ namespace {
 // Reports that wait to be sent; then the next task waits for them.
 constexpr size_t kMaxReports = 4;
 constexpr size_t kMaxFailure = 2000;
-constexpr double kMaxHeartbeat = 10;  // [s]
 
 }  // namespace
 
-Agent::Agent(AgentOptions options, Connect connect)
+Agent::Agent(AgentOptions options,
+             LastingLinkTo<CoordinatorPort>::Connect connect)
     : options_(std::move(options)),
-      connect_(std::move(connect)),
       bench_([this] {
         WorkbenchOptions bench = options_.bench;
-        bench.threads = options_.identity.threads;
+        bench.threads = options_.link.identity.threads;
         return bench;
       }()),
+      link_(options_.link, std::move(connect),
+            [this] {
+              // Whoever looked just before the stop waits by now.
+              { std::lock_guard lock(mutex_); }
+              changed_.notify_all();
+            }),
       idle_since_(Clock::now()) {}
 
 Agent::~Agent() = default;
@@ -45,45 +50,26 @@ absl::Status Agent::Run() {
   changed_.notify_all();
   reporting.join();
   beating.join();
-  std::lock_guard lock(mutex_);
-  return failure_;
+  return link_.failure();
 }
 
-void Agent::Stop() {
-  std::shared_ptr<CoordinatorPort> port;
-  {
-    std::lock_guard lock(mutex_);
-    if (stopped_at_) return;
-    stopped_at_ = Clock::now();
-    if (link_) port = link_->port;
-  }
-  changed_.notify_all();
-  if (port != nullptr) port->StopWaiting();
-}
-
-void Agent::Fail(const absl::Status& status) {
-  {
-    std::lock_guard lock(mutex_);
-    if (failure_.ok()) failure_ = status;
-  }
-  Stop();
-}
+void Agent::Stop() { link_.Stop(); }
 
 void Agent::LeaseAhead() {
   while (true) {
     {
       std::unique_lock lock(mutex_);
-      changed_.wait(lock, [this] { return stopped_at_ || !ahead_; });
-      if (stopped_at_) return;
+      changed_.wait(lock, [this] { return link_.stopping() || !ahead_; });
+      if (link_.stopping()) return;
     }
-    const absl::StatusOr<Link> link = Connected(Patience::kUntilStop);
+    const absl::StatusOr<Link> link = link_.Connected(Patience::kUntilStop);
     if (!link.ok()) return;
     absl::StatusOr<std::vector<Task>> tasks =
-        link->port->Lease(link->session.session, 1);
+        link->port->Lease(link->session.id, 1);
     if (!tasks.ok()) {
       // Whatever was leased by an answer that did not arrive ends with the
       // session, so a failed call always begins a new one.
-      if (!stopping()) Lost(*link, tasks.status());
+      if (!link_.stopping()) link_.Lost(*link, tasks.status());
       continue;
     }
     if (tasks->empty()) continue;
@@ -105,8 +91,8 @@ std::optional<Agent::Leased> Agent::NextTask() {
       idle_ = true;
       idle_since_ = Clock::now();
     }
-    changed_.wait(lock, [this] { return stopped_at_ || ahead_; });
-    if (stopped_at_) return std::nullopt;
+    changed_.wait(lock, [this] { return link_.stopping() || ahead_; });
+    if (link_.stopping()) return std::nullopt;
     next = std::exchange(ahead_, std::nullopt);
   }
   changed_.notify_all();
@@ -118,8 +104,7 @@ void Agent::ReleaseAhead() {
   const Leased ahead = *std::exchange(ahead_, std::nullopt);
   LetGo(ahead.task.lease);
   // Best effort: otherwise the lease ends by itself.
-  (void)ahead.link.port->Release(ahead.link.session.session,
-                                 {ahead.task.lease});
+  (void)ahead.link.port->Release(ahead.link.session.id, {ahead.task.lease});
 }
 
 void Agent::Work() {
@@ -130,7 +115,7 @@ void Agent::Work() {
 
 bool Agent::Unwanted(const std::string& lease) const {
   std::lock_guard lock(mutex_);
-  return ended_.contains(lease) || PatienceEnded(Patience::kUntilGraceEnds);
+  return ended_.contains(lease) || link_.Ended(Patience::kUntilGraceEnds);
 }
 
 void Agent::LetGo(const std::string& lease) {
@@ -146,8 +131,8 @@ absl::StatusOr<std::shared_ptr<const Experiment>> Agent::Prepare(
     if (experiment.ok() || IsTheTasksFault(experiment.status())) {
       return experiment;
     }
-    Lost(link, experiment.status());
-    SOMAFIT_ASSIGN_OR_RETURN(link, Connected(Patience::kUntilStop));
+    link_.Lost(link, experiment.status());
+    SOMAFIT_ASSIGN_OR_RETURN(link, link_.Connected(Patience::kUntilStop));
   }
 }
 
@@ -182,13 +167,13 @@ void Agent::Do(const Task& task, const Link& link) {
                     .failure = ""};
   const absl::Status simulated = Simulate(task, link, report);
   if (absl::IsCancelled(simulated)) {
-    const bool release = stopping();
+    const bool release = link_.stopping();
     LetGo(task.lease);
     spdlog::info("event=task_dropped fit={} first={} reason={}", task.fit,
                  task.first_sample, release ? "stopping" : "ended");
     // Best effort: otherwise the lease ends by itself.
     if (release) {
-      (void)link.port->Release(link.session.session, {task.lease});
+      (void)link.port->Release(link.session.id, {task.lease});
     }
     return;
   }
@@ -228,22 +213,21 @@ void Agent::SendReports() {
 }
 
 void Agent::Send(TaskReport report) {
-  double pause_s = options_.first_retry_s;
+  LastingLink::Backoff backoff(link_);
   while (true) {
-    const absl::StatusOr<Link> link = Connected(Patience::kUntilGraceEnds);
+    const absl::StatusOr<Link> link =
+        link_.Connected(Patience::kUntilGraceEnds);
     if (!link.ok()) {
       spdlog::warn("event=report_dropped fit={} first={} reason=stopping",
                    report.fit, report.first_sample);
       return;
     }
     FaultPoint("worker_before_report");
-    const absl::Status status =
-        link->port->Report(link->session.session, report);
+    const absl::Status status = link->port->Report(link->session.id, report);
     if (status.ok()) return FaultPoint("worker_after_report");
     if (absl::IsResourceExhausted(status)) {
       // It has no room for it now; the connection is well.
-      if (!Pause(pause_s, Patience::kUntilGraceEnds)) return;
-      pause_s = std::min(2 * pause_s, options_.last_retry_s);
+      if (!backoff.Pause(Patience::kUntilGraceEnds)) return;
       continue;
     }
     if (IsRefusal(status)) {
@@ -260,18 +244,17 @@ void Agent::Send(TaskReport report) {
         continue;
       }
       // The fit is gone, or does not want these: nobody ever will.
-      (void)link->port->Release(link->session.session, {report.lease});
+      (void)link->port->Release(link->session.id, {report.lease});
       return;
     }
-    Lost(*link, status);
+    link_.Lost(*link, status);
   }
 }
 
 void Agent::SendHeartbeats() {
   std::unique_lock lock(mutex_);
   while (working_ || !reports_.empty()) {
-    const double every_s =
-        link_ ? std::min(link_->session.lease_s / 3, kMaxHeartbeat) : 0.5;
+    const double every_s = link_.heartbeat_s();
     const auto period = std::chrono::duration<double>(std::min(every_s, 1.0));
     double waited_s = 0;
     while (waited_s < every_s && (working_ || !reports_.empty())) {
@@ -279,7 +262,7 @@ void Agent::SendHeartbeats() {
                         [this] { return !working_ && reports_.empty(); });
       waited_s += period.count();
       if (!reports_.empty()) idle_since_ = Clock::now();
-      if (idle_ && options_.idle_exit_s && !stopped_at_ &&
+      if (idle_ && options_.idle_exit_s && !link_.stopping() &&
           Clock::now() - idle_since_ >
               std::chrono::duration<double>(*options_.idle_exit_s)) {
         lock.unlock();
@@ -288,16 +271,16 @@ void Agent::SendHeartbeats() {
         lock.lock();
       }
     }
-    if (!link_) continue;
-    const Link link = *link_;
+    const std::optional<Link> link = link_.current();
+    if (!link) continue;
     std::vector<std::string> leases;
     for (const auto& [lease, number] : held_) {
-      if (number == link.number) leases.push_back(lease);
+      if (number == link->number) leases.push_back(lease);
     }
     lock.unlock();
     // A failure shows in the other threads' calls, which deal with it: what is
     // being computed stays wanted until somebody says otherwise.
-    const auto ended = link.port->Heartbeat(link.session.session, leases);
+    const auto ended = link->port->Heartbeat(link->session.id, leases);
     lock.lock();
     if (!ended.ok()) continue;
     for (const std::string& lease : *ended) {

@@ -3,7 +3,6 @@
 #include <chrono>
 #include <condition_variable>
 #include <deque>
-#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -15,24 +14,15 @@
 
 #include "worker/agent/coordinator_port.h"
 #include "worker/agent/workbench.h"
+#include "worker/session/lasting_link.h"
 
 namespace somafit {
 
 struct AgentOptions {
-  WorkbenchOptions bench;  // its threads are the identity's
-  WorkerIdentity identity;
+  WorkbenchOptions bench;  // its threads are those of the link's identity
+  LinkOptions link;
   std::optional<double> idle_exit_s;  // stop when there was no task for so long
-  double grace_s = 5;  // of a task under way, and of reports, after Stop
-  double first_retry_s = 0.05;
-  double last_retry_s = 5;
-  // How long a token that worked may be refused: the endpoint file may be about
-  // to be replaced.
-  double token_patience_s = 60;
 };
-
-// Reads where the coordinator is, anew each time.
-using Connect =
-    std::function<absl::StatusOr<std::shared_ptr<CoordinatorPort>>()>;
 
 // The worker's loop: lease, simulate, report. One thread leases, one simulates
 // (on more of them), one reports, one sends heartbeats. While a task is
@@ -42,7 +32,7 @@ using Connect =
 // back.
 class Agent {
  public:
-  Agent(AgentOptions options, Connect connect);
+  Agent(AgentOptions options, LastingLinkTo<CoordinatorPort>::Connect connect);
   ~Agent();
 
   // Works until Stop, idleness, or an error that waiting does not cure: the
@@ -57,26 +47,7 @@ class Agent {
  private:
   using Clock = std::chrono::steady_clock;
 
-  // A connection with a session; valid until somebody finds it lost.
-  struct Link {
-    std::shared_ptr<CoordinatorPort> port;
-    WorkerSession session;
-    int number = 0;
-  };
-  enum class Patience { kUntilStop, kUntilGraceEnds };
-
-  // The link, or a new one, however long that takes. Cancelled when patience
-  // ends.
-  absl::StatusOr<Link> Connected(Patience patience);
-  absl::StatusOr<Link> TryToConnect();
-  // What a failed attempt means: Ok to try again, else the end.
-  absl::Status Judge(const absl::Status& failure);
-  void Lost(const Link& link, const absl::Status& why);
-  // False when patience has ended.
-  bool Pause(double seconds, Patience patience);
-  bool PatienceEnded(Patience patience) const;  // with the lock
-  bool stopping() const;
-  void Fail(const absl::Status& status);
+  using Link = LinkTo<CoordinatorPort>;
 
   // A task and the link over which it was leased.
   struct Leased {
@@ -103,17 +74,11 @@ class Agent {
   void SendHeartbeats();
 
   const AgentOptions options_;
-  const Connect connect_;
   Workbench bench_;  // of the thread that works
-
-  std::mutex connect_mutex_;  // held while connecting; before mutex_
-  bool ever_connected_ = false;
-  std::optional<Clock::time_point> refused_since_;
+  LastingLinkTo<CoordinatorPort> link_;
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;
-  std::optional<Link> link_;
-  int links_ = 0;
   std::optional<Leased> ahead_;      // leased, not begun
   std::map<std::string, int> held_;  // lease -> number of its link
   std::set<std::string> ended_;      // leases among held_ to be given up
@@ -121,8 +86,6 @@ class Agent {
   bool working_ = true;  // Work has not returned
   bool idle_ = true;
   Clock::time_point idle_since_;
-  std::optional<Clock::time_point> stopped_at_;
-  absl::Status failure_;
 };
 
 }  // namespace somafit

@@ -10,6 +10,7 @@
 #include "worker/core/data/fit_spec.h"
 #include "worker/core/data/recording.h"
 #include "worker/core/data/task.h"
+#include "worker/session/session_port.h"
 
 namespace somafit {
 
@@ -26,33 +27,13 @@ struct TaskReport {
   int64_t microseconds = 0;
 };
 
-struct WorkerIdentity {
-  std::string name, host, version;
-  int threads = 1;
-};
-
-struct WorkerSession {
-  std::string session;
-  double lease_s = 30;
-};
-
 // The coordinator as a worker sees it, over one connection.
-//
-// Unavailable and DeadlineExceeded: not reached, try again over a new
-// connection. Unauthenticated: the token is wrong. NotFound from a call by
-// session: register again. Thread-safe.
-class CoordinatorPort {
+class CoordinatorPort : public SessionPort {
  public:
-  virtual ~CoordinatorPort() = default;
-
-  virtual absl::StatusOr<WorkerSession> Register(
-      const WorkerIdentity& identity) = 0;
   // Waits for work for some time; none if there was none. Cancelled after
   // StopWaiting.
   virtual absl::StatusOr<std::vector<Task>> Lease(const std::string& session,
                                                   int max_tasks) = 0;
-  // Ends a Lease under way, and all later ones at once.
-  virtual void StopWaiting() = 0;
   // Extends the session's leases; returns those of `leases` that have ended.
   virtual absl::StatusOr<std::vector<std::string>> Heartbeat(
       const std::string& session, const std::vector<std::string>& leases) = 0;

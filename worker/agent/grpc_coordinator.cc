@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <mutex>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -13,52 +12,18 @@
 #include "proto/convert/evaluation.h"
 #include "proto/convert/inference_spec.h"
 #include "proto/convert/spec.h"
-#include "proto/convert/status.h"
 #include "proto/convert/traces.h"
 #include "somafit/v1/worker_service.grpc.pb.h"
 #include "worker/core/base/elementary.h"
 #include "worker/core/base/status.h"
 #include "worker/core/data/dataset.h"
+#include "worker/session/coordinator_channel.h"
 
 namespace somafit {
 namespace {
 
-using std::chrono::seconds;
-
-constexpr int kMaxMessage = 16 << 20;
 constexpr size_t kReportBytes = size_t{8} << 20;  // of one message
-constexpr auto kUnary = seconds(10);
-constexpr auto kLongPoll = seconds(35);  // the coordinator answers after 20 s
-constexpr auto kDurable = seconds(60);
-constexpr auto kDownload = seconds(600);
-constexpr auto kUpload = seconds(600);  // of traces
-
-std::shared_ptr<grpc::Channel> ChannelTo(const v1::Endpoint& endpoint) {
-  grpc::ChannelArguments arguments;
-  arguments.SetMaxReceiveMessageSize(kMaxMessage);
-  arguments.SetMaxSendMessageSize(kMaxMessage);
-  const std::pair<const char*, int> settings[] = {
-      // A new connection shall not wait for the back-off of the one before.
-      {GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1},
-      {GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 50},
-      {GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 2000},
-      {GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 2000},
-      {GRPC_ARG_KEEPALIVE_TIME_MS, 60'000},
-      {GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 20'000},
-      {GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 0},
-      {GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0},
-      {GRPC_ARG_MAX_METADATA_SIZE, 64 << 10},
-  };
-  for (const auto& [name, value] : settings) arguments.SetInt(name, value);
-  std::shared_ptr<grpc::ChannelCredentials> credentials =
-      grpc::InsecureChannelCredentials();
-  if (!endpoint.ca().empty()) {
-    grpc::SslCredentialsOptions options;
-    options.pem_root_certs = endpoint.ca();
-    credentials = grpc::SslCredentials(options);
-  }
-  return grpc::CreateCustomChannel(endpoint.address(), credentials, arguments);
-}
+constexpr auto kDurableLimit = std::chrono::seconds(60);
 
 Task FromProto(const v1::Task& message) {
   Task task{.lease = message.lease(),
@@ -99,12 +64,10 @@ Task FromProto(const v1::Task& message) {
 class GrpcCoordinator final : public CoordinatorPort {
  public:
   explicit GrpcCoordinator(const v1::Endpoint& endpoint)
-      : address_(endpoint.address()),
-        token_(endpoint.token()),
-        stub_(v1::WorkerService::NewStub(ChannelTo(endpoint))) {}
+      : channel_(endpoint),
+        stub_(v1::WorkerService::NewStub(channel_.channel())) {}
 
-  absl::StatusOr<WorkerSession> Register(
-      const WorkerIdentity& identity) override {
+  absl::StatusOr<Session> Register(const Identity& identity) override {
     v1::RegisterRequest request;
     request.set_name(identity.name);
     request.set_host(identity.host);
@@ -113,10 +76,10 @@ class GrpcCoordinator final : public CoordinatorPort {
     request.set_numerics_version(kNumericsVersion);
     v1::RegisterResponse response;
     grpc::ClientContext context;
-    Prepare(context, kUnary);
+    channel_.Prepare(context, kUnaryLimit);
     SOMAFIT_RETURN_IF_ERROR(
-        Placed(stub_->Register(&context, request, &response)));
-    return WorkerSession{response.session(), response.lease_seconds()};
+        channel_.Placed(stub_->Register(&context, request, &response)));
+    return Session{response.session(), response.lease_seconds()};
   }
 
   absl::StatusOr<std::vector<Task>> Lease(const std::string& session,
@@ -125,19 +88,9 @@ class GrpcCoordinator final : public CoordinatorPort {
     request.set_session(session);
     request.set_max_tasks(max_tasks);
     v1::LeaseTasksResponse response;
-    grpc::ClientContext context;
-    Prepare(context, kLongPoll);
-    {
-      std::lock_guard lock(mutex_);
-      if (stopped_) return absl::CancelledError("the worker is stopping");
-      waiting_ = &context;
-    }
-    const grpc::Status status = stub_->LeaseTasks(&context, request, &response);
-    {
-      std::lock_guard lock(mutex_);
-      waiting_ = nullptr;
-    }
-    SOMAFIT_RETURN_IF_ERROR(Placed(status));
+    SOMAFIT_RETURN_IF_ERROR(channel_.Wait([&](grpc::ClientContext* context) {
+      return stub_->LeaseTasks(context, request, &response);
+    }));
     std::vector<Task> tasks;
     for (const v1::Task& task : response.tasks()) {
       tasks.push_back(FromProto(task));
@@ -145,11 +98,7 @@ class GrpcCoordinator final : public CoordinatorPort {
     return tasks;
   }
 
-  void StopWaiting() override {
-    std::lock_guard lock(mutex_);
-    stopped_ = true;
-    if (waiting_ != nullptr) waiting_->TryCancel();
-  }
+  void StopWaiting() override { channel_.StopWaiting(); }
 
   absl::StatusOr<std::vector<std::string>> Heartbeat(
       const std::string& session,
@@ -159,9 +108,9 @@ class GrpcCoordinator final : public CoordinatorPort {
     for (const std::string& lease : leases) request.add_leases(lease);
     v1::HeartbeatResponse response;
     grpc::ClientContext context;
-    Prepare(context, kUnary);
+    channel_.Prepare(context, kUnaryLimit);
     SOMAFIT_RETURN_IF_ERROR(
-        Placed(stub_->Heartbeat(&context, request, &response)));
+        channel_.Placed(stub_->Heartbeat(&context, request, &response)));
     return std::vector<std::string>(response.ended().begin(),
                                     response.ended().end());
   }
@@ -187,9 +136,9 @@ class GrpcCoordinator final : public CoordinatorPort {
       }
       v1::ReportResultsResponse response;
       grpc::ClientContext context;
-      Prepare(context, kDurable);
+      channel_.Prepare(context, kDurableLimit);
       SOMAFIT_RETURN_IF_ERROR(
-          Placed(stub_->ReportResults(&context, request, &response)));
+          channel_.Placed(stub_->ReportResults(&context, request, &response)));
     } while (next < report.evaluations.size());
     return absl::OkStatus();
   }
@@ -201,8 +150,8 @@ class GrpcCoordinator final : public CoordinatorPort {
     for (const std::string& lease : leases) request.add_leases(lease);
     v1::ReleaseTasksResponse response;
     grpc::ClientContext context;
-    Prepare(context, kUnary);
-    return Placed(stub_->ReleaseTasks(&context, request, &response));
+    channel_.Prepare(context, kUnaryLimit);
+    return channel_.Placed(stub_->ReleaseTasks(&context, request, &response));
   }
 
   absl::StatusOr<ModelSource> FetchModel(const std::string& hash) override {
@@ -210,9 +159,9 @@ class GrpcCoordinator final : public CoordinatorPort {
     request.set_model(hash);
     v1::Model response;
     grpc::ClientContext context;
-    Prepare(context, kUnary);
+    channel_.Prepare(context, kUnaryLimit);
     SOMAFIT_RETURN_IF_ERROR(
-        Placed(stub_->GetModel(&context, request, &response)));
+        channel_.Placed(stub_->GetModel(&context, request, &response)));
     ModelSource model = somafit::FromProto(response);
     const std::string found = Sha256Hex(EncodeModelSource(model));
     if (found != hash) return Differs("model", hash, found);
@@ -223,21 +172,13 @@ class GrpcCoordinator final : public CoordinatorPort {
     v1::GetDatasetRequest request;
     request.set_dataset(hash);
     grpc::ClientContext context;
-    Prepare(context, kDownload);
+    channel_.Prepare(context, kTransferLimit);
     const auto reader = stub_->GetDataset(&context, request);
-    std::string bytes;
-    v1::DatasetChunk chunk;
-    while (reader->Read(&chunk)) {
-      if (bytes.size() + chunk.chunk().size() > kMaxDatasetBytes) {
-        context.TryCancel();
-        (void)reader->Finish();
-        return absl::DataLossError(absl::StrCat("dataset ", hash,
-                                                " is larger than datasets "
-                                                "may be"));
-      }
-      bytes += chunk.chunk();
-    }
-    SOMAFIT_RETURN_IF_ERROR(Placed(reader->Finish()));
+    SOMAFIT_ASSIGN_OR_RETURN(
+        std::string bytes,
+        channel_.ReadChunks(
+            context, *reader, kMaxDatasetBytes,
+            absl::StrCat("dataset ", hash, " is larger than datasets may be")));
     const std::string found = Sha256Hex(bytes);
     if (found != hash) return Differs("dataset", hash, found);
     return bytes;
@@ -248,7 +189,7 @@ class GrpcCoordinator final : public CoordinatorPort {
   absl::Status ReportTraces(const std::string& session,
                             const TaskReport& report) {
     grpc::ClientContext context;
-    Prepare(context, kUpload);
+    channel_.Prepare(context, kTransferLimit);
     v1::ReportTracesResponse response;
     const auto writer = stub_->ReportTraces(&context, &response);
     v1::ReportTracesRequest request;
@@ -269,26 +210,7 @@ class GrpcCoordinator final : public CoordinatorPort {
     }
     if (wanted && request.pieces_size() > 0) send();
     writer->WritesDone();
-    return Placed(writer->Finish());
-  }
-
-  template <typename Duration>
-  void Prepare(grpc::ClientContext& context, Duration limit) const {
-    context.set_deadline(std::chrono::system_clock::now() + limit);
-    if (!token_.empty()) {
-      context.AddMetadata("authorization", "Bearer " + token_);
-    }
-  }
-
-  // Says which coordinator could not be reached.
-  absl::Status Placed(const grpc::Status& status) const {
-    const absl::Status result = FromGrpc(status);
-    if (result.ok() || status.error_code() != grpc::StatusCode::UNAVAILABLE) {
-      return result;
-    }
-    return absl::UnavailableError(
-        absl::StrCat("the coordinator at ", address_,
-                     " cannot be reached: ", result.message()));
+    return channel_.Placed(writer->Finish());
   }
 
   static absl::Status Differs(const std::string& what, const std::string& hash,
@@ -298,12 +220,8 @@ class GrpcCoordinator final : public CoordinatorPort {
                      "; worker and coordinator may be of different versions"));
   }
 
-  const std::string address_;
-  const std::string token_;
+  CoordinatorChannel channel_;
   const std::unique_ptr<v1::WorkerService::Stub> stub_;
-  std::mutex mutex_;
-  grpc::ClientContext* waiting_ = nullptr;
-  bool stopped_ = false;
 };
 
 }  // namespace

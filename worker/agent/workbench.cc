@@ -83,11 +83,6 @@ absl::StatusOr<RoundPlace> PlaceOf(const Task& task) {
 
 }  // namespace
 
-bool IsRefusal(const absl::Status& status) {
-  return absl::IsInvalidArgument(status) || absl::IsNotFound(status) ||
-         absl::IsFailedPrecondition(status);
-}
-
 bool IsTheTasksFault(const absl::Status& status) {
   return IsRefusal(status) || absl::IsInternal(status);
 }

@@ -68,10 +68,6 @@ class Workbench {
   std::list<KeptExperiment> experiments_;
 };
 
-// Whether the coordinator will never accept this; other failures of a call say
-// something of the way to it, and are tried again.
-bool IsRefusal(const absl::Status& status);
-
 // Whether an error would come back with the next coordinator or connection.
 bool IsTheTasksFault(const absl::Status& status);
 

@@ -13,12 +13,12 @@ class FakeTrainerPort final : public TrainerPort {
  public:
   explicit FakeTrainerPort(FakeTrainerCoordinator& all) : all_(all) {}
 
-  absl::StatusOr<TrainerSession> Register(const TrainerIdentity&) override {
+  absl::StatusOr<Session> Register(const Identity&) override {
     std::lock_guard lock(all_.mutex_);
     if (!all_.failure_.ok()) return all_.failure_;
     ++all_.registrations_;
     all_.changed_.notify_all();
-    return TrainerSession{absl::StrCat("session", all_.registrations_), 0.15};
+    return Session{absl::StrCat("session", all_.registrations_), 0.15};
   }
 
   absl::StatusOr<std::optional<v1::TrainerTask>> Lease(

@@ -145,9 +145,9 @@ class GrpcPortTest : public testing::Test {
 
 TEST_F(GrpcPortTest, RegistersWithItsToken) {
   const auto session =
-      port_->Register({.name = "n", .host = "", .version = ""});
+      port_->Register({.name = "n", .host = "", .version = "", .threads = 1});
   ASSERT_TRUE(session.ok()) << session.status();
-  EXPECT_EQ(session->session, "session of n");
+  EXPECT_EQ(session->id, "session of n");
   EXPECT_EQ(session->lease_s, 7);
   endpoint_.set_token("guess");
   EXPECT_TRUE(absl::IsUnauthenticated(Connect()->Register({}).status()));

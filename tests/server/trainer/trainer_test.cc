@@ -21,8 +21,8 @@ class TrainerTest : public testing::Test {
     EXPECT_TRUE(draws.ok());
     lab_.Simulate(0, draws->theta);
     coordinator_.Serve(lab_.blocks, {});
-    options_.grace_s = 0.2;
-    options_.last_retry_s = 0.1;
+    options_.link.grace_s = 0.2;
+    options_.link.last_retry_s = 0.1;
   }
   ~TrainerTest() override { Stop(); }
 

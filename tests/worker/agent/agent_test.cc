@@ -27,9 +27,9 @@ class AgentTest : public testing::Test {
   }
 
   void Start(AgentOptions options = {}) {
-    options.identity.name = "w";
-    options.first_retry_s = 0.01;
-    options.last_retry_s = 0.05;
+    options.link.identity.name = "w";
+    options.link.first_retry_s = 0.01;
+    options.link.last_retry_s = 0.05;
     agent_ = std::make_unique<Agent>(
         options, [this]() -> absl::StatusOr<std::shared_ptr<CoordinatorPort>> {
           ++connections_;
@@ -250,16 +250,6 @@ TEST_F(AgentTest, WaitsNoLongerOverALostConnection) {
   EXPECT_TRUE(Stop().ok());
 }
 
-TEST_F(AgentTest, WaitsForACoordinatorThatStartsLater) {
-  coordinator_.FailWith(absl::UnavailableError("not yet"));
-  Start();
-  std::this_thread::sleep_for(milliseconds(200));
-  EXPECT_EQ(coordinator_.registrations(), 0);
-  coordinator_.FailWith(absl::OkStatus());
-  EXPECT_TRUE(coordinator_.WaitForRegistrations(1));
-  EXPECT_TRUE(Stop().ok());
-}
-
 TEST_F(AgentTest, StopsWhileWaitingForACoordinator) {
   coordinator_.FailWith(absl::UnavailableError("never"));
   Start();
@@ -279,25 +269,6 @@ TEST_F(AgentTest, GivesUpWhenItIsRefused) {
   }
 }
 
-TEST_F(AgentTest, BearsWithATokenThatWorkedBefore) {
-  Start();
-  ASSERT_TRUE(coordinator_.WaitForRegistrations(1));
-  coordinator_.FailWith(absl::UnauthenticatedError("the token is wrong"));
-  std::this_thread::sleep_for(milliseconds(300));
-  coordinator_.FailWith(absl::OkStatus());
-  EXPECT_TRUE(coordinator_.WaitForRegistrations(2));
-  EXPECT_TRUE(Stop().ok());
-}
-
-TEST_F(AgentTest, LosesPatienceWithATokenInTheEnd) {
-  AgentOptions options;
-  options.token_patience_s = 0.2;
-  Start(options);
-  ASSERT_TRUE(coordinator_.WaitForRegistrations(1));
-  coordinator_.FailWith(absl::UnauthenticatedError("the token is wrong"));
-  EXPECT_TRUE(absl::IsUnauthenticated(Join()));
-}
-
 TEST_F(AgentTest, GivesUpATaskThatHasEnded) {
   coordinator_.UseLongTraces();  // these would take minutes
   Start();
@@ -313,7 +284,7 @@ TEST_F(AgentTest, GivesUpATaskThatHasEnded) {
 
 TEST_F(AgentTest, ReleasesWhatItCannotFinishInTime) {
   AgentOptions options;
-  options.grace_s = 0.2;
+  options.link.grace_s = 0.2;
   coordinator_.UseLongTraces();
   Start(options);
   coordinator_.Add(
@@ -326,7 +297,7 @@ TEST_F(AgentTest, ReleasesWhatItCannotFinishInTime) {
 
 TEST_F(AgentTest, FinishesWhatItHoldsBeforeItStops) {
   AgentOptions options;
-  options.grace_s = 100;
+  options.link.grace_s = 100;
   Start(options);
   coordinator_.Add(
       coordinator_.NewTask("short", std::vector<double>(20'000, 1e-8)));
@@ -341,7 +312,7 @@ TEST_F(AgentTest, FinishesWhatItHoldsBeforeItStops) {
 
 TEST_F(AgentTest, LeasesOneTaskAheadAndGivesItBackWhenItStops) {
   AgentOptions options;
-  options.grace_s = 0.2;
+  options.link.grace_s = 0.2;
   coordinator_.UseLongTraces();
   for (const char* lease : {"begun", "ahead", "left", "left too"}) {
     coordinator_.Add(

@@ -27,12 +27,12 @@ class FakePort final : public CoordinatorPort {
  public:
   explicit FakePort(FakeCoordinator& all) : all_(all) {}
 
-  absl::StatusOr<WorkerSession> Register(const WorkerIdentity&) override {
+  absl::StatusOr<Session> Register(const Identity&) override {
     std::lock_guard lock(all_.mutex_);
     if (!all_.failure_.ok()) return all_.failure_;
     ++all_.registrations_;
     all_.changed_.notify_all();
-    return WorkerSession{"session", 0.3};
+    return Session{"session", 0.3};
   }
   absl::StatusOr<std::vector<Task>> Lease(const std::string&, int) override {
     std::unique_lock lock(all_.mutex_);
