@@ -30,10 +30,13 @@ from somafit.metrics import CorrelationMetric, CosineMetric, FeatureMetric, \
     QuantileMetric, RMSEMetric, SpikeCountMetric, SpikeLatencyMetric, SpikeMetric, \
     SpikeRateMetric, StdMetric, TraceMetric, VanRossumMetric, \
     VictorPurpuraMetric, firing_rate, normalize_weights
-from somafit.namespace import TimedArray
 from somafit.inferencer import Inferencer
+from somafit.joint_prior import BoxUniform, JointPrior
+from somafit.namespace import TimedArray
 from somafit.not_available import CPPStandaloneSimulator, RuntimeSimulator, \
     Simulator
+from somafit.npe import NPE, NPE_A, NPE_B, NPE_C, SNPE_A, SNPE_B, SNPE_C, TSNPE
+from somafit.npe_trainer import posterior_nn
 from somafit.online_trace_fitter import OnlineTraceFitter
 from somafit.optimizers import DifferentialEvolution, NevergradOptimizer, Optimizer, \
     RandomSearch, SkoptOptimizer
@@ -51,24 +54,25 @@ from somafit.watch import RoundEvent, StateEvent
 __version__ = "0.1.0"
 
 __all__ = [
-    "AccessError", "Bounds", "CPPStandaloneSimulator", "ChangedFitError", "Client",
-    "ConnectionLostError", "CorrelationMetric", "CosineMetric", "Dataset",
-    "DeadlineError", "DifferentialEvolution", "DimensionMismatchError",
-    "Evaluation", "ExpressionMetric", "FCCorrelationMetric",
-    "FCDCorrelationMetric", "FCDKSMetric", "FCDWassersteinMetric", "FCRMSEMetric",
-    "FeatureMetric", "Fit", "FitStoppedError", "Fitter",
-    "GammaFactor", "HuberMetric", "ISICVMetric", "ISIMeanMetric", "Inferencer",
-    "InvalidFitError", "KurtosisMetric", "MAEMetric", "MSEMetric", "MaxMetric",
-    "MeanMetric", "MedianMetric", "Metric", "MinMetric", "NevergradOptimizer",
-    "NotAvailableError", "NotFittedError", "NotFoundError", "OnlineTraceFitter",
-    "Optimizer", "Posterior", "Prior", "ProgramNotFoundError", "ProgressBar",
-    "QuantileMetric",
-    "Quantity", "RMSEMetric", "RandomSearch", "Recording", "RoundEvent",
-    "RuntimeSimulator", "SampleTable", "ServerError", "Simulator",
-    "SkoptOptimizer", "SomafitError", "SomafitWarning", "SpikeCountMetric",
-    "SpikeFitter", "SpikeLatencyMetric", "SpikeMetric", "SpikeRateMetric",
-    "StateEvent", "StdMetric", "TimedArray", "TraceFitter", "TraceMetric",
-    "VanRossumMetric", "VictorPurpuraMetric", "WrongStateError", "calc_bounds",
-    "callback_none", "callback_setup", "callback_text", "firing_rate", "make_dic",
-    "features", "normalize_weights",
+    "AccessError", "Bounds", "BoxUniform", "CPPStandaloneSimulator",
+    "ChangedFitError", "Client", "ConnectionLostError", "CorrelationMetric",
+    "CosineMetric", "Dataset", "DeadlineError", "DifferentialEvolution",
+    "DimensionMismatchError", "Evaluation", "ExpressionMetric",
+    "FCCorrelationMetric", "FCDCorrelationMetric", "FCDKSMetric",
+    "FCDWassersteinMetric", "FCRMSEMetric", "FeatureMetric", "Fit",
+    "FitStoppedError", "Fitter", "GammaFactor", "HuberMetric", "ISICVMetric",
+    "ISIMeanMetric", "Inferencer", "InvalidFitError", "JointPrior",
+    "KurtosisMetric", "MAEMetric", "MSEMetric", "MaxMetric", "MeanMetric",
+    "MedianMetric", "Metric", "MinMetric", "NPE", "NPE_A", "NPE_B", "NPE_C",
+    "NevergradOptimizer", "NotAvailableError", "NotFittedError", "NotFoundError",
+    "OnlineTraceFitter", "Optimizer", "Posterior", "Prior", "ProgramNotFoundError",
+    "ProgressBar", "QuantileMetric", "Quantity", "RMSEMetric", "RandomSearch",
+    "Recording", "RoundEvent", "RuntimeSimulator", "SNPE_A", "SNPE_B", "SNPE_C",
+    "SampleTable", "ServerError", "Simulator", "SkoptOptimizer", "SomafitError",
+    "SomafitWarning", "SpikeCountMetric", "SpikeFitter", "SpikeLatencyMetric",
+    "SpikeMetric", "SpikeRateMetric", "StateEvent", "StdMetric", "TSNPE",
+    "TimedArray", "TraceFitter", "TraceMetric", "VanRossumMetric",
+    "VictorPurpuraMetric", "WrongStateError", "calc_bounds", "callback_none",
+    "callback_setup", "callback_text", "features", "firing_rate", "make_dic",
+    "normalize_weights", "posterior_nn",
 ]

@@ -239,11 +239,14 @@ class Fit:
                   penalty: Optional[str] = None,
                   start_iteration: Optional[int] = None,
                   gate: Optional[Mapping[str, Any]] = None,
-                  stop: Optional[Mapping[str, Any]] = None) -> "Fit":
+                  stop: Optional[Mapping[str, Any]] = None,
+                  inference: Union[None, fit_pb2.InferenceSpec,
+                                   Mapping[str, Any]] = None) -> "Fit":
         """Goes on with a fit that has ended or is paused: so many more rounds (or
         another `stop`), the one that a paused fit is in among them. What is left
         out stays as it is. Only with `restart`, a stage that begins anew, may
-        anything be changed; ChangedFitError if it is."""
+        anything be changed; ChangedFitError if it is. Of an inference n_samples and
+        the training may be changed always."""
         if stop is None:
             stop = {"rounds": 1 if rounds is None else rounds}
         elif rounds is not None:
@@ -262,6 +265,9 @@ class Fit:
             fields["start_iteration"] = start_iteration
         if gate is not None:
             fields["gate"] = fit_pb2.GateSpec(**gate)
+        if inference is not None:
+            fields["inference"] = inference if isinstance(
+                inference, fit_pb2.InferenceSpec) else fit_spec.inference(inference)
         try:
             return self._change("ContinueFit", **fields)
         except errors.InvalidFitError as error:

@@ -1,13 +1,12 @@
 """Inferences of a coordinator as the steps of an Inferencer need them: settings,
-submission, waiting, and whether data are those that it simulated."""
+and waiting for rounds."""
 
 from __future__ import annotations
 
+import numbers
 from typing import Any, Callable, Dict, List, Mapping, Optional, Union
 
-import numpy as np
-
-from somafit import fit_spec, simulations
+from somafit import fit_spec
 from somafit.errors import FitStoppedError, NotAvailableError
 from somafit.fit import Fit
 from somafit.rounds import run_rounds
@@ -18,8 +17,6 @@ ALGORITHMS = {"SNPE": "tsnpe", "NPE": "tsnpe", "SNPE_A": "npe_a", "NPE_A": "npe_
               "NPE_C": "npe_c", "TSNPE": "tsnpe"}
 _LATER = ("SNLE", "SNRE", "NLE", "NRE", "BNRE", "NPSE", "FMPE", "MNPE", "MNLE")
 ESTIMATORS = ("maf", "nsf", "made", "mdn", "auto")
-OWN_DATA = ("theta and x: the coordinator trains on what it simulates itself; "
-            "training on data of one's own is not available (yet)")
 
 
 def algorithm_of(method: Any) -> str:
@@ -39,31 +36,52 @@ def algorithm_of(method: Any) -> str:
                     "SNPE_A, SNPE_B and SNPE_C")
 
 
-def device_of(device: Any) -> str:
+def device_of(device: Any, what: str = "sbi_device") -> str:
     """"cpu", "gpu", "cuda" or "cuda:1"."""
     text = str(device).lower()
     if text in ("cpu", "gpu", "cuda") or (text.startswith("cuda:")
                                           and text[5:].isdigit()):
         return text
-    raise ValueError(f"sbi_device: \"{device}\" is none; there are \"cpu\", \"gpu\", "
+    raise ValueError(f"{what}: \"{device}\" is none; there are \"cpu\", \"gpu\", "
                      "\"cuda\" and \"cuda:1\"")
+
+
+def check_sampler(sampler: Any, what: str) -> None:
+    """NotAvailableError for samplers that are not there, ValueError for none."""
+    if sampler in ("direct", "rejection"):
+        return
+    if sampler in ("mcmc", "vi", "importance"):
+        raise NotAvailableError(f"{what}: \"{sampler}\" is not available (yet); draws are "
+                                "direct, and those outside the prior are rejected")
+    raise ValueError(f"{what}: there is no \"{sampler}\"; there are \"direct\" and "
+                     "\"rejection\"")
+
+
+def _check_option(name: str, value: Any) -> None:
+    """What is 0 on the wire is a default there, not what somebody wanted."""
+    if name in ("training_batch_size", "stop_after_epochs", "max_num_epochs",
+                "num_atoms"):
+        fit_spec.whole(value, name, 1)
+    if name in ("learning_rate", "validation_fraction", "truncation") and not (
+            isinstance(value, numbers.Real) and value > 0):
+        raise ValueError(f"{name} is {value!r}; it must be a number above 0")
 
 
 class Inference:
     """How is to be learned: what init_inference returns, and train takes."""
 
     def __init__(self, method: str, density_model: Any, device: str,
-                 options: Mapping[str, Any]) -> None:
+                 options: Mapping[str, Any], what: str = "density_model") -> None:
         self.method, self.algorithm = method, algorithm_of(method)
         self.device = device_of(device)
         if callable(density_model):
             raise NotAvailableError(
-                "density_model: nets that are made in Python, and TorchScript, are "
+                f"{what}: nets that are made in Python, and TorchScript, are "
                 f"not available (yet); there are {', '.join(ESTIMATORS)}, with the "
                 "layers of an embedding as embedding=[{\"kind\": \"gru\"}]")
         if isinstance(density_model, str) and density_model not in ESTIMATORS:
-            raise ValueError(f"density_model: there is no \"{density_model}\"; there "
-                             f"are {', '.join(ESTIMATORS)}")
+            raise ValueError(f"{what}: there is no \"{density_model}\"; there are "
+                             f"{', '.join(ESTIMATORS)}")
         options = dict(options)
         for name in ("embedding_net", "embedding_net_theta", "embedding_net_x"):
             if options.pop(name, None) is not None:
@@ -76,24 +94,46 @@ class Inference:
                 description[name] = options.pop(name)
         description["options"] = options
         self.estimator = fit_spec.estimator(description)
-        self.rounds = 0  # trained
+        # What it became at the coordinator: an inference whose rounds that
+        # simulates, or one of simulations of one's own.
+        self.fit: Optional[Fit] = None
+        self.own: Any = None  # a PosteriorEstimatorTrainer
+        # Of all posteriors of its fit: why they are there no more.
+        self.gone: List[str] = []
+
+    @property
+    def rounds(self) -> int:
+        """Trained on."""
+        found = self.fit if self.own is None else self.own.server_fit  # begun by then
+        return 0 if found is None else found.message.rounds
 
     def training(self, train_kwargs: Mapping[str, Any]) -> inference_pb2.TrainingSpec:
         """The training's description; TypeError for an unknown option."""
         options = dict(train_kwargs)
-        for name in ("calibration_kernel", "dataloader_kwargs"):
-            if options.pop(name, None) is not None:
-                raise NotAvailableError(f"train_kwargs: {name} would run Python where "
-                                        "the trainer is, which is not available")
+        known = [each.name for each in inference_pb2.TrainingSpec.DESCRIPTOR.fields]
+        kernel = options.get("calibration_kernel")
+        if kernel is None:
+            options.pop("calibration_kernel", None)
+        elif callable(kernel) or "calibration_kernel" not in known:
+            raise NotAvailableError("train_kwargs: calibration_kernel would run Python "
+                                    "where the trainer is, which is not available")
+        loader = options.pop("dataloader_kwargs", None) or {}
+        for name in loader:
+            if name != "batch_size":
+                raise NotAvailableError(
+                    f"train_kwargs: dataloader_kwargs: {name} is of a loader in Python; "
+                    "the trainer has its own, of which batch_size can be given")
+        if "batch_size" in loader:
+            options["training_batch_size"] = loader["batch_size"]
         if options.pop("resume_training", False):
             raise NotAvailableError("train_kwargs: resume_training is the trainer's "
                                     "own business: what is interrupted goes on")
         options.pop("show_train_summary", None)  # it is shown
-        known = [each.name for each in inference_pb2.TrainingSpec.DESCRIPTOR.fields]
-        for name in options:
+        for name, value in options.items():
             if name not in known:
                 raise TypeError(f"train_kwargs: there is no option \"{name}\"; there "
                                 f"are {', '.join(known)}")
+            _check_option(name, value)
         if options.get("clip_max_norm", 0) is None:
             options["clip_max_norm"] = 0.0  # never
         return fit_spec.training({"device": self.device, **options})
@@ -120,37 +160,41 @@ def training_text(training: inference_pb2.TrainingSummary) -> str:
 Callback = Union[str, Callable[..., Any], None]
 
 
-def wait(fit: Fit, callback: Callback) -> Fit:
-    """Until all rounds are trained on. `callback`: "text", None, or what is called
-    with each RoundEvent; True stops the inference there."""
+def check_callback(callback: Callback) -> None:
+    """TypeError for what is none."""
     if callback is not None and callback != "text" and not callable(callback):
         raise TypeError("callback must be \"text\", None or something that can be "
                         f"called, not {callback!r}")
 
+
+def tell_round(callback: Callback, event: Any) -> bool:
+    """Whether it wants to stop there."""
+    if callback == "text":
+        print(f"Round {event.round}: "
+              + (training_text(event.training) if event.training else "simulated"))
+        for message in event.training.messages if event.training else ():
+            print(f"  {message}")
+    return callable(callback) and callback(event) is True
+
+
+def wait(fit: Fit, callback: Callback, after: int = 0) -> Fit:
+    """Until all rounds are trained on, behind the event `after`. `callback`: "text",
+    None, or what is called with each RoundEvent; True stops the inference there."""
+    check_callback(callback)
+
     def tell(event: Any, index: Optional[int]) -> bool:
-        if callback == "text":
-            print(f"Round {event.round}: "
-                  + (training_text(event.training) if event.training else "simulated"))
-            for message in event.training.messages if event.training else ():
-                print(f"  {message}")
-        elif callable(callback) and index is not None and callback(event) is True:
+        if callable(callback) and index is None:
+            return False
+        if tell_round(callback, event):
             fit.cancel()
             return True
         return False
 
-    run_rounds(fit, 0, tell)
+    run_rounds(fit, after, tell)
     state = fit.refresh().state
     if state == "FAILED":
         raise FitStoppedError(f"the inference failed ({fit.message.state_reason})")
     return fit
-
-
-def same_simulations(fit: Fit, theta: np.ndarray) -> bool:
-    """Whether the first parameters that the inference drew are these."""
-    drawn = simulations.read(fit._connection, fit.message, 0, min(len(theta), 100),
-                             drawn_too=True)
-    n = min(len(drawn.theta), len(theta))
-    return n > 0 and bool(np.array_equal(drawn.theta[:n], theta[:n]))
 
 
 def by_name(given: Any, names: List[str], what: str, required: bool = True

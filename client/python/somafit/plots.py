@@ -34,14 +34,20 @@ def bin_edges(values: np.ndarray, limits: Tuple[float, float]) -> np.ndarray:
     return low + width * np.arange(count + 1)
 
 
-def _axes(names: Sequence[str], figsize: Any) -> Tuple[Any, np.ndarray]:
+def figure_of(rows: int, columns: int, figsize: Any, **options: Any
+              ) -> Tuple[Any, np.ndarray]:
+    """(figure, axes [rows x columns])."""
     try:
         from matplotlib import pyplot
     except ImportError:
-        raise NotAvailableError("pairplot needs matplotlib; install it, or use "
-                                "somafit pairplot") from None
+        raise NotAvailableError("plots need matplotlib; install it, or use somafit "
+                                "pairplot") from None
+    return pyplot.subplots(rows, columns, squeeze=False, figsize=figsize, **options)
+
+
+def _axes(names: Sequence[str], figsize: Any) -> Tuple[Any, np.ndarray]:
     size = len(names)
-    figure, axes = pyplot.subplots(size, size, squeeze=False, figsize=figsize)
+    figure, axes = figure_of(size, size, figsize)
     for i in range(size):
         for j in range(size):
             if j < i:

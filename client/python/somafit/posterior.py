@@ -38,9 +38,13 @@ class Posterior:
     trained on. ``x`` is what it is conditioned on: where nothing else is said, the
     inference's own observation."""
 
-    def __init__(self, client: Any, name: str, round: Optional[int] = None) -> None:
+    def __init__(self, client: Any, name: str, round: Optional[int] = None,
+                 parameters: Optional[Sequence[str]] = None) -> None:
         self._client, self.name, self.round = client, name, round
+        self._named = parameters  # columns in another order than the coordinator's
         self._x: Optional[np.ndarray] = None
+        # Why there is nothing to ask any more, shared with those of the same rounds.
+        self._gone: List[str] = []
         self.map_: Optional[np.ndarray] = None
         self.refresh()
 
@@ -51,23 +55,28 @@ class Posterior:
             lambda: connection.inference.GetPosterior(
                 inference_service_pb2.GetPosteriorRequest(name=self.name),
                 timeout=30.0, metadata=connection.metadata))
+        there = [each.name for each in self.message.parameters]
+        named = self._named if self._named is not None and sorted(
+            self._named) == sorted(there) else there
+        self._columns = [there.index(each) for each in named]
+        self._parameters = [self.message.parameters[i] for i in self._columns]
         return self
 
     @property
     def parameter_names(self) -> List[str]:
-        return [each.name for each in self.message.parameters]
+        return [each.name for each in self._parameters]
 
     @property
     def units(self) -> Dict[str, Any]:
         """One SI unit of each parameter, 1 of a plain number."""
         return {each.name: make(1.0, _words(each.si_unit))
-                for each in self.message.parameters}
+                for each in self._parameters}
 
     @property
     def bounds(self) -> np.ndarray:
         """[parameters x 2]: the prior's support."""
         return np.array([[each.lower, each.upper]
-                         for each in self.message.parameters])
+                         for each in self._parameters])
 
     @property
     def features(self) -> List[str]:
@@ -95,7 +104,7 @@ class Posterior:
         values = np.asarray(theta, dtype=float)
         return {each.name: make(np.array(values[..., i]) if values.ndim > 1
                                 else float(values[i]), _words(each.si_unit))
-                for i, each in enumerate(self.message.parameters)}
+                for i, each in enumerate(self._parameters)}
 
     # Questions.
     def sample(self, shape: Union[int, Sequence[int]] = (1,), x: Any = None,
@@ -126,7 +135,7 @@ class Posterior:
         outside."""
         points = self.points(theta, "theta")
         answer = self._ask(x, density=inference_service_pb2.DensityQuery(
-            theta=points.ravel(), unnormalized=not norm_posterior))
+            theta=self._sent(points), unnormalized=not norm_posterior))
         found = np.array(answer.log_density)
         if len(found) != len(points):
             raise _mismatch("densities")
@@ -150,7 +159,8 @@ class Posterior:
         numbers), all others being where `condition` is."""
         chosen = self.subset(subset)
         answer = self._ask(x, conditional=inference_service_pb2.ConditionalQuery(
-            condition=self._one(condition), resolution=resolution, subset=chosen))
+            condition=self._sent(self._one(condition)[None]), resolution=resolution,
+            subset=[self._columns[i] for i in chosen]))
         n, r = len(chosen), resolution
         try:
             pairs = np.array(answer.pairs).reshape(n * (n - 1) // 2, r, r)
@@ -169,8 +179,9 @@ class Posterior:
         `condition` is; averaged over its rows."""
         chosen = self.subset(subset)
         answer = self._ask(x, conditional=inference_service_pb2.ConditionalQuery(
-            condition=self.points(condition, "condition").ravel(),
-            resolution=resolution, subset=chosen, correlations=True))
+            condition=self._sent(self.points(condition, "condition")),
+            resolution=resolution, subset=[self._columns[i] for i in chosen],
+            correlations=True))
         try:
             return np.array(answer.correlations).reshape(len(chosen), len(chosen))
         except ValueError:
@@ -196,7 +207,7 @@ class Posterior:
                  "round": self.round, "x": self.observation.tolist(),
                  "parameters": [{"name": each.name, "unit": each.si_unit,
                                  "lower": each.lower, "upper": each.upper}
-                                for each in self.message.parameters],
+                                for each in self._parameters],
                  "features": self.features,
                  "best_validation_loss": [each.best_validation_loss
                                           for each in self.message.rounds]}
@@ -207,7 +218,8 @@ class Posterior:
                 archive.writestr(f"estimator_{number}.bin", content)
 
     @staticmethod
-    def load(client: Any, file: "Union[str, os.PathLike[str]]") -> "Posterior":
+    def load(client: Any, file: "Union[str, os.PathLike[str]]",
+             parameters: Optional[Sequence[str]] = None) -> "Posterior":
         """The posterior that `save` wrote of, at its coordinator: NotFoundError if
         that has it no more, or another one of that name."""
         try:
@@ -219,15 +231,15 @@ class Posterior:
             raise ValueError(f"{file} is no posterior that somafit saved; pickles "
                              "are not read") from None
         try:
-            posterior = Posterior(client, about["name"], about["round"])
+            posterior = Posterior(client, about["name"], about["round"], parameters)
         except errors.NotFoundError:
             raise errors.NotFoundError(
                 f"{file}: the coordinator has no {about['name']}; a file's estimators "
                 "cannot be given back to a coordinator (yet), so keep its database: "
                 "Client(database=\"fits.db\")") from None
         losses = [each.best_validation_loss for each in posterior.message.rounds]
-        if (posterior.parameter_names != [each["name"] for each in
-                                          about["parameters"]]
+        if (sorted(posterior.parameter_names) != sorted(
+                each["name"] for each in about["parameters"])
                 or posterior.features != about["features"]
                 or losses[:len(about["best_validation_loss"])]
                 != about["best_validation_loss"]):
@@ -237,6 +249,8 @@ class Posterior:
 
     # What goes there and comes back.
     def _ask(self, x: Any, **query: Any) -> inference_service_pb2.PosteriorAnswer:
+        for why in self._gone:
+            raise errors.WrongStateError(why)
         request = inference_service_pb2.AskPosteriorRequest(name=self.name, **query)
         if self.round is not None:
             request.round = self.round
@@ -283,7 +297,7 @@ class Posterior:
                     raise ValueError(f"{what}: there is no parameter '{name}'; there "
                                      f"are {', '.join(self.parameter_names)}")
             columns = []
-            for each in self.message.parameters:
+            for each in self._parameters:
                 if each.name not in given:
                     raise ValueError(f"{what}: the parameter '{each.name}' is missing")
                 values, found = si(given[each.name], f"{what}['{each.name}']")
@@ -295,9 +309,9 @@ class Posterior:
                 columns.append(np.atleast_1d(values))
             return np.column_stack(np.broadcast_arrays(*columns)).astype(float)
         values = np.atleast_2d(np.asarray(given, dtype=float))
-        if values.ndim != 2 or values.shape[1] != len(self.message.parameters):
+        if values.ndim != 2 or values.shape[1] != len(self._parameters):
             raise ValueError(f"{what} has the shape {np.shape(given)}; it must be [n x "
-                             f"{len(self.message.parameters)}], for "
+                             f"{len(self._parameters)}], for "
                              f"{', '.join(self.parameter_names)}")
         return values
 
@@ -327,13 +341,17 @@ class Posterior:
     def value(self, name: str, given: Any, what: str) -> float:
         """One value of a parameter in SI."""
         index = self.subset([name])[0]
-        return scalar(given, _words(self.message.parameters[index].si_unit), what,
+        return scalar(given, _words(self._parameters[index].si_unit), what,
                       plain_is_si=True)
+
+    def _sent(self, points: np.ndarray) -> np.ndarray:
+        """Rows as the coordinator has their columns, one behind the other."""
+        return points[:, np.argsort(self._columns)].ravel()
 
     def _rows(self, theta: Any) -> np.ndarray:
         try:
             return np.array(theta, dtype=float).reshape(
-                -1, len(self.message.parameters))
+                -1, len(self._parameters))[:, self._columns]
         except ValueError:
             raise _mismatch("draws") from None
 

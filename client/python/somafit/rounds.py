@@ -46,6 +46,9 @@ def run_rounds(fit: Fit, after: int, tell: Tell) -> None:
 
 
 def _look_at(event: StateEvent, stopped: bool) -> None:
+    if event.state == "FAILED" and event.reason.startswith("TRAINER: "):
+        raise FitStoppedError("the inference failed: "
+                              + event.reason[len("TRAINER: "):])
     if event.state == "FAILED" or event.reason == "BREAKER":
         raise FitStoppedError(
             f"the fit {event.state.lower()} ({event.reason}): "

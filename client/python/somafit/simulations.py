@@ -38,6 +38,10 @@ def feature_columns(inference: fit_pb2.InferenceSpec, n_traces: int,
     """Names of x's columns, and where each is in a sample's trace errors, which are
     [features x traces] in the spec's order. `x` has the names in order, as Posterior
     says; without it, outputs come as the spec names them first."""
+    if inference.HasField("simulator"):  # one's own, which has them as they are
+        names = list(inference.simulator.features) or [
+            f"x{i}" for i in range(inference.simulator.n_features)]
+        return names, list(range(len(names)))
     taken = {each.name for each in inference.features if each.name}
     names = []
     for each in inference.features:
@@ -102,7 +106,8 @@ def read(connection: Any, fit: fit_pb2.Fit, stage: Optional[int] = None,
     def joined(parts: List[Any], empty: np.ndarray) -> np.ndarray:
         return np.concatenate(parts)[:limit] if parts else empty
     x = joined([np.full((len(part), width), np.nan) if each is None else each
-                for each, part in zip(features, samples)], np.zeros((0, width)))
+                for each, part in zip(features, samples)],
+               np.zeros((0, max(width, len(order)))))
     return Simulations(
         joined(theta, np.zeros((0, len(parameters)))), x[:, order],
         joined(rounds, np.zeros(0, int)), joined(samples, np.zeros(0, int)),

@@ -34,6 +34,7 @@ def theta_of(seed, round, n):
 class Fits(fit_service_pb2_grpc.FitServiceServicer):
     def __init__(self):
         self.fits, self.datasets, self.generated = {}, set(), []
+        self.continued = []
         self.lost = set()  # names that GetPosterior does not find
 
     def UploadDataset(self, requests, context):
@@ -53,6 +54,23 @@ class Fits(fit_service_pb2_grpc.FitServiceServicer):
         if request.name not in self.fits:
             context.abort(grpc.StatusCode.NOT_FOUND, f"there is no {request.name}")
         return self.fits[request.name]
+
+    def ContinueFit(self, request, context):
+        fit = self.fits[request.name]
+        self.continued.append(request)
+        if request.restart:
+            fit.rounds, fit.stage = 0, fit.stage + 1
+            fit.spec.inference.MergeFrom(request.inference)
+            if request.parameters:
+                del fit.spec.parameters[:]
+                fit.spec.parameters.extend(request.parameters)
+        elif request.HasField("inference"):
+            fit.spec.inference.training.CopyFrom(request.inference.training)
+        fit.rounds += request.stop.rounds
+        fit.spec.stop.rounds = fit.rounds
+        fit.spec.n_samples = request.n_samples or fit.spec.n_samples
+        fit.last_seq = fit.rounds + 1
+        return fit
 
     def ListFits(self, request, context):
         return fit_service_pb2.ListFitsResponse(fits=self.fits.values())

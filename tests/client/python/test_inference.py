@@ -216,12 +216,32 @@ def test_infer(fake, inferencer, capsys):
     inferencer.infer(callback=None)
     again = inferencer.server_fit.spec
     assert again.stop.rounds == 3 and again.inference == spec.inference
-    with pytest.raises(ValueError, match="restart=True"):
-        inferencer.infer(60)
-    with pytest.raises(ValueError, match="restart=True"):
-        inferencer.infer(50, **BOUNDS)
-    inferencer.infer(60, restart=True, callback=None, **BOUNDS)
-    assert inferencer.server_fit.spec.stop.rounds == 1
+    assert not fake.fits.continued[-1].restart and len(fake.fits.fits) == 1
+    inferencer.infer(60, n_rounds=2, train_kwargs={"clip_max_norm": None},
+                     inference_method="SNPE_C", callback=None)
+    request = fake.fits.continued[-1]
+    assert request.n_samples == 60 and request.stop.rounds == 2
+    assert request.inference.training.clip_max_norm == 0
+    assert request.inference.training.learning_rate == 1e-3  # stays
+    for changes, said in (
+            (BOUNDS, "bounds"), ({"inference_method": "SNPE_B"}, "inference_method"),
+            ({"density_estimator_model": "mdn"}, "density_estimator_model"),
+            ({"inference_kwargs": {"num_bins": 5}}, "inference_kwargs"),
+            ({"theta": np.ones((60, 2)), "x": np.ones((60, 6))}, "theta and x")):
+        with pytest.raises(ValueError, match=f"{said}.*restart=True"):
+            inferencer.infer(50, **changes)
+    # Begins anew, as a stage of the same inference.
+    before, copy = inferencer.posterior, posterior.set_default_x([0] * 6)
+    other = inferencer.infer(70, restart=True, inference_method="SNPE_B", callback=None,
+                             g=[1 * nS, 50 * nS], k=[0, 1])
+    request = fake.fits.continued[-1]
+    assert request.restart and request.n_samples == 70 and request.stop.rounds == 1
+    assert request.inference.algorithm == "npe_b" and len(request.parameters) == 2
+    assert request.inference.estimator.name == "maf" and not request.inference.features
+    for gone in (before, copy, posterior):
+        with pytest.raises(somafit.WrongStateError, match="begun anew"):
+            gone.sample(1)
+    assert other.sample(1).shape == (1, 2)
 
 
 def test_callbacks_see_rounds_and_may_stop(inferencer):
@@ -256,15 +276,17 @@ def test_steps(fake, inferencer, tmp_path):
     posterior = other.infer_step(prior, inference, theta=theta, x=x, callback=None)
     assert other.server_fit.spec.n_samples == 50 and inference.rounds == 1
     assert other.server_fit.spec.inference.training.device == "gpu"
-    other.infer_step(posterior, inference, callback=None)
-    assert other.server_fit.spec.stop.rounds == 2
+    other.infer_step(posterior, inference, 20, callback=None)
+    assert other.server_fit.spec.stop.rounds == 2 and inference.rounds == 2
+    assert other.server_fit.spec.n_samples == 20
     other.infer(callback=None)
     assert other.server_fit.spec.stop.rounds == 3
-    # What it did not simulate is not trained on.
-    with pytest.raises(NotImplementedError, match="data of one's own.*theta"):
-        other.train(inference, theta * 2, x, callback=None)
-    with pytest.raises(NotImplementedError, match="data of one's own.*x is not"):
-        other.train(inference, theta, x * 2, callback=None)
+    # Another inference leaves that one alone.
+    second = other.init_inference("SNPE_B", "mdn")
+    other.infer_step(prior, second, 30, callback=None)
+    assert second.fit.name != inference.fit.name and len(fake.fits.fits) == 2
+    with pytest.raises(ValueError, match="simulated the rounds so far"):
+        other.train(inference, theta, x, callback=None)
     np.savez(tmp_path / "bad.npz", a=theta)
     with pytest.raises(ValueError, match="bad.npz: has the arrays a"):
         inferencer.load_summary_statistics(tmp_path / "bad.npz")

@@ -1,0 +1,114 @@
+"""Posteriors of NPE_A, NPE_B, NPE_C and NPE."""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any, Mapping, Optional, Sequence, Union
+
+import numpy as np
+
+from somafit.drawn_parameters import Origin
+from somafit.errors import NotAvailableError
+from somafit.inference_run import check_sampler
+from somafit.joint_prior import array_of
+from somafit.posterior import Posterior
+
+
+class NPEPosterior(Posterior):
+    """What ``build_posterior`` returns: a Posterior of the round that was trained
+    last by then, whose draws can be simulated next: in place of a distribution it is
+    a proposal."""
+
+    def __init__(self, inference: Any, client: Any, name: str, round: int) -> None:
+        self._inference = weakref.ref(inference)
+        self._calls = 0
+        super().__init__(client, name, round)
+
+    @property
+    def default_x(self) -> Optional[np.ndarray]:
+        """What it is conditioned on where nothing is said; None: nothing yet."""
+        return self.observation if len(self.observation) else None
+
+    def set_default_x(self, x: Any) -> "NPEPosterior":
+        """Conditions it on x, and returns it."""
+        self._x = self._observed(x)
+        inference = self._inference()
+        if inference is not None:
+            inference._focus = self._x
+        return self
+
+    def sample(self, sample_shape: Union[int, Sequence[int]] = (1,), x: Any = None,
+               seed: Optional[int] = None,
+               max_sampling_time: Optional[float] = None,
+               reject_outside_prior: bool = True, *,
+               max_sampling_batch_size: Optional[int] = None,
+               sample_with: Optional[str] = None,
+               show_progress_bars: bool = True) -> np.ndarray:
+        """As Posterior.sample, but without a seed other draws in each call. They are
+        remembered: append_simulations knows where they came from. The trainer chooses
+        its batches; there are no progress bars."""
+        if sample_with is not None:
+            check_sampler(sample_with, "sample_with")
+        at = self._at(x)
+        if seed is None:
+            inference = self._inference()
+            seed = (inference.seed if inference is not None else 0) + self._calls
+            self._calls += 1
+        draws = super().sample(sample_shape, at, seed, max_sampling_time,
+                               reject_outside_prior)
+        inference = self._inference()
+        if inference is not None and self.round is not None:
+            inference._drawn.remember(draws, Origin(self.name, self.round + 1, at, False))
+        return draws
+
+    def sample_batched(self, sample_shape: Union[int, Sequence[int]], x: Any,
+                       **options: Any) -> np.ndarray:
+        """Draws of the shape (*sample_shape, len(x), parameters), of each x."""
+        each = np.asarray(array_of(x, "x"))
+        draws = [self.sample(sample_shape, row, **options) for row in each]
+        return np.stack(draws, axis=-2)
+
+    def log_prob(self, theta: Any, x: Any = None,
+                 norm_posterior: bool = True) -> np.ndarray:
+        """See Posterior.log_prob."""
+        if not isinstance(theta, Mapping):
+            theta = array_of(theta, "theta")
+        return super().log_prob(theta, self._at(x), norm_posterior)
+
+    def map(self, x: Any = None, num_init_samples: int = 1000,
+            num_to_optimize: int = 100, seed: int = 0) -> np.ndarray:
+        """See Posterior.map."""
+        return super().map(self._at(x), num_init_samples, num_to_optimize, seed)
+
+    def _at(self, x: Any) -> np.ndarray:
+        if x is not None:
+            return self._observed(x)
+        if self.default_x is None:
+            raise ValueError("x: the posterior has no default x; give x, or say "
+                             "set_default_x(x) first")
+        return self.default_x
+
+    def _observed(self, x: Any) -> np.ndarray:
+        values = np.ravel(array_of(x, "x"))
+        if len(values) != len(self.message.features):
+            raise ValueError(f"x has {len(values)} numbers, but simulations have "
+                             f"{len(self.message.features)}")
+        return super()._observed(values)
+
+
+def check_parameters(given: Mapping[str, Any]) -> None:
+    """What build_posterior was given beside the sampler, {argument: value or None}:
+    what means nothing to the trainer passes, what would is refused."""
+    for name, value in given.items():
+        if value is None:
+            continue
+        if not isinstance(value, Mapping):
+            raise NotAvailableError(
+                f"{name}: {type(value).__name__} would configure a sampler of Python; "
+                "draws are the trainer's")
+        if name not in ("direct_sampling_parameters", "rejection_sampling_parameters"):
+            continue  # of a sampler that is not chosen
+        for key in value:
+            if key not in ("max_sampling_batch_size", "enable_transform", "device",
+                           "num_samples_to_find_max", "num_iter_to_find_max", "m"):
+                raise TypeError(f"{name}: there is no option \"{key}\"")
