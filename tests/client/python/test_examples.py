@@ -10,7 +10,8 @@ import pytest
 EXAMPLES = pathlib.Path(__file__).resolve().parents[3] / "client/examples"
 SCRIPTS = sorted(path.relative_to(EXAMPLES).as_posix()
                  for path in EXAMPLES.glob("*/*.py")
-                 if path.name not in ("model.py", "inference.py"))
+                 if path.name not in ("model.py", "inference.py")
+                 and path.parent.name != "own_simulator")
 
 
 def load(script, monkeypatch):
@@ -39,6 +40,14 @@ def test_inference_example(folder, monkeypatch, client, capsys):
     assert inferencer.samples.shape[1] >= 2
     assert np.isfinite(inferencer.samples).all()
     assert capsys.readouterr().out
+
+
+def test_own_simulator(monkeypatch, client, capsys):
+    inference, draws = load("own_simulator/tuning.py", monkeypatch).main(
+        n_rounds=2, n_simulations=200, client=client, max_num_epochs=20)
+    assert draws.shape == (1000, 4) and np.isfinite(draws).all()
+    assert len(inference.get_simulations()[0]) == 400
+    assert "preferred: " in capsys.readouterr().out
 
 
 def test_spikes_of_the_exponential_neuron(monkeypatch, client):
