@@ -81,10 +81,14 @@ class Inference:
     def training(self, train_kwargs: Mapping[str, Any]) -> inference_pb2.TrainingSpec:
         """The training's description; TypeError for an unknown option."""
         options = dict(train_kwargs)
-        for name in ("calibration_kernel", "dataloader_kwargs"):
-            if options.pop(name, None) is not None:
-                raise NotAvailableError(f"train_kwargs: {name} would run Python where "
-                                        "the trainer is, which is not available")
+        if options.pop("dataloader_kwargs", None) is not None:
+            raise NotAvailableError("train_kwargs: dataloader_kwargs would run Python "
+                                    "where the trainer is, which is not available")
+        if callable(options.get("calibration_kernel")):
+            raise NotAvailableError(
+                "train_kwargs: a calibration_kernel that is a function would run Python "
+                "where the trainer is, which is not available; name one: \"gaussian\" "
+                "or \"box\", with calibration_bandwidth in standard deviations of x")
         if options.pop("resume_training", False):
             raise NotAvailableError("train_kwargs: resume_training is the trainer's "
                                     "own business: what is interrupted goes on")

@@ -208,15 +208,23 @@ class Inferencer:
 
     def build_posterior(self, inference: Optional[Inference] = None,
                         **posterior_kwargs: Any) -> Posterior:
-        """The posterior of what was trained; it is sampled directly."""
+        """The posterior of what was trained. `sample_with`: "direct", the default,
+        "rejection" or "importance", what its `sample` does if not told otherwise."""
         sampler = posterior_kwargs.pop("sample_with", "direct")
-        if sampler not in ("direct", "rejection"):
-            raise NotAvailableError(f"posterior_kwargs: sample_with=\"{sampler}\" is not "
-                                    "available (yet); draws are direct")
+        if sampler in ("mcmc", "vi"):
+            raise NotAvailableError(
+                f"posterior_kwargs: sample_with=\"{sampler}\" samples what is known up "
+                "to a constant, as estimators of likelihoods and ratios are; this "
+                "posterior is drawn from directly, or with \"rejection\" or "
+                "\"importance\"")
+        if sampler not in ("direct", "rejection", "importance"):
+            raise ValueError(f"posterior_kwargs: there is no sampler \"{sampler}\"; "
+                             "there are direct, rejection and importance")
         if posterior_kwargs:
             raise TypeError("posterior_kwargs: there is no option "
                             f"\"{next(iter(posterior_kwargs))}\"; there is sample_with")
         self.posterior = Posterior(self.client, self.server_fit.name)
+        self.posterior.sample_with = sampler
         return self.posterior
 
     def infer_step(self, proposal: Any = None, inference: Optional[Inference] = None,
