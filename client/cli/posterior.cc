@@ -25,6 +25,8 @@ struct PosteriorOptions {
   std::string output;
   bool outside = false;
   double max_seconds = 0;
+  std::string sample_with;
+  int64_t oversampling = 0;
   std::string points;
   bool unnormalized = false;
   int64_t init_samples = 0, to_optimize = 0;
@@ -99,6 +101,8 @@ absl::StatusOr<int> Sample(const PosteriorOptions& options) {
   SOMAFIT_ASSIGN_OR_RETURN(Query query, BeginQuery(options.query));
   query.request.mutable_draw()->set_keep_outside_prior(options.outside);
   query.request.mutable_draw()->set_max_seconds(options.max_seconds);
+  query.request.mutable_draw()->set_sample_with(options.sample_with);
+  query.request.mutable_draw()->set_oversampling_factor(options.oversampling);
   SOMAFIT_ASSIGN_OR_RETURN(const v1::PosteriorAnswer answer,
                            AskForDraws(&query, options.n, seed));
   const Draws draws{query.parameters(),
@@ -210,6 +214,16 @@ void AddSample(CLI::App& app, Action* action) {
                    "Give up after so long, with what there is (exit status 1)")
       ->type_name("SECONDS")
       ->check(CLI::NonNegativeNumber);
+  command
+      ->add_option("--sample-with", options->sample_with,
+                   "direct: draws of the estimator (default); rejection, "
+                   "importance: draws of the prior, by the posterior's density")
+      ->type_name("SAMPLER");
+  command
+      ->add_option("--oversampling-factor", options->oversampling,
+                   "Of importance: draws of the prior for each; default: 32")
+      ->type_name("N")
+      ->check(CLI::PositiveNumber);
   command->footer(R"(
 Prints mean, standard deviation and quantiles. The same seed gives the same
 draws, and the first of more are the same.
@@ -221,6 +235,7 @@ log_density.
 Examples:
   somafit sample hodgkin_huxley-1
   somafit sample hodgkin_huxley-1 -n 100000 --seed 2 -o draws.npz
+  somafit sample hodgkin_huxley-1 --sample-with rejection --max-seconds 60
   somafit sample hodgkin_huxley-1 --round 0 --x 0.02,-0.05,3 -o -)");
   command->callback([=] { *action = [=] { return Sample(*options); }; });
 }

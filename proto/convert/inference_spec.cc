@@ -96,6 +96,8 @@ TrainingSpec FromProto(const v1::TrainingSpec& message) {
   training.largest_weight = message.largest_weight();
   training.truncation = message.truncation();
   training.invalid = message.invalid();
+  training.calibration_kernel = message.calibration_kernel();
+  training.calibration_bandwidth = message.calibration_bandwidth();
   return training;
 }
 
@@ -121,6 +123,8 @@ v1::TrainingSpec ToProto(const TrainingSpec& training) {
   message.set_largest_weight(training.largest_weight);
   message.set_truncation(training.truncation);
   message.set_invalid(training.invalid);
+  message.set_calibration_kernel(training.calibration_kernel);
+  message.set_calibration_bandwidth(training.calibration_bandwidth);
   return message;
 }
 
@@ -186,6 +190,8 @@ void CheckTraining(const std::string& field, const v1::TrainingSpec& training,
   CheckNotNegative(field + "truncation", training.truncation(), violations);
   violations.CheckText(field + "device", training.device());
   violations.CheckText(field + "invalid", training.invalid());
+  violations.CheckText(field + "calibration_kernel",
+                       training.calibration_kernel());
 }
 
 void CheckInference(const v1::InferenceSpec& message, Violations& violations) {

@@ -28,10 +28,17 @@ class NormalPrior final : public Prior {
                                std::numeric_limits<double>::infinity()}) {}
 
   size_t size() const override { return mean_.size(); }
-  void Sample(RandomStream& random, std::span<double> theta) const override {
-    SOMAFIT_CHECK(theta.size() == size());
+  void ToUniform(std::span<const double> theta,
+                 std::span<double> u) const override {
+    SOMAFIT_CHECK(theta.size() == size() && u.size() == size());
+    const Eigen::VectorXd z = SolveLower(lower_, OffMean(theta));
+    for (size_t i = 0; i < size(); ++i) u[i] = NormalCdf(z[i]);
+  }
+  void FromUniform(std::span<const double> u,
+                   std::span<double> theta) const override {
+    SOMAFIT_CHECK(theta.size() == size() && u.size() == size());
     std::vector<double> z(size());
-    for (double& one : z) one = StandardNormal(random);
+    for (size_t i = 0; i < size(); ++i) z[i] = NormalQuantile(InsideUnit(u[i]));
     for (size_t i = 0; i < size(); ++i) {
       double sum = mean_[i];
       for (size_t k = 0; k <= i; ++k) sum += lower_(i, k) * z[k];
@@ -40,9 +47,8 @@ class NormalPrior final : public Prior {
   }
   double LogDensity(std::span<const double> theta) const override {
     SOMAFIT_CHECK(theta.size() == size());
-    Eigen::VectorXd off(theta.size());
-    for (size_t i = 0; i < size(); ++i) off[i] = theta[i] - mean_[i];
-    return log_constant_ - 0.5 * SolveLower(lower_, off).squaredNorm();
+    return log_constant_ -
+           0.5 * SolveLower(lower_, OffMean(theta)).squaredNorm();
   }
   const std::vector<Support>& support() const override { return support_; }
   std::vector<double> mean() const override {
@@ -58,6 +64,12 @@ class NormalPrior final : public Prior {
   }
 
  private:
+  Eigen::VectorXd OffMean(std::span<const double> theta) const {
+    Eigen::VectorXd off(theta.size());
+    for (size_t i = 0; i < size(); ++i) off[i] = theta[i] - mean_[i];
+    return off;
+  }
+
   const Eigen::VectorXd mean_;
   const Eigen::MatrixXd covariance_, lower_;
   const double log_constant_;

@@ -110,6 +110,10 @@ double OpenUniform(RandomStream& random) {
   return (static_cast<double>(random.Bits() >> 12) + 0.5) * 0x1p-52;
 }
 
+double InsideUnit(double p) {
+  return std::fmin(std::fmax(p, 0x1p-53), 1 - 0x1p-53);
+}
+
 double StandardNormal(RandomStream& random) {
   return NormalQuantile(OpenUniform(random));
 }

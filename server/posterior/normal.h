@@ -18,6 +18,8 @@ double NormalDensity(double x);
 
 // Uniform in (0, 1): an odd multiple of 2^-53, never an end.
 double OpenUniform(RandomStream& random);
+// The nearest number in (0, 1), where a quantile is finite.
+double InsideUnit(double p);
 // By inversion: one number of 64 bits a draw, at most 8.3 from 0.
 double StandardNormal(RandomStream& random);
 

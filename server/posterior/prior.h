@@ -38,10 +38,18 @@ class Prior {
   virtual ~Prior() = default;
 
   virtual size_t size() const = 0;  // parameters
-  // One draw into `theta` [parameter]. Takes a number of blocks of `random`
-  // that depends on nothing but what it rejects, and only arithmetic and
-  // functions of base/elementary.h: the same bits on every machine.
-  virtual void Sample(RandomStream& random, std::span<double> theta) const = 0;
+  // The map under which the prior is uniform on the unit cube, parameter i of
+  // u a function of parameters 0 to i of theta (M. Rosenblatt (1952), "Remarks
+  // on a multivariate transformation", Ann. Math. Stat. 23), and its inverse.
+  // Only arithmetic and functions of base/elementary.h: the same bits on every
+  // machine. The inverse takes 0 and 1 for the nearest numbers between them,
+  // and what it returns lies inside the support.
+  virtual void ToUniform(std::span<const double> theta,
+                         std::span<double> u) const = 0;
+  virtual void FromUniform(std::span<const double> u,
+                           std::span<double> theta) const = 0;
+  // One draw into `theta` [parameter]: one number of `random` a parameter.
+  void Sample(RandomStream& random, std::span<double> theta) const;
   // log p(theta), normalized; -inf outside the support.
   virtual double LogDensity(std::span<const double> theta) const = 0;
   // The support is a box [parameter], half-open above (lower <= x < upper)

@@ -26,10 +26,16 @@ class ProductPrior final : public Prior {
   }
 
   size_t size() const override { return marginals_.size(); }
-  void Sample(RandomStream& random, std::span<double> theta) const override {
-    SOMAFIT_CHECK(theta.size() == size());
+  void ToUniform(std::span<const double> theta,
+                 std::span<double> u) const override {
+    SOMAFIT_CHECK(theta.size() == size() && u.size() == size());
+    for (size_t i = 0; i < size(); ++i) u[i] = marginals_[i]->Cdf(theta[i]);
+  }
+  void FromUniform(std::span<const double> u,
+                   std::span<double> theta) const override {
+    SOMAFIT_CHECK(theta.size() == size() && u.size() == size());
     for (size_t i = 0; i < size(); ++i) {
-      theta[i] = marginals_[i]->Quantile(OpenUniform(random));
+      theta[i] = marginals_[i]->Quantile(InsideUnit(u[i]));
     }
   }
   double LogDensity(std::span<const double> theta) const override {
@@ -159,6 +165,12 @@ std::unique_ptr<const Prior> MakeBoxPrior(std::span<const Support> box) {
   auto prior = MakePrior(specs);
   SOMAFIT_CHECK(prior.ok());
   return *std::move(prior);
+}
+
+void Prior::Sample(RandomStream& random, std::span<double> theta) const {
+  std::vector<double> u(size());
+  for (double& one : u) one = OpenUniform(random);
+  FromUniform(u, theta);
 }
 
 DrawKey PartOf(DrawKey key, uint32_t part) {

@@ -80,10 +80,14 @@ struct TruncationOptions {
 // 35, section 3). Simulations drawn from it need no correction.
 //
 // It is sampled by rejection from the prior. Where that accepts less than 1 %,
-// and less than drawing from the posterior does, by rejection from the
-// posterior with the ratio prior / posterior, which the threshold bounds: also
-// exact. The coverage is counted with prior draws, or, where those are few, is
-// the mean of prior / posterior over the threshold's draws.
+// from what accepts most: the prior within a cover of the region
+// (region_cover.h), of which the volume beyond the cover is negligible, the
+// posterior with the ratio prior / posterior, which the threshold bounds, or
+// still the prior. Where nothing accepts 0.2 %, draws are resampled from the
+// posterior with these ratios as weights (resampling.h), which is not exact;
+// messages say what is done. The coverage is what has the least error of: a
+// count of the prior's draws, the cover's volume times what it accepts, the
+// mean of prior / posterior over the threshold's draws.
 //
 // InvalidArgument where an option is out of range, or x is no observation;
 // FailedPrecondition as Posterior::LeakageAt.

@@ -6,6 +6,8 @@
 #include "absl/strings/str_cat.h"
 
 #include "proto/convert/status.h"
+#include "proto/convert/violations.h"
+#include "server/posterior/posterior_sampling.h"
 #include "server/rpc/arguments.h"
 #include "server/rpc/parts.h"
 #include "server/rpc/planning.h"
@@ -17,17 +19,56 @@ namespace somafit {
 namespace {
 
 constexpr int64_t kMaxDraws = 1'000'000;
+constexpr int kMaxObservations = 10'000;
+
+absl::Status CheckDraws(const v1::DrawQuery& draw, int n_x, int n_free) {
+  Violations violations;
+  if (draw.n() < 1 || draw.n() > kMaxDraws ||
+      draw.n() * n_x * n_free * 16 > static_cast<int64_t>(kMaxAnswerBytes)) {
+    violations.Add("draw.n",
+                   absl::StrCat("is ", draw.n(), "; give 1 to ", kMaxDraws,
+                                ", and with many parameters or x fewer: an "
+                                "answer has at most 64 MiB"));
+  }
+  if (!(draw.max_seconds() >= 0)) {
+    violations.Add("draw.max_seconds",
+                   absl::StrCat("is ", ShortestText(draw.max_seconds()),
+                                "; give seconds, or 0 for no limit"));
+  }
+  SamplingOptions options;
+  options.keep_outside_prior = draw.keep_outside_prior();
+  if (draw.oversampling_factor() != 0) {
+    options.oversampling_factor = draw.oversampling_factor();
+  }
+  if (const auto sample_with = ReadSampleWith(draw.sample_with());
+      sample_with.ok()) {
+    options.sample_with = *sample_with;
+  } else {
+    violations.Add("draw.sample_with",
+                   std::string(sample_with.status().message()));
+  }
+  for (const std::string& problem : CheckSampling(options)) {
+    violations.Add("draw", problem);
+  }
+  return violations.ToStatus();
+}
 
 // What a trainer would refuse as well; here it costs nothing.
 absl::Status CheckQuery(const v1::AskPosteriorRequest& request,
                         const InferencePlan& plan) {
   const auto n_free = static_cast<int>(plan.free.size());
+  const auto n_columns = static_cast<int>(plan.columns.size());
+  const bool several = request.has_draw() || request.has_density();
+  const int n_x = request.x().empty() ? 1 : request.x_size() / n_columns;
   if (!request.x().empty() &&
-      std::cmp_not_equal(request.x_size(), plan.columns.size())) {
+      (n_x == 0 || request.x_size() != n_x * n_columns ||
+       (n_x > 1 && !several) || n_x > kMaxObservations)) {
     return BadField(
         "x",
         absl::StrCat("has ", request.x_size(), " numbers; this inference has ",
-                     plan.columns.size(), " columns of x"),
+                     n_columns,
+                     " columns of x; draws and densities take up to ",
+                     kMaxObservations, " times as many"),
         "SHAPE_MISMATCH");
   }
   for (int i = 0; i < request.x_size(); ++i) {
@@ -38,24 +79,17 @@ absl::Status CheckQuery(const v1::AskPosteriorRequest& request,
   }
   switch (request.query_case()) {
     case v1::AskPosteriorRequest::kDraw:
-      if (request.draw().n() < 1 || request.draw().n() > kMaxDraws ||
-          request.draw().n() * n_free * 16 >
-              static_cast<int64_t>(kMaxAnswerBytes)) {
-        return BadField(
-            "draw.n",
-            absl::StrCat("is ", request.draw().n(), "; give 1 to ", kMaxDraws,
-                         ", and with many parameters fewer: an "
-                         "answer has at most 64 MiB"));
-      }
-      return absl::OkStatus();
+      return CheckDraws(request.draw(), n_x, n_free);
     case v1::AskPosteriorRequest::kDensity:
       if (request.density().theta().empty() ||
-          request.density().theta_size() % n_free != 0) {
-        return BadField("density.theta",
-                        absl::StrCat("has ", request.density().theta_size(),
-                                     " numbers; give a positive multiple of ",
-                                     n_free, ", one row a point"),
-                        "SHAPE_MISMATCH");
+          request.density().theta_size() % (n_free * n_x) != 0) {
+        return BadField(
+            "density.theta",
+            absl::StrCat("has ", request.density().theta_size(),
+                         " numbers; give a positive multiple of ", n_free * n_x,
+                         ", one row a point",
+                         n_x > 1 ? " and as many points for each x" : ""),
+            "SHAPE_MISMATCH");
       }
       return absl::OkStatus();
     case v1::AskPosteriorRequest::kConditional:

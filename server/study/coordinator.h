@@ -335,6 +335,8 @@ class Coordinator {
   bool IsLeased(int64_t fit) const;  // its job
   // Takes the lease from its trainer.
   std::optional<TrainerTask> EndTrainerLease(const std::string& lease);
+  // Of a fit's training and drawing, not of questions about it.
+  void EndTrainerLeases(int64_t fit);
   // The lease's task, which is done; NotFound if it is not wanted.
   absl::StatusOr<TrainerTask> Finish(const std::string& session,
                                      const std::string& lease, Now now);

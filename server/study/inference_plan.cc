@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 
+#include "server/posterior/calibration_kernel.h"
 #include "server/posterior/estimator_spec.h"
 #include "server/posterior/marginal.h"
 #include "server/posterior/round_rules.h"
@@ -314,6 +315,15 @@ void CheckInference(FitSpec& spec, InferencePlan& plan,
              diagnostics);
   CheckRange("training.truncation", training.truncation, 1e-6, 0.499,
              diagnostics);
+  if (const absl::Status kernel =
+          MakeCalibrationKernel(training.calibration_kernel,
+                                training.calibration_bandwidth)
+              .status();
+      !kernel.ok()) {
+    diagnostics.FieldError("E_INFERENCE",
+                           "inference.training.calibration_kernel",
+                           std::string(kernel.message()));
+  }
   const double validation =
       training.validation_fraction == 0 ? 0.1 : training.validation_fraction;
   if (spec.n_samples < kLeastSimulations) {

@@ -146,8 +146,15 @@ absl::Status FitRun::Train(FitPlan plan, bool final_round, Now now,
         absl::StrCat("round ", record_.rounds, " of ", title(), " has ", n,
                      " simulations; append at least ", kLeastSimulations));
   }
-  const double fraction = plan.spec.inference->training.validation_fraction;
+  const TrainingSpec& training = plan.spec.inference->training;
+  const double fraction = training.validation_fraction;
   SOMAFIT_RETURN_IF_ERROR(CheckTrainingSize(n, fraction == 0 ? 0.1 : fraction));
+  if (!training.calibration_kernel.empty() &&
+      record_.spec.inference->observation.empty()) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        title(), " has no observation, which the calibration kernel ",
+        Quoted(training.calibration_kernel), " is around; set it first"));
+  }
   // What may change now is what plans of a round's end are made of.
   plan.spec.name = record_.name;
   plan.spec.inference->observation = record_.spec.inference->observation;
@@ -173,8 +180,11 @@ absl::StatusOr<FitRecord> Coordinator::Train(const std::string& name,
                                              FitPlan plan, bool final_round,
                                              Now now, Effects& effects) {
   SOMAFIT_ASSIGN_OR_RETURN(FitRun* const fit, FindFit(name));
-  return After(fit->Train(std::move(plan), final_round, now, effects), *fit,
-               now);
+  const absl::Status status =
+      fit->Train(std::move(plan), final_round, now, effects);
+  // What was paused is of the same round, but perhaps of other options.
+  if (status.ok()) EndTrainerLeases(fit->record().id);
+  return After(status, *fit, now);
 }
 
 absl::StatusOr<ProposalPlan> Coordinator::PlanProposal(

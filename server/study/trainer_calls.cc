@@ -90,6 +90,14 @@ std::optional<TrainerTask> Coordinator::EndTrainerLease(
   return task;
 }
 
+void Coordinator::EndTrainerLeases(int64_t fit) {
+  std::vector<std::string> ended;
+  for (const auto& [lease, task] : trainer_leases_) {
+    if (task.fit == fit && task.request == 0) ended.push_back(lease);
+  }
+  for (const std::string& lease : ended) EndTrainerLease(lease);
+}
+
 bool Coordinator::HasTrainerWork(Now now) const {
   for (const auto& [number, question] : questions_) {
     if (question.lease.empty() && IsWanted(question.task)) return true;

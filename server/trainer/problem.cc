@@ -277,6 +277,14 @@ void ReadTraining(const TrainingSpec& given, Problem& problem, Lines& lines) {
                                  ShortestText(given.largest_weight),
                                  ", but must be above 1, or 0 for no limit"));
   }
+  const auto kernel = MakeCalibrationKernel(given.calibration_kernel,
+                                            given.calibration_bandwidth);
+  if (kernel.ok()) {
+    problem.calibration = *kernel;
+  } else {
+    lines.push_back(
+        absl::StrCat("training: ", std::string(kernel.status().message())));
+  }
   Override(given.truncation, problem.truncation);
   if (!(problem.truncation >= 1e-6 && problem.truncation < 0.5)) {
     lines.push_back(absl::StrCat("training.truncation is ",

@@ -8,6 +8,7 @@
 #include "absl/status/statusor.h"
 
 #include "server/inference/training.h"
+#include "server/posterior/calibration_kernel.h"
 #include "server/posterior/prior.h"
 #include "server/posterior/round_rules.h"
 #include "somafit/v1/trainer_service.pb.h"
@@ -32,7 +33,8 @@ struct Problem {
   std::vector<std::string> messages;  // e.g. a device that is not there
   int64_t num_atoms = 10;
   bool use_combined_loss = false;
-  double largest_weight = 0;  // 0: no limit
+  double largest_weight = 0;
+  CalibrationKernel calibration;  // 0: no limit
   double truncation = 1e-4;
   InvalidRows invalid = InvalidRows::kDefault;
 

@@ -1,8 +1,8 @@
 #include "server/trainer/question_task.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
+#include <map>
 #include <numeric>
 #include <set>
 
@@ -11,6 +11,8 @@
 
 #include "server/posterior/conditional.h"
 #include "server/posterior/map_estimate.h"
+#include "server/posterior/posterior_sampling.h"
+#include "server/trainer/draw_question.h"
 #include "server/trainer/proposal_task.h"
 #include "worker/core/base/number.h"
 #include "worker/core/base/status.h"
@@ -19,38 +21,11 @@
 namespace somafit {
 namespace {
 
-using Clock = std::chrono::steady_clock;
 using Numbers = google::protobuf::RepeatedField<double>;
 
-constexpr int64_t kMostRows = 1'000'000;
-constexpr int64_t kMostNumbers = int64_t{1} << 25;  // of an answer: 256 MiB
 constexpr int kMostResolution = 1000;
-// Where a prior has no bound, grids reach so many standard deviations.
-// What questions draw, whatever rounds drew with the same seed.
-constexpr uint32_t kAskPurpose = 0xfffffff0;
 constexpr uint32_t kGridPurpose = 0xfffffff1;
 constexpr double kFewAccepted = 0.01;
-
-void Set(std::span<const double> values, Numbers* field) {
-  field->Add(values.begin(), values.end());
-}
-
-absl::Status CheckRows(const Problem& problem, const char* what,
-                       const Numbers& rows, int64_t most) {
-  const auto d = static_cast<int>(problem.d());
-  if (rows.empty() || rows.size() % d != 0 || rows.size() / d > most) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(what, " has ", rows.size(), " numbers: give 1 to ", most,
-                     " rows of ", d, " parameters"));
-  }
-  for (int i = 0; i < rows.size(); ++i) {
-    if (std::isfinite(rows[i])) continue;
-    return absl::InvalidArgumentError(absl::StrCat(
-        what, ", row ", i / d, ": ", Quoted(problem.parameters[i % d]), " is ",
-        ShortestText(rows[i]), ", but must be finite"));
-  }
-  return absl::OkStatus();
-}
 
 // A question about one posterior at one x.
 class Question {
@@ -61,68 +36,6 @@ class Question {
         posterior_(std::move(posterior)),
         x_(std::move(x)),
         run_(run) {}
-
-  absl::StatusOr<v1::PosteriorAnswer> Answer(const v1::DrawQuery& query) const {
-    const auto d = static_cast<int64_t>(problem_.d());
-    const int64_t most = std::min(kMostRows, kMostNumbers / d);
-    if (query.n() < 1 || query.n() > most) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("n is ", query.n(), ": ask for 1 to ", most, " draws"));
-    }
-    if (!(query.max_seconds() >= 0)) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("max_seconds is ", ShortestText(query.max_seconds()),
-                       ": give seconds, or 0 for no limit"));
-    }
-    run_.say(absl::StrCat("drawing ", query.n(), " times"));
-    const auto begin = Clock::now();
-    DrawLimits limits;
-    limits.max_candidates = std::max(limits.max_candidates, 1000 * query.n());
-    limits.stop = [&] {
-      return run_.cancelled() ||
-             (query.max_seconds() > 0 &&
-              std::chrono::duration<double>(Clock::now() - begin).count() >
-                  query.max_seconds());
-    };
-    SOMAFIT_ASSIGN_OR_RETURN(
-        const Draws draws, Sample(query, {query.seed(), kAskPurpose}, limits));
-    v1::PosteriorAnswer answer;
-    Set(draws.theta, answer.mutable_theta());
-    Set(draws.log_density, answer.mutable_log_density());
-    const auto found = static_cast<int64_t>(draws.log_density.size());
-    answer.set_candidates(draws.acceptance.tries);
-    answer.set_accepted(query.keep_outside_prior() ? CountInside(draws.theta)
-                                                   : draws.acceptance.hits);
-    if (found < query.n()) {
-      answer.set_incomplete(absl::StrCat(
-          found, " of ", query.n(), " draws after ", draws.acceptance.tries,
-          " candidates: ",
-          draws.end == DrawEnd::kStopped
-              ? absl::StrCat("max_seconds = ",
-                             ShortestText(query.max_seconds()), " have passed")
-              : "too few of them lie within the prior"));
-    }
-    for (const std::string& message : draws.messages) {
-      answer.add_messages(message);
-    }
-    return answer;
-  }
-
-  absl::StatusOr<v1::PosteriorAnswer> Answer(
-      const v1::DensityQuery& query) const {
-    SOMAFIT_RETURN_IF_ERROR(
-        CheckRows(problem_, "theta", query.theta(), kMostRows));
-    const std::span<const double> theta(query.theta().data(),
-                                        query.theta().size());
-    run_.say("evaluating densities");
-    SOMAFIT_ASSIGN_OR_RETURN(const std::vector<double> log_density,
-                             query.unnormalized()
-                                 ? posterior_->Potential(theta, x_)
-                                 : posterior_->LogDensity(theta, x_));
-    v1::PosteriorAnswer answer;
-    Set(log_density, answer.mutable_log_density());
-    return answer;
-  }
 
   absl::StatusOr<v1::PosteriorAnswer> Answer(const v1::MapQuery& query) const {
     const int64_t n_starts =
@@ -210,32 +123,6 @@ class Question {
     return inside;
   }
 
-  absl::StatusOr<Draws> Sample(const v1::DrawQuery& query, DrawKey key,
-                               const DrawLimits& limits) const {
-    if (!query.keep_outside_prior()) {
-      SOMAFIT_ASSIGN_OR_RETURN(const double inside, Inside());
-      if (inside < kFewAccepted) {
-        SOMAFIT_ASSIGN_OR_RETURN(const auto proposal,
-                                 MakePosteriorProposal(posterior_, x_));
-        return proposal->Sample(query.n(), key, limits);
-      }
-    }
-    return posterior_->Sample(
-        x_, {.n = query.n(),
-             .key = key,
-             .limits = limits,
-             .reject_outside_prior = !query.keep_outside_prior()});
-  }
-
-  int64_t CountInside(std::span<const double> theta) const {
-    const size_t d = problem_.d();
-    int64_t inside = 0;
-    for (size_t i = 0; i < theta.size(); i += d) {
-      inside += problem_.prior->Contains(theta.subspan(i, d));
-    }
-    return inside;
-  }
-
   absl::StatusOr<std::vector<int>> SubsetOf(
       const v1::ConditionalQuery& query) const {
     std::vector<int> subset(query.subset().begin(), query.subset().end());
@@ -261,12 +148,11 @@ class Question {
   // posterior would fall between two points.
   absl::StatusOr<std::vector<Range>> Limits(const Numbers& conditions) const {
     constexpr int64_t kDraws = 2000;
-    v1::DrawQuery query;
-    query.set_n(kDraws);
     DrawLimits draw_limits;
     draw_limits.stop = run_.cancelled;
-    SOMAFIT_ASSIGN_OR_RETURN(const Draws draws,
-                             Sample(query, {0, kGridPurpose}, draw_limits));
+    SOMAFIT_ASSIGN_OR_RETURN(
+        const Draws draws, SamplePosterior(posterior_, x_, kDraws,
+                                           {0, kGridPurpose}, draw_limits, {}));
     std::vector<Range> limits;
     const auto d = static_cast<int>(problem_.d());
     for (int i = 0; i < d; ++i) {
@@ -383,6 +269,35 @@ absl::StatusOr<std::vector<v1::PosteriorAnswer>> Propose(
   return Split(std::move(answer));
 }
 
+// All x that are asked about, [n x E], checked before anything is fetched, and
+// for npe_a before it is used.
+absl::StatusOr<std::vector<double>> ObservationsOf(
+    const Problem& problem, const v1::AskPosteriorRequest& ask) {
+  std::vector<double> xs(ask.x().begin(), ask.x().end());
+  if (xs.empty()) xs = problem.observation;
+  if (xs.empty()) {
+    return absl::FailedPreconditionError(
+        "there is no observation yet: give x, or observe one first");
+  }
+  const size_t e = problem.e(), n = xs.size() / e;
+  const bool several = ask.has_draw() || ask.has_density();
+  if (xs.size() != n * e || n == 0 || (n > 1 && !several) ||
+      n > static_cast<size_t>(kMostObservations)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("x has ", xs.size(), " numbers: give one for each of ", e,
+                     " features, or none; for draws and densities up to ",
+                     kMostObservations, " times as many"));
+  }
+  for (size_t i = 0; i < xs.size(); ++i) {
+    if (std::isfinite(xs[i])) continue;
+    return absl::InvalidArgumentError(
+        absl::StrCat("x", n > 1 ? absl::StrCat(", observation ", i / e) : "",
+                     ": ", Quoted(problem.features[i % e]), " is ",
+                     ShortestText(xs[i]), ", but must be finite"));
+  }
+  return xs;
+}
+
 }  // namespace
 
 std::vector<v1::PosteriorAnswer> Split(v1::PosteriorAnswer answer) {
@@ -422,40 +337,43 @@ absl::StatusOr<std::vector<v1::PosteriorAnswer>> DoQuestion(
   if (task.has_propose()) return Propose(problem, task, posteriors, run);
   SOMAFIT_RETURN_IF_ERROR(CheckRound(task.round()));
   const v1::AskPosteriorRequest& ask = task.ask();
-  std::vector<double> x(ask.x().begin(), ask.x().end());
-  if (x.empty()) x = problem.observation;
-  // Before anything is fetched, and for npe_a before it is used.
-  if (x.size() != problem.e()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("x has ", x.size(), " numbers: give one for each of ",
-                     problem.e(), " features, or none"));
-  }
-  for (size_t i = 0; i < x.size(); ++i) {
-    if (std::isfinite(x[i])) continue;
-    return absl::InvalidArgumentError(
-        absl::StrCat("x: ", Quoted(problem.features[i]), " is ",
-                     ShortestText(x[i]), ", but must be finite"));
-  }
-  SOMAFIT_ASSIGN_OR_RETURN(
-      auto posterior, posteriors.PosteriorAt(problem, task.round(), x, run));
-  const Question question(problem, std::move(posterior), std::move(x), run);
+  SOMAFIT_ASSIGN_OR_RETURN(const std::vector<double> xs,
+                           ObservationsOf(problem, ask));
   absl::StatusOr<v1::PosteriorAnswer> answer =
       absl::InvalidArgumentError("the question asks for nothing");
-  switch (ask.query_case()) {
-    case v1::AskPosteriorRequest::kDraw:
-      answer = question.Answer(ask.draw());
-      break;
-    case v1::AskPosteriorRequest::kDensity:
-      answer = question.Answer(ask.density());
-      break;
-    case v1::AskPosteriorRequest::kMap:
-      answer = question.Answer(ask.map());
-      break;
-    case v1::AskPosteriorRequest::kConditional:
-      answer = question.Answer(ask.conditional());
-      break;
-    case v1::AskPosteriorRequest::QUERY_NOT_SET:
-      break;
+  if (ask.has_draw() || ask.has_density()) {
+    // Fetched and decoded once, however many x there are; only npe_a makes
+    // another posterior of each.
+    std::map<int64_t, std::string> fetched;
+    TaskRun remembering = run;
+    remembering.fetch_estimators =
+        [&](int64_t r) -> absl::StatusOr<std::string> {
+      if (const auto known = fetched.find(r); known != fetched.end()) {
+        return known->second;
+      }
+      SOMAFIT_ASSIGN_OR_RETURN(std::string bytes, run.fetch_estimators(r));
+      return fetched[r] = std::move(bytes);
+    };
+    std::shared_ptr<const Posterior> same;
+    const PosteriorFor posterior_for = [&](std::span<const double> x)
+        -> absl::StatusOr<std::shared_ptr<const Posterior>> {
+      if (same != nullptr) return same;
+      SOMAFIT_ASSIGN_OR_RETURN(
+          auto posterior,
+          posteriors.PosteriorAt(problem, task.round(), x, remembering));
+      if (problem.algorithm != Algorithm::kNpeA) same = posterior;
+      return posterior;
+    };
+    answer =
+        ask.has_draw()
+            ? AnswerDraws(problem, posterior_for, xs, ask.draw(), run)
+            : AnswerDensities(problem, posterior_for, xs, ask.density(), run);
+  } else if (ask.has_map() || ask.has_conditional()) {
+    SOMAFIT_ASSIGN_OR_RETURN(
+        auto posterior, posteriors.PosteriorAt(problem, task.round(), xs, run));
+    const Question question(problem, std::move(posterior), xs, run);
+    answer = ask.has_map() ? question.Answer(ask.map())
+                           : question.Answer(ask.conditional());
   }
   SOMAFIT_RETURN_IF_ERROR(answer.status());
   if (run.cancelled()) {

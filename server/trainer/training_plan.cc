@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 
+#include "server/posterior/calibration_kernel.h"
 #include "server/posterior/importance_weights.h"
 #include "worker/core/base/status.h"
 #include "worker/core/lang/source.h"
@@ -133,23 +134,12 @@ absl::StatusOr<TrainingPlan> PlanTraining(const Problem& problem, int64_t round,
   return plan;
 }
 
-absl::StatusOr<RowNumbers> NumbersOfRows(const Problem& problem, int64_t round,
-                                         const TrainingPlan& plan,
-                                         const Simulations& used,
-                                         Posteriors& posteriors,
-                                         const TaskRun& run) {
-  RowNumbers numbers;
-  if (plan.loss.kind == TrainingLoss::Kind::kAtomic) {
-    const size_t d = problem.d();
-    for (size_t i = 0; i < used.size(); ++i) {
-      numbers.log_prior.push_back(
-          problem.prior->LogDensity(std::span(used.theta).subspan(i * d, d)));
-    }
-  }
-  if (problem.algorithm != Algorithm::kNpeB || round == 0 ||
-      problem.training.force_first_round_loss) {
-    return numbers;
-  }
+namespace {
+
+// Of NPE-B: what each row's parameters count for.
+absl::Status Weigh(const Problem& problem, int64_t round,
+                   const Simulations& used, Posteriors& posteriors,
+                   const TaskRun& run, RowNumbers& numbers) {
   run.say("weighing simulations");
   std::vector<int64_t> counts(static_cast<size_t>(round) + 1);
   for (const int32_t one : used.round) ++counts[static_cast<size_t>(one)];
@@ -172,6 +162,39 @@ absl::StatusOr<RowNumbers> NumbersOfRows(const Problem& problem, int64_t round,
   numbers.effective_samples = weights.effective_samples;
   numbers.largest_weight = weights.largest;
   numbers.messages = std::move(weights.messages);
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<RowNumbers> NumbersOfRows(const Problem& problem, int64_t round,
+                                         const TrainingPlan& plan,
+                                         const Simulations& used,
+                                         Posteriors& posteriors,
+                                         const TaskRun& run) {
+  RowNumbers numbers;
+  if (plan.loss.kind == TrainingLoss::Kind::kAtomic) {
+    const size_t d = problem.d();
+    for (size_t i = 0; i < used.size(); ++i) {
+      numbers.log_prior.push_back(
+          problem.prior->LogDensity(std::span(used.theta).subspan(i * d, d)));
+    }
+  }
+  if (problem.algorithm == Algorithm::kNpeB && round > 0 &&
+      !problem.training.force_first_round_loss) {
+    SOMAFIT_RETURN_IF_ERROR(
+        Weigh(problem, round, used, posteriors, run, numbers));
+  }
+  if (problem.calibration.kind != CalibrationKernel::Kind::kNone) {
+    SOMAFIT_ASSIGN_OR_RETURN(CalibratedWeights calibrated,
+                             Calibrate(problem.calibration, used.x,
+                                       problem.observation, numbers.weights));
+    numbers.weights = std::move(calibrated.weight);
+    numbers.effective_samples = calibrated.effective_samples;
+    numbers.largest_weight = calibrated.largest;
+    numbers.messages.insert(numbers.messages.end(), calibrated.messages.begin(),
+                            calibrated.messages.end());
+  }
   return numbers;
 }
 

@@ -32,7 +32,7 @@ absl::StatusOr<TrainingPlan> PlanTraining(const Problem& problem, int64_t round,
 // What a loss needs beside parameters and features; empty where it does not.
 struct RowNumbers {
   std::vector<double> weights, log_prior;
-  double effective_samples = 0, largest_weight = 0;  // NPE-B
+  double effective_samples = 0, largest_weight = 0;  // of weights
   std::vector<std::string> messages;
 };
 absl::StatusOr<RowNumbers> NumbersOfRows(const Problem& problem, int64_t round,

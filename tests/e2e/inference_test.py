@@ -113,6 +113,19 @@ class PosteriorTest(unittest.TestCase):
                             "few.csv")
             self.assertEqual(
                 rows((cluster.directory / "few.csv").read_text()), draws[:50])
+            # Other samplers draw from the same posterior.
+            for sampler in ("rejection", "importance"):
+                cluster.somafit("sample", "inf", "-n", 2000, "--sample-with", sampler,
+                                "--oversampling-factor", 100, "-o", sampler + ".csv")
+                column = [float(row["g [siemens]"]) for row in rows(
+                    (cluster.directory / (sampler + ".csv")).read_text())]
+                direct = sorted(float(row["g [siemens]"]) for row in draws)
+                below = sum(value < direct[2000] for value in column) / len(column)
+                self.assertAlmostEqual(below, 0.5, delta=0.08)
+            refused = cluster.somafit("sample", "inf", "--sample-with", "mcmc",
+                                      check=False)
+            self.assertNotEqual(refused.returncode, 0)
+            self.assertIn("drawn from directly", refused.stderr)
             shown = cluster.somafit("posterior", "inf").stdout
             self.assertIn("v_last_trace_1", shown)
 

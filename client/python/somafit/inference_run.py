@@ -48,13 +48,15 @@ def device_of(device: Any, what: str = "sbi_device") -> str:
 
 def check_sampler(sampler: Any, what: str) -> None:
     """NotAvailableError for samplers that are not there, ValueError for none."""
-    if sampler in ("direct", "rejection"):
+    if sampler in ("direct", "rejection", "importance"):
         return
-    if sampler in ("mcmc", "vi", "importance"):
-        raise NotAvailableError(f"{what}: \"{sampler}\" is not available (yet); draws are "
-                                "direct, and those outside the prior are rejected")
-    raise ValueError(f"{what}: there is no \"{sampler}\"; there are \"direct\" and "
-                     "\"rejection\"")
+    if sampler in ("mcmc", "vi"):
+        raise NotAvailableError(
+            f"{what}: \"{sampler}\" samples what is known up to a constant, as "
+            "estimators of likelihoods and ratios are; this posterior is drawn from "
+            "directly, or with \"rejection\" or \"importance\"")
+    raise ValueError(f"{what}: there is no \"{sampler}\"; there are \"direct\", "
+                     "\"rejection\" and \"importance\"")
 
 
 def _check_option(name: str, value: Any) -> None:
@@ -110,13 +112,14 @@ class Inference:
     def training(self, train_kwargs: Mapping[str, Any]) -> inference_pb2.TrainingSpec:
         """The training's description; TypeError for an unknown option."""
         options = dict(train_kwargs)
-        known = [each.name for each in inference_pb2.TrainingSpec.DESCRIPTOR.fields]
         kernel = options.get("calibration_kernel")
         if kernel is None:
             options.pop("calibration_kernel", None)
-        elif callable(kernel) or "calibration_kernel" not in known:
-            raise NotAvailableError("train_kwargs: calibration_kernel would run Python "
-                                    "where the trainer is, which is not available")
+        elif callable(kernel):
+            raise NotAvailableError(
+                "train_kwargs: a calibration_kernel that is a function would run Python "
+                "where the trainer is, which is not available; name one: \"gaussian\" "
+                "or \"box\", with calibration_bandwidth in standard deviations of x")
         loader = options.pop("dataloader_kwargs", None) or {}
         for name in loader:
             if name != "batch_size":

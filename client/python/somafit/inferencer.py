@@ -199,21 +199,24 @@ class Inferencer(InferencerRounds, InferencerViews):
 
     def build_posterior(self, inference: Optional[Inference] = None,
                         **posterior_kwargs: Any) -> Posterior:
-        """The posterior of what was trained; it is sampled directly."""
-        check_sampler(posterior_kwargs.pop("sample_with", "direct"),
-                      "posterior_kwargs: sample_with")
+        """The posterior of what was trained. `sample_with`: "direct", the default,
+        "rejection" or "importance", what its `sample` does if not told otherwise."""
+        sampler = posterior_kwargs.pop("sample_with", "direct")
+        check_sampler(sampler, "posterior_kwargs: sample_with")
         if posterior_kwargs:
             raise TypeError("posterior_kwargs: there is no option "
                             f"\"{next(iter(posterior_kwargs))}\"; there is sample_with")
         chosen = inference or self._inference
         if chosen is not None and chosen.own is not None:
             self.posterior = chosen.own.build_posterior()
+            self.posterior.sample_with = sampler
             return self.posterior
         fit = None if chosen is None else chosen.fit
         self.posterior = Posterior(self.client, (fit or self.server_fit).name,
                                    parameters=self.parameter_names)
         if chosen is not None:
             self.posterior._gone = chosen.gone
+        self.posterior.sample_with = sampler
         return self.posterior
 
     def infer_step(self, proposal: Any = None, inference: Optional[Inference] = None,

@@ -42,7 +42,7 @@ class NPEPosterior(Posterior):
                max_sampling_time: Optional[float] = None,
                reject_outside_prior: bool = True, *,
                max_sampling_batch_size: Optional[int] = None,
-               sample_with: Optional[str] = None,
+               sample_with: Optional[str] = None, oversampling_factor: int = 0,
                show_progress_bars: bool = True) -> np.ndarray:
         """As Posterior.sample, but without a seed other draws in each call. They are
         remembered: append_simulations knows where they came from. The trainer chooses
@@ -50,23 +50,42 @@ class NPEPosterior(Posterior):
         if sample_with is not None:
             check_sampler(sample_with, "sample_with")
         at = self._at(x)
-        if seed is None:
-            inference = self._inference()
-            seed = (inference.seed if inference is not None else 0) + self._calls
-            self._calls += 1
-        draws = super().sample(sample_shape, at, seed, max_sampling_time,
-                               reject_outside_prior)
-        inference = self._inference()
-        if inference is not None and self.round is not None:
-            inference._drawn.remember(draws, Origin(self.name, self.round + 1, at, False))
+        draws = super().sample(sample_shape, at, self._next_seed(seed),
+                               max_sampling_time, reject_outside_prior, sample_with,
+                               oversampling_factor)
+        self._remember(draws, at)
         return draws
 
     def sample_batched(self, sample_shape: Union[int, Sequence[int]], x: Any,
-                       **options: Any) -> np.ndarray:
-        """Draws of the shape (*sample_shape, len(x), parameters), of each x."""
-        each = np.asarray(array_of(x, "x"))
-        draws = [self.sample(sample_shape, row, **options) for row in each]
-        return np.stack(draws, axis=-2)
+                       seed: Optional[int] = None,
+                       max_sampling_time: Optional[float] = None,
+                       reject_outside_prior: bool = True, *,
+                       max_sampling_batch_size: Optional[int] = None,
+                       sample_with: Optional[str] = None, oversampling_factor: int = 0,
+                       show_progress_bars: bool = True) -> np.ndarray:
+        """As sample, at each row of x: of the shape (*sample_shape, len(x),
+        parameters)."""
+        if sample_with is not None:
+            check_sampler(sample_with, "sample_with")
+        rows = np.asarray(array_of(x, "x"))
+        draws = super().sample_batched(sample_shape, rows, self._next_seed(seed),
+                                       max_sampling_time, reject_outside_prior,
+                                       sample_with, oversampling_factor)
+        for i, row in enumerate(rows):
+            self._remember(draws[..., i, :], row)
+        return draws
+
+    def _next_seed(self, given: Optional[int]) -> int:
+        if given is not None:
+            return given
+        inference = self._inference()
+        self._calls += 1
+        return (inference.seed if inference is not None else 0) + self._calls - 1
+
+    def _remember(self, draws: np.ndarray, at: np.ndarray) -> None:
+        inference = self._inference()
+        if inference is not None and self.round is not None:
+            inference._drawn.remember(draws, Origin(self.name, self.round + 1, at, False))
 
     def log_prob(self, theta: Any, x: Any = None,
                  norm_posterior: bool = True) -> np.ndarray:

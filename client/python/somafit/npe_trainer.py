@@ -240,9 +240,9 @@ class PosteriorEstimatorTrainer:
                         importance_sampling_parameters: Optional[
                             Mapping[str, Any]] = None,
                         posterior_parameters: Any = None) -> NPEPosterior:
-        """The posterior of what was trained, default last, within the prior. It is
-        sampled directly, and draws outside the prior rejected; parameters of other
-        samplers have no effect, as with the original."""
+        """The posterior of what was trained, default last, within the prior.
+        `sample_with` ("direct", "rejection", "importance") is what its draws are made
+        with; parameters of samplers that are not there have no effect."""
         check_sampler(sample_with, "sample_with")
         check_parameters({
             "direct_sampling_parameters": direct_sampling_parameters,
@@ -259,7 +259,9 @@ class PosteriorEstimatorTrainer:
         if not isinstance(chosen, TrainedEstimator):
             raise TypeError("density_estimator must be what train returned, not "
                             f"{chosen!r}; nets of Python are not available")
-        return NPEPosterior(self, self.client, chosen.name, chosen.round)
+        posterior = NPEPosterior(self, self.client, chosen.name, chosen.round)
+        posterior.sample_with = sample_with
+        return posterior
 
     # Parts.
     def _begun(self) -> OwnInference:

@@ -45,6 +45,7 @@ class Posterior:
         self._x: Optional[np.ndarray] = None
         # Why there is nothing to ask any more, shared with those of the same rounds.
         self._gone: List[str] = []
+        self.sample_with = "direct"
         self.map_: Optional[np.ndarray] = None
         self.refresh()
 
@@ -109,24 +110,59 @@ class Posterior:
     # Questions.
     def sample(self, shape: Union[int, Sequence[int]] = (1,), x: Any = None,
                seed: int = 0, max_sampling_time: Optional[float] = None,
-               reject_outside_prior: bool = True) -> np.ndarray:
+               reject_outside_prior: bool = True, sample_with: Optional[str] = None,
+               oversampling_factor: int = 0) -> np.ndarray:
         """Draws within the prior's support, of the shape (*shape, parameters). The
         same seed gives the same draws, and the first of more are the same. With
         `max_sampling_time`, in seconds, there may be fewer: DeadlineError says how
-        many."""
-        wanted = (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape)
-        n = int(np.prod(wanted))
-        if n < 1 or n > 1_000_000:
-            raise ValueError(f"shape {shape} is {n} draws; 1 to 1 000 000 can be "
-                             "made at once")
-        answer = self._ask(x, draw=inference_service_pb2.DrawQuery(
-            n=n, seed=seed, keep_outside_prior=not reject_outside_prior,
-            max_seconds=max_sampling_time or 0.0))
+        many.
+
+        `sample_with`: "direct", draws of the estimator; "rejection", draws of the
+        prior that the posterior's density accepts; "importance", each picked from
+        `oversampling_factor` (default 32) draws of the prior. None: `sample_with` of
+        this object, as a rule "direct"."""
+        n = _count(shape)
+        answer = self._ask(x, draw=self._draw(
+            n, seed, max_sampling_time, reject_outside_prior, sample_with,
+            oversampling_factor))
         draws = self._rows(answer.theta)
         if len(draws) < n:
             raise errors.DeadlineError(f"{self.name}: {len(draws)} of {n} draws; "
                                        f"{answer.incomplete}")
-        return draws.reshape(*wanted, -1)
+        return draws.reshape(*_shape(shape), -1)
+
+    def sample_batched(self, shape: Union[int, Sequence[int]], x: Any, seed: int = 0,
+                       max_sampling_time: Optional[float] = None,
+                       reject_outside_prior: bool = True,
+                       sample_with: Optional[str] = None,
+                       oversampling_factor: int = 0) -> np.ndarray:
+        """Draws at each row of `x` [observations x features], of the shape (*shape,
+        observations, parameters). Those of a row depend on the seed, its number and
+        its x alone; those of a single row are those of `sample`. Otherwise as
+        `sample`."""
+        rows = self._several(x)
+        n = _count(shape)
+        answer = self._ask(rows, draw=self._draw(
+            n, seed, max_sampling_time, reject_outside_prior, sample_with,
+            oversampling_factor))
+        draws = self._rows(answer.theta)
+        counts = list(answer.draws_of_x) if len(rows) > 1 else [len(draws)]
+        if len(counts) != len(rows) or sum(counts) != len(draws):
+            raise _mismatch("draws")
+        if min(counts) < n:
+            raise errors.DeadlineError(f"{self.name}: {len(draws)} of "
+                                       f"{n * len(rows)} draws; {answer.incomplete}")
+        draws = draws.reshape(len(rows), *_shape(shape), -1)
+        return np.moveaxis(draws, 0, -2)
+
+    def _draw(self, n: int, seed: int, max_sampling_time: Optional[float],
+              reject_outside_prior: bool, sample_with: Optional[str],
+              oversampling_factor: int) -> inference_service_pb2.DrawQuery:
+        return inference_service_pb2.DrawQuery(
+            n=n, seed=seed, keep_outside_prior=not reject_outside_prior,
+            max_seconds=max_sampling_time or 0.0,
+            sample_with=self.sample_with if sample_with is None else sample_with,
+            oversampling_factor=oversampling_factor)
 
     def log_prob(self, theta: Any, x: Any = None,
                  norm_posterior: bool = True) -> np.ndarray:
@@ -140,6 +176,24 @@ class Posterior:
         if len(found) != len(points):
             raise _mismatch("densities")
         return found
+
+    def log_prob_batched(self, theta: Any, x: Any,
+                         norm_posterior: bool = True) -> np.ndarray:
+        """Log densities [n x observations] at `theta` [n x observations x
+        parameters], of each under its own row of `x` [observations x features]."""
+        rows = self._several(x)
+        points = np.asarray(theta, dtype=float)
+        wanted = (len(rows), len(self.message.parameters))
+        if points.ndim != 3 or points.shape[1:] != wanted:
+            raise ValueError(f"theta has the shape {points.shape}; it must be [n x "
+                             f"{wanted[0]} observations x {wanted[1]} parameters]")
+        answer = self._ask(rows, density=inference_service_pb2.DensityQuery(
+            theta=self._sent(np.moveaxis(points, 1, 0).reshape(-1, wanted[1])),
+            unnormalized=not norm_posterior))
+        found = np.array(answer.log_density)
+        if len(found) != points.shape[0] * len(rows):
+            raise _mismatch("densities")
+        return found.reshape(len(rows), -1).T
 
     def map(self, x: Any = None, num_init_samples: int = 1000,
             num_to_optimize: int = 100, seed: int = 0) -> np.ndarray:
@@ -254,7 +308,10 @@ class Posterior:
         request = inference_service_pb2.AskPosteriorRequest(name=self.name, **query)
         if self.round is not None:
             request.round = self.round
-        given = self._observed(x) if x is not None else self._x
+        if isinstance(x, _Observations):
+            given = x.ravel()
+        else:
+            given = self._observed(x) if x is not None else self._x
         if given is not None:
             request.x.extend(given)
         connection = self._client.connection
@@ -288,6 +345,17 @@ class Posterior:
         if not np.all(np.isfinite(values)):
             raise ValueError("x has a number that is not finite")
         return values
+
+    def _several(self, x: Any) -> "_Observations":
+        values = np.asarray(si(x, "x")[0], dtype=float)
+        if values.ndim != 2 or values.shape[1] != len(self.message.features) \
+                or len(values) == 0:
+            raise ValueError(f"x has the shape {values.shape}; it must be "
+                             f"[observations x {len(self.message.features)}], for "
+                             f"{', '.join(self.features)}")
+        if not np.all(np.isfinite(values)):
+            raise ValueError("x has a number that is not finite")
+        return values.view(_Observations)
 
     def points(self, given: Any, what: str) -> np.ndarray:
         """[n x parameters] of points by name, or an array in SI."""
@@ -359,6 +427,22 @@ class Posterior:
         return (f"<somafit.Posterior of {self.name}: "
                 f"{', '.join(self.parameter_names)}, {len(self.message.rounds)} "
                 "rounds>")
+
+
+class _Observations(np.ndarray):
+    """[observations x features], checked."""
+
+
+def _shape(shape: Union[int, Sequence[int]]) -> Tuple[int, ...]:
+    return (int(shape),) if isinstance(shape, (int, np.integer)) else tuple(shape)
+
+
+def _count(shape: Union[int, Sequence[int]]) -> int:
+    n = int(np.prod(_shape(shape)))
+    if n < 1 or n > 1_000_000:
+        raise ValueError(f"shape {shape} is {n} draws; 1 to 1 000 000 can be made at "
+                         "once")
+    return n
 
 
 def _mismatch(what: str) -> errors.SomafitError:

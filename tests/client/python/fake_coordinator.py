@@ -166,9 +166,16 @@ class Posteriors(inference_service_pb2_grpc.InferenceServiceServicer):
         kind = request.WhichOneof("query")
         if kind == "draw":
             rng = np.random.default_rng(request.draw.seed)
-            draws = MEAN + SD * rng.standard_normal((request.draw.n, 2))
+            n_x = max(len(request.x) // 6, 1)
+            draws = np.concatenate(
+                [i * MEAN + MEAN + SD * rng.standard_normal((request.draw.n, 2))
+                 for i in range(n_x)])
+            counts = [request.draw.n] * n_x
             if request.draw.max_seconds:
                 draws = draws[:3]
+                counts = [3] + [0] * (n_x - 1)
+            if n_x > 1:
+                yield answer(draws_of_x=counts)
             # In several parts.
             for part in np.array_split(draws, 3):
                 yield answer(theta=part.ravel(), log_density=[0.0] * len(part))

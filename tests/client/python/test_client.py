@@ -15,7 +15,7 @@ from somafit.fit_spec import fit_spec
 from somafit.units import mV, ms, nA, nS
 from somafit.watch import RoundEvent, StateEvent
 
-from conftest import PASSIVE, STEPS
+from conftest import BOUNDS, PASSIVE, STEPS, passive
 
 
 def description(**changes):
@@ -176,3 +176,31 @@ def test_a_coordinator_that_hangs(monkeypatch):
             client.server_info()
         os.kill(cluster.server.pid, signal.SIGCONT)
         assert client.server_info().version
+
+
+def test_posteriors_at_many_observations(client):
+    """Through coordinator and trainer: samplers, batches, a kernel."""
+    arguments = passive(client=client)
+    del arguments["n_samples"]  # infer takes it
+    inferencer = somafit.Inferencer(features={"v": ["mean", "max"]}, **arguments)
+    posterior = inferencer.infer(
+        300, density_estimator_model="mdn", callback=None,
+        train_kwargs={"max_num_epochs": 20, "calibration_kernel": "gaussian",
+                      "calibration_bandwidth": 2}, **BOUNDS)
+    assert 30 <= posterior.summaries[0].effective_samples < 300
+    xs = np.array([posterior.observation, posterior.observation + 1e-3])
+    draws = posterior.sample_batched(50, xs, seed=4)
+    assert draws.shape == (50, 2, 1)
+    assert np.array_equal(posterior.sample_batched(20, xs, seed=4), draws[:20])
+    alone = posterior.sample(50, x=xs[0], seed=4)
+    assert np.array_equal(posterior.sample_batched(50, xs[:1], seed=4)[:, 0], alone)
+    found = posterior.log_prob_batched(draws, xs)
+    for i in range(2):
+        assert np.array_equal(found[:, i], posterior.log_prob(draws[:, i], x=xs[i]))
+    for sampler in ("rejection", "importance"):
+        assert posterior.sample(50, sample_with=sampler).shape == (50, 1)
+    with pytest.raises(ValueError, match="(?s)drawn from directly.*oversampling_factor"):
+        posterior.sample(5, sample_with="vi", oversampling_factor=-1)
+    with pytest.raises(ValueError, match="no calibration_kernel \"cosine\""):
+        inferencer.infer(300, restart=True, callback=None,
+                         train_kwargs={"calibration_kernel": "cosine"}, **BOUNDS)

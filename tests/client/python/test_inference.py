@@ -156,6 +156,10 @@ def test_training_options():
         inference.training({"speed": 1})
     with pytest.raises(NotImplementedError, match="calibration_kernel"):
         inference.training({"calibration_kernel": len})
+    spec = inference.training({"calibration_kernel": "box",
+                               "calibration_bandwidth": 0.5})
+    assert spec.calibration_kernel == "box" and spec.calibration_bandwidth == 0.5
+    assert inference.training({"calibration_kernel": None}).calibration_kernel == ""
 
 
 @pytest.mark.parametrize("call, error, said", [
@@ -181,6 +185,7 @@ def test_training_options():
     (lambda i: i.n_neurons, ValueError, "generate data first"),
     (lambda i: i.server_fit, somafit.NotFittedError, "call infer first"),
     (lambda i: i.build_posterior(sample_with="mcmc"), NotImplementedError, "mcmc"),
+    (lambda i: i.build_posterior(sample_with="dice"), ValueError, "no sampler \"dice\""),
     (lambda i: i.build_posterior(speed=1), TypeError, "no option \"speed\""),
 ])
 def test_wrong_calls(inferencer, call, error, said):
@@ -349,6 +354,45 @@ def test_another_observation(fake, posterior):
                     ([np.nan] * 6, "not finite")):
         with pytest.raises(ValueError, match=said):
             posterior.sample(1, x=x)
+
+
+def test_samplers(fake, inferencer, posterior):
+    posterior.sample(5)
+    assert fake.posteriors.asked[-1].draw.sample_with == "direct"
+    posterior.sample(5, sample_with="importance", oversampling_factor=64)
+    asked = fake.posteriors.asked[-1].draw
+    assert (asked.sample_with, asked.oversampling_factor) == ("importance", 64)
+    chosen = inferencer.build_posterior(sample_with="rejection")
+    chosen.sample(5)
+    assert fake.posteriors.asked[-1].draw.sample_with == "rejection"
+    chosen.sample(5, sample_with="direct")
+    assert fake.posteriors.asked[-1].draw.sample_with == "direct"
+
+
+def test_several_observations(fake, posterior):
+    xs = np.arange(18.0).reshape(3, 6)
+    draws = posterior.sample_batched((4, 2), xs, seed=3)
+    assert draws.shape == (4, 2, 3, 2)
+    asked = fake.posteriors.asked[-1]
+    assert list(asked.x) == list(range(18)) and asked.draw.n == 8
+    # The fake's draws at an observation lie that many means from 0.
+    assert np.round(draws.mean(axis=(0, 1)) / MEAN)[:, 0].tolist() == [1, 2, 3]
+    assert posterior.sample_batched(5, xs[:1]).shape == (5, 1, 2)
+    points = np.stack([np.stack([MEAN, MEAN + 1]), np.stack([MEAN, MEAN]),
+                       np.stack([MEAN, MEAN - 1])])
+    points = np.moveaxis(points, 1, 0)  # [n x observations x parameters]
+    found = posterior.log_prob_batched(points, xs)
+    assert found.shape == (2, 3)
+    assert found[0].tolist() == [0, 0, 0] and found[1, 1] == 0
+    assert found[1, 0] < 0 and found[1, 2] < 0
+    with pytest.raises(somafit.DeadlineError, match="time is up"):
+        posterior.sample_batched(10, xs, max_sampling_time=1)
+    for x, said in ((np.arange(6.0), "observations x 6"),
+                    (np.full((2, 6), np.nan), "not finite")):
+        with pytest.raises(ValueError, match=said):
+            posterior.sample_batched(1, x)
+    with pytest.raises(ValueError, match="3 observations x 2 parameters"):
+        posterior.log_prob_batched(MEAN, xs)
 
 
 def test_nobody_answers(fake, posterior):

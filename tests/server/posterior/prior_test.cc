@@ -153,6 +153,41 @@ TEST(PriorTest, CorrelatedNormalHasItsMomentsAndDensity) {
   EXPECT_EQ((*prior)->standard_deviation()[0], std::sqrt(covariance(0, 0)));
 }
 
+// u is uniform where theta is drawn from the prior, and leads back.
+TEST(PriorTest, MapsToTheUnitCubeAndBack) {
+  const Eigen::Vector2d mean(1e-9, -0.07);
+  Eigen::Matrix2d covariance;
+  covariance << 4e-20, 1.2e-12, 1.2e-12, 1e-4;
+  const std::vector<MarginalSpec> specs = {
+      {"a", "log_uniform", {{"lower", 1e-12}, {"upper", 1e-9}}},
+      {"b", "normal", {{"mean", 3}, {"sigma", 2}, {"upper", 4}}}};
+  const std::shared_ptr<const Prior> priors[] = {
+      MakeNormalPrior(mean, covariance).value(), MakePrior(specs).value()};
+  for (const auto& prior : priors) {
+    constexpr size_t kDraws = 20'000;
+    std::vector<double> draws(2 * kDraws), u(2), back(2);
+    SamplePrior(*prior, {5, 1}, 0, draws);
+    const auto sd = prior->standard_deviation();
+    double sum = 0, both = 0;
+    for (size_t i = 0; i < kDraws; ++i) {
+      const auto theta = std::span(draws).subspan(2 * i, 2);
+      prior->ToUniform(theta, u);
+      prior->FromUniform(u, back);
+      for (size_t k = 0; k < 2; ++k) {
+        ASSERT_NEAR(back[k] / sd[k], theta[k] / sd[k], 1e-9);
+      }
+      sum += u[0] + u[1];
+      both += (u[0] - 0.5) * (u[1] - 0.5);
+    }
+    EXPECT_NEAR(sum / kDraws, 1, 5 * std::sqrt(1 / 6.0 / kDraws));
+    EXPECT_NEAR(both / kDraws, 0, 5 / 12.0 / std::sqrt(kDraws));
+    for (const double end : {0.0, 1.0}) {
+      prior->FromUniform(std::vector<double>{end, end}, back);
+      EXPECT_TRUE(prior->Contains(back));
+    }
+  }
+}
+
 TEST(PriorTest, RefusesCovariancesThatAreNone) {
   const Eigen::Vector2d mean(0, 0);
   Eigen::Matrix2d covariance;

@@ -82,13 +82,13 @@ TEST(ProposalTest, TruncatedPriorIsUniformWhereThePosteriorIs) {
 }
 
 // The disc is a millionth of the box: no prior draw falls into it.
-TEST(ProposalTest, TruncatedPriorIsDrawnFromThePosteriorWhereItIsTiny) {
+TEST(ProposalTest, TruncatedPriorIsDrawnWithinACoverWhereItIsTiny) {
   const auto proposal =
       MakeTruncatedPrior(Around(1, Box(-3000, 3000, 2)), {0, 0},
                          {.epsilon = 0.02, .threshold_draws = 100'000});
   ASSERT_TRUE(proposal.ok()) << proposal.status();
   ASSERT_EQ((*proposal)->messages().size(), 1u);
-  EXPECT_THAT((*proposal)->messages()[0], HasSubstr("from the posterior"));
+  EXPECT_THAT((*proposal)->messages()[0], HasSubstr("ellipsoid"));
   const double area = M_PI * Radius(0.02) * Radius(0.02);
   const Share coverage = (*proposal)->coverage();
   EXPECT_NEAR(coverage.value / (area / 36e6), 1, 0.03);
@@ -133,7 +133,7 @@ TEST(ProposalTest, TruncatedPriorKeepsTheShapeOfThePrior) {
       {"a", "normal", {{"mean", 0}, {"sigma", 300}}}};
   auto prior = MakePrior(specs);
   ASSERT_TRUE(prior.ok());
-  // From the posterior, and not.
+  // A part of the prior that is tiny, and one that is not.
   for (const double sigma : {0.3, 100.0}) {
     const auto proposal = MakeTruncatedPrior(
         Around(sigma, std::shared_ptr<const Prior>(MakePrior(specs).value())),

@@ -155,6 +155,14 @@ TEST(InferencePlanTest, ReportsEachMistakeUnderItsField) {
        [](FitSpec& s, Dataset&) { s.inference->training.invalid = "drop"; }},
       {"inference.training.device", "no device \"tpu\"",
        [](FitSpec& s, Dataset&) { s.inference->training.device = "tpu"; }},
+      {"inference.training.calibration_kernel", "no calibration_kernel \"cos\"",
+       [](FitSpec& s, Dataset&) {
+         s.inference->training.calibration_kernel = "cos";
+       }},
+      {"inference.training.calibration_kernel", "calibration_bandwidth is 0",
+       [](FitSpec& s, Dataset&) {
+         s.inference->training.calibration_kernel = "box";
+       }},
       {"inference.estimator.embedding", "no layer \"conv9d\"",
        [](FitSpec& s, Dataset&) {
          s.inference->estimator.embedding.resize(1);

@@ -80,12 +80,13 @@ TEST(Problem, AllMistakesComeAtOnce) {
   message.mutable_priors(0)->set_kind("triangular");
   message.mutable_training()->set_invalid("never");
   message.mutable_training()->set_truncation(0.7);
+  message.mutable_training()->set_calibration_kernel("cosine");
   message.mutable_training()->set_validation_fraction(1.5);
   message.mutable_training()->set_device("tpu");
   message.mutable_estimator()->set_ensemble(99);
   for (const char* what :
        {"mfa", "snpe", "`v_max` is nan", "triangular", "never", "truncation",
-        "validation_fraction", "tpu", "ensemble"}) {
+        "cosine", "validation_fraction", "tpu", "ensemble"}) {
     ExpectMistake(message, what);
   }
 }

@@ -82,6 +82,85 @@ TEST(Questions, DrawsEndInTime) {
   EXPECT_THAT(answer.incomplete(), HasSubstr("max_seconds"));
 }
 
+TEST(Questions, OtherSamplersDrawFromTheSamePosterior) {
+  const Eigen::MatrixXd direct =
+      LinearLab::ToZ({Ask(Draws(4000)).theta().data(), 8000});
+  for (const char* sampler : {"rejection", "importance"}) {
+    SCOPED_TRACE(sampler);
+    v1::AskPosteriorRequest ask = Draws(4000);
+    ask.mutable_draw()->set_sample_with(sampler);
+    ask.mutable_draw()->set_oversampling_factor(200);
+    const v1::PosteriorAnswer answer = Ask(ask);
+    ASSERT_EQ(answer.theta_size(), 8000);
+    EXPECT_GT(answer.candidates(), 4 * answer.accepted());
+    ASSERT_FALSE(answer.messages().empty());
+    const Eigen::MatrixXd z = LinearLab::ToZ({answer.theta().data(), 8000});
+    for (int i = 0; i < 2; ++i) {
+      const double sd = std::sqrt(Lab().covariance()(i, i));
+      EXPECT_NEAR(z.row(i).mean(), direct.row(i).mean(), 0.1 * sd);
+      const auto variance = [i](const Eigen::MatrixXd& of) {
+        return (of.row(i).array() - of.row(i).mean()).square().mean();
+      };
+      EXPECT_NEAR(variance(z) / variance(direct), 1, 0.15);
+    }
+  }
+  v1::AskPosteriorRequest wrong = Draws(0);
+  wrong.mutable_draw()->set_sample_with("mcmc");
+  wrong.mutable_draw()->set_oversampling_factor(-1);
+  for (const char* said : {"n is 0", "mcmc", "oversampling_factor is -1"}) {
+    ExpectRefused(wrong, said);
+  }
+}
+
+// Rows of a batch are keyed by their numbers, and keep their draws whatever
+// other rows there are.
+TEST(Questions, SeveralObservationsAtOnce) {
+  const std::vector<double> xs = {0.8, -0.5, -1, 0.3, 0.8, -0.5};
+  v1::AskPosteriorRequest ask = Draws(500);
+  ask.mutable_x()->Add(xs.begin(), xs.end());
+  const v1::PosteriorAnswer all = Ask(ask);
+  ASSERT_EQ(all.theta_size(), 3 * 500 * 2);
+  EXPECT_THAT(all.draws_of_x(), testing::ElementsAre(500, 500, 500));
+  EXPECT_EQ(all.accepted(), 1500);
+  ask.mutable_x()->Truncate(4);
+  const v1::PosteriorAnswer two = Ask(ask);
+  EXPECT_TRUE(
+      std::equal(two.theta().begin(), two.theta().end(), all.theta().begin()));
+  EXPECT_NE(all.theta(0), all.theta(2 * 1000));
+  const Eigen::MatrixXd z = LinearLab::ToZ({all.theta().data(), 3000});
+  const auto mean_of = [&](int row) {
+    return Eigen::Vector2d(z.middleCols(row * 500, 500).rowwise().mean());
+  };
+  const double sd = std::sqrt(Lab().covariance()(0, 0));
+  EXPECT_NEAR(mean_of(0)[0], mean_of(2)[0], 0.3 * sd);
+  EXPECT_GT(mean_of(0)[0] - mean_of(1)[0], 2 * sd);
+
+  // Densities: of each x's own points.
+  v1::AskPosteriorRequest density;
+  *density.mutable_x() = ask.x();
+  *density.mutable_density()->mutable_theta() = two.theta();
+  const v1::PosteriorAnswer densities = Ask(density);
+  ASSERT_EQ(densities.log_density_size(), 1000);
+  v1::AskPosteriorRequest one;
+  one.mutable_x()->Add(xs.begin() + 2, xs.begin() + 4);
+  one.mutable_density()->mutable_theta()->Add(two.theta().begin() + 1000,
+                                              two.theta().end());
+  const v1::PosteriorAnswer alone = Ask(one);
+  EXPECT_TRUE(std::equal(alone.log_density().begin(), alone.log_density().end(),
+                         densities.log_density().begin() + 500));
+
+  density.mutable_density()->mutable_theta()->Truncate(6);
+  ExpectRefused(density, "3 rows for 2 x");
+  ask.add_x(1);
+  ExpectRefused(ask, "x has 5 numbers");
+  ask.add_x(NAN);
+  ExpectRefused(ask, "x, observation 2");
+  v1::AskPosteriorRequest map;
+  map.mutable_map();
+  map.mutable_x()->Add(xs.begin(), xs.end());
+  ExpectRefused(map, "x has 6 numbers");
+}
+
 TEST(Questions, DensitiesAddToOneAndAreTheGaussians) {
   constexpr int kN = 120;
   Eigen::MatrixXd z(2, kN * kN);

@@ -92,6 +92,87 @@ TEST(Rounds, WeightsCorrectABiasedProposal) {
   ExpectPosterior(lab, lab.PosteriorDraws(1, kDraws), 0.4, 0.25);
 }
 
+// Simulations far from the observation are made nonsense: only with a kernel
+// that leaves them out do they not matter.
+TEST(Rounds, CalibrationKernelsLeaveOutWhatIsFar) {
+  for (const bool calibrated : {true, false}) {
+    LinearLab lab("tsnpe", "mdn");
+    // Too small to learn both what is near and what is far.
+    UseSmallNet(lab, "num_components", 1);
+    UseSmallNet(lab, "hidden_features", 3);
+    lab.problem().mutable_training()->set_max_num_epochs(150);
+    const auto draws = lab.Draw(0, 3000);
+    ASSERT_TRUE(draws.ok());
+    lab.Simulate(0, draws->theta);
+    // In standard deviations of all simulations.
+    double sum[2] = {}, squares[2] = {};
+    for (const v1::SimulationBlock& block : lab.blocks) {
+      for (int i = 0; i < block.x_size(); ++i) {
+        sum[i % 2] += block.x(i) / 3000;
+        squares[i % 2] += block.x(i) * block.x(i) / 3000;
+      }
+    }
+    int near = 0;
+    for (v1::SimulationBlock& block : lab.blocks) {
+      for (int i = 0; i < block.x_size(); i += 2) {
+        double farthest = 0;
+        for (int k = 0; k < 2; ++k) {
+          const double sd = std::sqrt(squares[k] - sum[k] * sum[k]);
+          farthest = std::max(
+              farthest,
+              std::abs(block.x(i + k) - lab.problem().observation(k)) / sd);
+        }
+        if (farthest <= 0.8) {
+          ++near;
+        } else {
+          // Mirrored about the middle of the prior.
+          block.set_theta(i, 6e-9 - block.theta(i));
+          block.set_theta(i + 1, -0.13 - block.theta(i + 1));
+        }
+      }
+    }
+    if (calibrated) {
+      lab.problem().mutable_training()->set_calibration_kernel("box");
+      lab.problem().mutable_training()->set_calibration_bandwidth(0.8);
+    }
+    const auto outcome = lab.Train(0);
+    ASSERT_TRUE(outcome.ok()) << outcome.status();
+    lab.estimators[0] = outcome->estimators;
+    const Eigen::MatrixXd z = lab.PosteriorDraws(0, kDraws);
+    const double variance =
+        (z.row(0).array() - z.row(0).mean()).square().mean();
+    const double spread = std::sqrt(variance / lab.covariance()(0, 0));
+    if (calibrated) {
+      EXPECT_NEAR(outcome->summary.effective_samples(), near, 1e-6);
+      EXPECT_NEAR(outcome->summary.largest_weight(), 3000.0 / near, 1e-6);
+      ExpectPosterior(lab, z, 0.4, 0.3);
+    } else {
+      EXPECT_EQ(outcome->summary.effective_samples(), 0);
+      EXPECT_GT(spread, 1.5);
+    }
+  }
+}
+
+TEST(Rounds, CalibrationKernelsMultiplyTheAlgorithmsWeights) {
+  LinearLab lab("npe_b", "mdn");
+  UseSmallNet(lab, "num_components", 1);
+  lab.problem().mutable_training()->set_calibration_kernel("gaussian");
+  lab.problem().mutable_training()->set_calibration_bandwidth(1);
+  const v1::TrainingSummary first = lab.DoRound(0, 1500);
+  EXPECT_GT(first.effective_samples(), 100);
+  EXPECT_LT(first.effective_samples(), 1400);
+  const v1::TrainingSummary second = lab.DoRound(1, 1000);
+  EXPECT_GT(second.effective_samples(), 100);
+  EXPECT_LT(second.effective_samples(), 2500);
+  ExpectPosterior(lab, lab.PosteriorDraws(1, kDraws), 0.4, 0.3);
+  // Nothing is within a kernel that is too narrow.
+  lab.problem().mutable_training()->set_calibration_bandwidth(1e-3);
+  const absl::Status narrow = lab.Train(1).status();
+  EXPECT_TRUE(absl::IsFailedPrecondition(narrow)) << narrow;
+  EXPECT_THAT(std::string(narrow.message()),
+              HasSubstr("widen calibration_bandwidth"));
+}
+
 TEST(Rounds, TheSameSeedGivesTheSameBits) {
   std::vector<std::string> files;
   std::vector<std::vector<double>> draws;

@@ -152,6 +152,8 @@ struct TrainingSpec {
   double largest_weight = 0;
   double truncation = 0;
   std::string invalid;
+  std::string calibration_kernel;  // "" is none
+  double calibration_bandwidth = 0;
   friend bool operator==(const TrainingSpec&, const TrainingSpec&) = default;
 };
 
