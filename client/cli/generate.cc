@@ -1,3 +1,5 @@
+#include <algorithm>
+#include <cmath>
 #include <iostream>
 #include <memory>
 #include <unistd.h>
@@ -11,10 +13,13 @@
 #include "client/cli/exit_code.h"
 #include "client/cli/posterior_query.h"
 #include "client/lib/display.h"
+#include "client/lib/load.h"
 #include "client/lib/points_file.h"
 #include "client/lib/posterior.h"
+#include "client/lib/trace_plot.h"
 #include "client/lib/trace_writer.h"
 #include "client/lib/traces.h"
+#include "client/lib/yaml_spec.h"
 #include "worker/core/base/status.h"
 
 namespace somafit {
@@ -35,6 +40,7 @@ struct GenerateOptions {
   std::vector<std::string> initial_values;
   std::optional<int64_t> iteration;
   std::string file;
+  std::string recordings;  // a fit's file
 };
 
 // What is drawn to take the mean of.
@@ -157,13 +163,14 @@ absl::StatusOr<v1::GenerateTracesRequest> RequestOf(
   return request;
 }
 
-void SayWhatDiverged(const TraceWriter& writer, int64_t n_points) {
-  if (writer.n_diverged() == 0) return;
-  const int64_t more = writer.n_diverged() - std::ssize(writer.diverged());
-  std::cerr << writer.n_diverged() << " of " << n_points
+void SayWhatDiverged(const std::vector<int64_t>& first, int64_t count,
+                     int64_t n_points) {
+  if (count == 0) return;
+  const int64_t more = count - std::ssize(first);
+  std::cerr << count << " of " << n_points
             << (n_points == 1 ? " point" : " points")
             << " diverged (numbers that are not finite): "
-            << absl::StrJoin(writer.diverged(), ", ")
+            << absl::StrJoin(first, ", ")
             << (more > 0 ? absl::StrCat(" and ", more, " more") : "")
             << std::endl;
 }
@@ -205,6 +212,39 @@ struct Destination {
   }
 };
 
+// The recordings of a fit's file, to draw behind what is simulated.
+absl::StatusOr<std::optional<Dataset>> ReadRecordings(
+    const GenerateOptions& options, TraceFormat format) {
+  if (options.recordings.empty()) return std::nullopt;
+  if (format != TraceFormat::kSvg) {
+    return absl::InvalidArgumentError(
+        "--recordings are drawn behind traces in a picture: give -o FILE.svg");
+  }
+  SOMAFIT_ASSIGN_OR_RETURN(const v1::FitSpec spec,
+                           ReadFitSpec(options.recordings, {}));
+  SOMAFIT_ASSIGN_OR_RETURN(Dataset dataset,
+                           LoadDataset(spec, FolderOf(options.recordings)));
+  return dataset;
+}
+
+// Traces to a picture, once all are there.
+struct Picture {
+  TracePlot plot;
+  std::vector<int64_t> diverged;  // the first points that did
+  int64_t n_points = 0, n_diverged = 0;
+
+  void Add(const Recording& recording) {
+    constexpr size_t kMostNamed = 10;
+    if (!std::all_of(recording.begin(), recording.end(),
+                     [](double value) { return std::isfinite(value); })) {
+      ++n_diverged;
+      if (diverged.size() < kMostNamed) diverged.push_back(n_points);
+    }
+    ++n_points;
+    plot.Add(recording);
+  }
+};
+
 absl::StatusOr<int> Generate(const GenerateOptions& options) {
   SOMAFIT_ASSIGN_OR_RETURN(const std::string name,
                            FitResourceName(options.name));
@@ -216,13 +256,16 @@ absl::StatusOr<int> Generate(const GenerateOptions& options) {
   if (!options.points.empty()) {
     SOMAFIT_ASSIGN_OR_RETURN(text, ReadFile(options.points, kMaxPointsBytes));
   }
+  SOMAFIT_ASSIGN_OR_RETURN(std::optional<Dataset> recordings,
+                           ReadRecordings(options, format));
   SOMAFIT_RETURN_IF_ERROR(CheckOutput(options.file));
   SOMAFIT_ASSIGN_OR_RETURN(FitClient client, Connect(options.server));
   SOMAFIT_ASSIGN_OR_RETURN(const v1::Fit fit, client.GetFit(name));
   SOMAFIT_ASSIGN_OR_RETURN(const v1::GenerateTracesRequest request,
                            RequestOf(options, text, fit));
   Destination destination;
-  std::optional<TraceWriter> writer;
+  std::optional<TraceWriter> writer;  // or
+  std::optional<Picture> picture;
   int64_t done = 0;
   int64_t n_points = 0;
   const auto begin = [&](const v1::TraceHeader& header) -> absl::Status {
@@ -231,9 +274,18 @@ absl::StatusOr<int> Generate(const GenerateOptions& options) {
       destination.file.emplace(std::move(made));
     }
     n_points = header.points();
-    writer.emplace(format, header, [&destination](absl::string_view piece) {
-      destination.Write(piece);
-    });
+    if (format == TraceFormat::kSvg) {
+      SOMAFIT_RETURN_IF_ERROR(ShapeOf(header).status());
+      picture.emplace(Picture{TracePlot(fit.name(), header), {}});
+      if (recordings) {
+        SOMAFIT_RETURN_IF_ERROR(
+            picture->plot.SetRecordings(*std::move(recordings)));
+      }
+    } else {
+      writer.emplace(format, header, [&destination](absl::string_view piece) {
+        destination.Write(piece);
+      });
+    }
     if (header.has_sample()) {
       std::cerr << "Sample " << header.sample() << ", the best so far: "
                 << ParametersText(fit, header.parameters()) << std::endl;
@@ -244,16 +296,26 @@ absl::StatusOr<int> Generate(const GenerateOptions& options) {
     }
     WarnOfOtherNumerics(&client, fit);
     WarnWithoutWorkers(&client, client.connection().known().path);
-    writer->Begin();
+    if (writer) writer->Begin();
     return destination.printed;
   };
   const auto take = [&](const Recording& recording) {
-    writer->Add(recording);
+    if (picture) {
+      picture->Add(recording);
+    } else {
+      writer->Add(recording);
+    }
     ShowProgress(++done, n_points);
     return destination.printed;
   };
   SOMAFIT_RETURN_IF_ERROR(GenerateTraces(&client, request, begin, take));
-  SayWhatDiverged(*writer, n_points);
+  if (picture) {
+    SayWhatDiverged(picture->diverged, picture->n_diverged, n_points);
+    SOMAFIT_ASSIGN_OR_RETURN(const std::string svg, picture->plot.Svg());
+    destination.Write(svg);
+  } else {
+    SayWhatDiverged(writer->diverged(), writer->n_diverged(), n_points);
+  }
   SOMAFIT_RETURN_IF_ERROR(destination.End());
   return kSuccess;
 }
@@ -318,7 +380,12 @@ void AddGenerate(CLI::App& app, Action* action) {
       ->add_option("-o", options->file,
                    "Write to a file, which appears when it is complete; "
                    "default: CSV to stdout")
-      ->type_name("FILE.csv|FILE.npy");
+      ->type_name("FILE.csv|FILE.npy|FILE.svg");
+  command
+      ->add_option("--recordings", options->recordings,
+                   "With -o FILE.svg: a fit's file, whose recordings are drawn "
+                   "behind what is simulated")
+      ->type_name("FILE.yaml");
   AddServerOptions(command, &options->server);
   command->footer(R"(
 Simulates on every trace of the fit's dataset, in whatever state the fit is.
@@ -328,12 +395,15 @@ its step. What diverges is inf or nan from there on, and is said.
 
 csv: point,trace,t,<variables>, one row a step, t in seconds.
 npy: float64 [points, traces, variables, steps]; NaN behind shorter traces.
+svg: a picture: the median over the points, and bands of 50 and 90 % of them.
 
 Examples:
   somafit generate hodgkin_huxley-1 --output v,m -o best.csv
   somafit generate hodgkin_huxley-1 --output v --initial v=-70*mV
   somafit generate hodgkin_huxley-1 --params points.csv --output v -o v.npy
-  somafit generate inference-1 --posterior 100 --output v -o predictive.npy)");
+  somafit generate inference-1 --posterior 100 --output v -o predictive.npy
+  somafit generate inference-1 --posterior 100 --output v -o predictive.svg \
+      --recordings client/examples/hodgkin_huxley/inference.yaml)");
   command->callback([=] { *action = [=] { return Generate(*options); }; });
 }
 

@@ -56,6 +56,7 @@ int Main(int argc, char** argv) {
   AddPosterior(app, &action);
   AddPlots(app, &action);
   AddOwnSimulator(app, &action);
+  AddLosses(app, &action);
   AddContinue(app, &action);
   AddManage(app, &action);
   AddDescribe(app, &action);

@@ -5,10 +5,9 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
-#include "absl/strings/str_replace.h"
 
 #include "client/lib/display.h"
+#include "client/lib/svg.h"
 
 namespace somafit {
 namespace {
@@ -19,22 +18,6 @@ constexpr int kShades = 24;
 constexpr char kLine[] = "#1f4e79";
 constexpr char kPointColors[][8] = {"#d62728", "#ff7f0e", "#2ca02c", "#9467bd"};
 
-std::string Escaped(absl::string_view text) {
-  return absl::StrReplaceAll(
-      text, {{"&", "&amp;"}, {"<", "&lt;"}, {">", "&gt;"}, {"\"", "&quot;"}});
-}
-
-std::string Label(const v1::Variable& variable) {
-  const std::string unit = DisplayUnitText(variable);
-  return unit.empty() ? variable.name()
-                      : absl::StrCat(variable.name(), " [", unit, "]");
-}
-
-// Where a share of a panel is, with two decimals at most.
-std::string At(double value) {
-  return absl::StrFormat("%.6g", std::round(value * 100) / 100);
-}
-
 class Svg {
  public:
   explicit Svg(const PairsPlot& plot)
@@ -44,14 +27,7 @@ class Svg {
     const double size = n_ * kPanel + (n_ - 1) * kGap;
     const double width = kLeft + size + kLeft;
     const double height = kTop + size + kBottom;
-    text_ = absl::StrCat(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"", At(width),
-        "\" height=\"", At(height), "\" viewBox=\"0 0 ", At(width), " ",
-        At(height), "\" font-family=\"sans-serif\" font-size=\"12\">\n",
-        "<title>", Escaped(plot_.title), "</title>\n",
-        "<rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n", "<text x=\"",
-        At(kLeft), "\" y=\"20\" font-size=\"14\">", Escaped(plot_.title),
-        "</text>\n");
+    text_ = SvgBegin(width, height, plot_.title, kLeft);
     size_t pair = 0;
     for (int i = 0; i < n_; ++i) {
       Diagonal(i);
@@ -71,13 +47,15 @@ class Svg {
   }
 
   void Begin(int row, int column, absl::string_view name) {
-    absl::StrAppend(&text_, "<g id=\"", Escaped(name),
-                    "\" transform=\"translate(", At(Corner(column, kLeft)), " ",
-                    At(Corner(row, kTop)), ")\">\n");
+    absl::StrAppend(&text_, "<g id=\"", SvgText(name),
+                    "\" transform=\"translate(",
+                    SvgNumber(Corner(column, kLeft)), " ",
+                    SvgNumber(Corner(row, kTop)), ")\">\n");
   }
   void End() {
-    absl::StrAppend(&text_, "<rect width=\"", At(kPanel), "\" height=\"",
-                    At(kPanel), "\" fill=\"none\" stroke=\"#888\"/>\n</g>\n");
+    absl::StrAppend(&text_, "<rect width=\"", SvgNumber(kPanel), "\" height=\"",
+                    SvgNumber(kPanel),
+                    "\" fill=\"none\" stroke=\"#888\"/>\n</g>\n");
   }
 
   void Diagonal(int i) {
@@ -90,7 +68,8 @@ class Svg {
       for (size_t k = 0; k < curve.x.size(); ++k) {
         const double x = std::clamp(Place(i, curve.x[k]), 0.0, kPanel);
         const double y = kPanel - 0.94 * kPanel * curve.y[k] / most;
-        absl::StrAppend(&path, k == 0 ? "M" : "L", At(x), " ", At(y));
+        absl::StrAppend(&path, k == 0 ? "M" : "L", SvgNumber(x), " ",
+                        SvgNumber(y));
       }
       absl::StrAppend(&text_, "<path d=\"", path, "\" fill=\"none\" stroke=\"",
                       kLine, "\"/>\n");
@@ -98,8 +77,9 @@ class Svg {
     for (size_t p = 0; p < plot_.points.size(); ++p) {
       const double x = Place(i, plot_.points[p][i]);
       if (!(x >= 0 && x <= kPanel)) continue;
-      absl::StrAppend(&text_, "<line class=\"point\" x1=\"", At(x), "\" x2=\"",
-                      At(x), "\" y1=\"0\" y2=\"", At(kPanel), "\" stroke=\"",
+      absl::StrAppend(&text_, "<line class=\"point\" x1=\"", SvgNumber(x),
+                      "\" x2=\"", SvgNumber(x), "\" y1=\"0\" y2=\"",
+                      SvgNumber(kPanel), "\" stroke=\"",
                       kPointColors[p % std::size(kPointColors)], "\"/>\n");
     }
     Ticks(i);
@@ -112,17 +92,17 @@ class Svg {
     const Limits shown = {plot_.axes[i].limits.lower / scale,
                           plot_.axes[i].limits.upper / scale};
     for (const double tick : TicksOf(shown)) {
-      const std::string x = At(Place(i, tick * scale));
+      const std::string x = SvgNumber(Place(i, tick * scale));
       absl::StrAppend(&text_, "<line x1=\"", x, "\" x2=\"", x, "\" y1=\"",
-                      At(kPanel), "\" y2=\"", At(kPanel + 4),
+                      SvgNumber(kPanel), "\" y2=\"", SvgNumber(kPanel + 4),
                       "\" stroke=\"#888\"/>\n<text x=\"", x, "\" y=\"",
-                      At(kPanel + 16),
+                      SvgNumber(kPanel + 16),
                       "\" font-size=\"10\" text-anchor=\"middle\">",
-                      Escaped(NumberText(tick)), "</text>\n");
+                      SvgText(NumberText(tick)), "</text>\n");
     }
-    absl::StrAppend(&text_, "<text x=\"", At(kPanel / 2), "\" y=\"",
-                    At(kPanel + 32), "\" text-anchor=\"middle\">",
-                    Escaped(Label(variable)), "</text>\n");
+    absl::StrAppend(&text_, "<text x=\"", SvgNumber(kPanel / 2), "\" y=\"",
+                    SvgNumber(kPanel + 32), "\" text-anchor=\"middle\">",
+                    SvgText(AxisLabel(variable)), "</text>\n");
   }
 
   void Pair(int i, int j, const Grid& grid) {
@@ -135,8 +115,8 @@ class Svg {
       const double x = Place(j, plot_.points[p][j]);
       const double y = kPanel - Place(i, plot_.points[p][i]);
       if (!(x >= 0 && x <= kPanel && y >= 0 && y <= kPanel)) continue;
-      absl::StrAppend(&text_, "<circle class=\"point\" cx=\"", At(x),
-                      "\" cy=\"", At(y), "\" r=\"3.5\" fill=\"",
+      absl::StrAppend(&text_, "<circle class=\"point\" cx=\"", SvgNumber(x),
+                      "\" cy=\"", SvgNumber(y), "\" r=\"3.5\" fill=\"",
                       kPointColors[p % std::size(kPointColors)], "\"/>\n");
     }
     End();
@@ -158,10 +138,10 @@ class Svg {
         int end = begin + 1;
         while (end < grid.columns && shade(row, end) == of) ++end;
         if (of > 0) {
-          absl::StrAppend(&paths[of], "M", At(begin * w), " ",
-                          At(kPanel - (row + 1) * h), "h",
-                          At((end - begin) * w), "v", At(h), "h-",
-                          At((end - begin) * w), "z");
+          absl::StrAppend(&paths[of], "M", SvgNumber(begin * w), " ",
+                          SvgNumber(kPanel - (row + 1) * h), "h",
+                          SvgNumber((end - begin) * w), "v", SvgNumber(h), "h-",
+                          SvgNumber((end - begin) * w), "z");
         }
         begin = end;
       }
@@ -187,9 +167,11 @@ class Svg {
       if (lines.empty()) continue;
       std::string path;
       for (size_t k = 0; k + 3 < lines.size(); k += 4) {
-        const auto x = [&](double v) { return At(v / grid.columns * kPanel); };
+        const auto x = [&](double v) {
+          return SvgNumber(v / grid.columns * kPanel);
+        };
         const auto y = [&](double v) {
-          return At(kPanel - v / grid.rows * kPanel);
+          return SvgNumber(kPanel - v / grid.rows * kPanel);
         };
         absl::StrAppend(&path, "M", x(lines[k]), " ", y(lines[k + 1]), "L",
                         x(lines[k + 2]), " ", y(lines[k + 3]));

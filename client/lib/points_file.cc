@@ -3,6 +3,7 @@
 #include <cmath>
 #include <limits>
 #include <optional>
+#include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
@@ -85,7 +86,10 @@ class PointsParser {
         const std::string nearest = NearestWord(std::string(name), names_);
         Error(row, cell,
               absl::StrCat("\"", name.substr(0, kMaxQuoted),
-                           "\" is not a parameter of ", fit_.name(),
+                           std::cmp_equal(names_.size(), fit_.parameters_size())
+                               ? "\" is not a parameter of "
+                               : "\" is no parameter or feature of ",
+                           fit_.name(),
                            nearest.empty() ? ""
                                            : absl::StrCat(", did you mean \"",
                                                           nearest, "\"?"),
@@ -104,10 +108,12 @@ class PointsParser {
     }
     for (size_t i = 0; errors_.empty() && i < names_.size(); ++i) {
       if (!seen[i]) {
-        Error(row, row.cells[0],
-              absl::StrCat("the parameter \"", names_[i],
-                           "\" has no column; the header must name: ",
-                           absl::StrJoin(names_, ", ")));
+        Error(
+            row, row.cells[0],
+            absl::StrCat(IsParameter({static_cast<int>(i)}) ? "the parameter \""
+                                                            : "the feature \"",
+                         names_[i], "\" has no column; the header must name: ",
+                         absl::StrJoin(names_, ", ")));
       }
     }
   }

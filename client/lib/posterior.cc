@@ -74,6 +74,26 @@ absl::Status ExportEstimator(
   return lost;
 }
 
+absl::Status WatchTraining(
+    FitClient* client, const std::string& name,
+    const std::function<absl::Status(const v1::TrainingProgress&)>& take) {
+  v1::WatchTrainingRequest request;
+  request.set_name(name);
+  Connection& connection = client->connection();
+  absl::Status refused;
+  SOMAFIT_RETURN_IF_ERROR(connection.Retry([&](grpc::ClientContext* context) {
+    WaitForEver(context);
+    const auto stream = connection.inference().WatchTraining(context, request);
+    v1::TrainingProgress progress;
+    while (refused.ok() && stream->Read(&progress)) refused = take(progress);
+    if (refused.ok()) return stream->Finish();
+    context->TryCancel();
+    (void)stream->Finish();
+    return grpc::Status::OK;
+  }));
+  return refused;
+}
+
 v1::Fit FitOfPosterior(const v1::Posterior& posterior) {
   v1::Fit fit;
   fit.set_name(posterior.name());

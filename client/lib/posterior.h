@@ -31,6 +31,12 @@ absl::Status ExportEstimator(
     FitClient* client, const v1::ExportEstimatorRequest& request,
     const std::function<void(absl::string_view)>& take);
 
+// The epochs of the present round's training, as they come, until that has
+// ended; those of a lost line come again.
+absl::Status WatchTraining(
+    FitClient* client, const std::string& name,
+    const std::function<absl::Status(const v1::TrainingProgress&)>& take);
+
 // The posterior's parameters as those of a fit, for what is written for one.
 v1::Fit FitOfPosterior(const v1::Posterior& posterior);
 

@@ -34,9 +34,10 @@ absl::StatusOr<TraceFormat> TraceFormatOf(const std::string& path) {
   const std::string lower = absl::AsciiStrToLower(path);
   if (absl::EndsWith(lower, ".csv")) return TraceFormat::kCsv;
   if (absl::EndsWith(lower, ".npy")) return TraceFormat::kNpy;
+  if (absl::EndsWith(lower, ".svg")) return TraceFormat::kSvg;
   return absl::InvalidArgumentError(
       absl::StrCat("cannot write traces to ", path,
-                   ": give a file that ends in .csv or .npy"));
+                   ": give a file that ends in .csv, .npy or .svg"));
 }
 
 absl::StatusOr<RecordingShape> ShapeOf(const v1::TraceHeader& header) {

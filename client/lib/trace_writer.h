@@ -13,8 +13,9 @@
 
 namespace somafit {
 
-enum class TraceFormat { kCsv, kNpy };
-// By the file's ending, ".csv" or ".npy"; InvalidArgument for another.
+// kSvg is a picture, which TracePlot makes.
+enum class TraceFormat { kCsv, kNpy, kSvg };
+// By the file's ending, ".csv", ".npy" or ".svg"; InvalidArgument for another.
 absl::StatusOr<TraceFormat> TraceFormatOf(const std::string& path);
 
 // The shape that a header announces. Internal if it is not one that can be.
@@ -30,7 +31,7 @@ absl::StatusOr<RecordingShape> ShapeOf(const v1::TraceHeader& header);
 class TraceWriter {
  public:
   using Sink = std::function<void(absl::string_view)>;
-  // REQUIRES: ShapeOf(header) is Ok.
+  // REQUIRES: ShapeOf(header) is Ok; not kSvg.
   TraceWriter(TraceFormat format, const v1::TraceHeader& header, Sink sink);
 
   void Begin();

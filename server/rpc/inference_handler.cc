@@ -116,6 +116,14 @@ grpc::ServerWriteReactor<v1::PosteriorAnswer>* InferenceHandler::AskPosterior(
   return QuestionStream::Start(parts_, request);
 }
 
+grpc::ServerWriteReactor<v1::TrainingProgress>* InferenceHandler::WatchTraining(
+    Context* context, const v1::WatchTrainingRequest* request) {
+  if (absl::Status status = parts_.access.Check(*context); !status.ok()) {
+    return new RefusedWriter<v1::TrainingProgress>(Sendable(status));
+  }
+  return TrainingStream::Start(parts_, request);
+}
+
 grpc::ServerWriteReactor<v1::ExportEstimatorResponse>*
 InferenceHandler::ExportEstimator(Context* context,
                                   const v1::ExportEstimatorRequest* request) {

@@ -22,6 +22,8 @@ class InferenceHandler final : public v1::InferenceService::CallbackService {
       Context*, const v1::AskPosteriorRequest*) override;
   grpc::ServerWriteReactor<v1::ExportEstimatorResponse>* ExportEstimator(
       Context*, const v1::ExportEstimatorRequest*) override;
+  grpc::ServerWriteReactor<v1::TrainingProgress>* WatchTraining(
+      Context*, const v1::WatchTrainingRequest*) override;
   Unary* SetObservation(Context*, const v1::SetObservationRequest*,
                         v1::Fit*) override;
 

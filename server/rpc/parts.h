@@ -20,6 +20,7 @@
 #include "server/rpc/strand.h"
 #include "server/rpc/trace_stream.h"
 #include "server/rpc/trainer_queue.h"
+#include "server/rpc/training_stream.h"
 #include "server/rpc/watch_stream.h"
 #include "server/study/store.h"
 
@@ -35,6 +36,7 @@ struct ServerParts {
   TraceHub& traces;
   TrainerQueue& trainers;
   QuestionHub& questions;
+  TrainingHub& trainings;
   Executor& replies;  // quick work
   Executor& slow;     // what reads files, decodes or compiles
   Access access;

@@ -102,6 +102,7 @@ struct RpcServer::State {
               .traces = traces,
               .trainers = trainers,
               .questions = questions,
+              .trainings = trainings,
               .replies = replies,
               .slow = slow,
               .access = options.listen.is_unix()
@@ -118,6 +119,10 @@ struct RpcServer::State {
     };
     strand.touched = [this](const std::set<int64_t>& fits) {
       watches.Wake(fits);
+      trainings.Wake(fits);
+    };
+    strand.trainings_changed = [this](const std::set<int64_t>& fits) {
+      trainings.Wake(fits);
     };
     strand.traces_changed = [this](const std::set<int64_t>& requests) {
       traces.Wake(requests);
@@ -140,6 +145,7 @@ struct RpcServer::State {
   WatchHub watches;
   TraceHub traces;
   QuestionHub questions;
+  TrainingHub trainings;
   LeaseQueue leases;
   TrainerQueue trainers;
   ServerParts parts;
@@ -265,6 +271,7 @@ void RpcServer::State::Stop() {
     leases.Drain();
     trainers.Drain();
     questions.Drain(QuestionsDraining());
+    trainings.Drain(TrainingStream::Draining());
     watches.Drain(WatchStream::Draining());
     traces.Drain(TraceStream::Draining());
     server->Shutdown(std::chrono::system_clock::now() + kDrain);

@@ -92,10 +92,12 @@ void Strand::DecideLocked(const Decision& decision, Then then) {
   summary.trace_requests = {effects.trace_requests.begin(),
                             effects.trace_requests.end()};
   summary.questions = {effects.questions.begin(), effects.questions.end()};
+  summary.trainings = {effects.trainings.begin(), effects.trainings.end()};
   fit_count += summary.fits_made;
   const bool anything =
       then || !effects.writes.empty() || !effects.advance.empty() ||
-      !effects.trace_requests.empty() || !effects.questions.empty();
+      !effects.trace_requests.empty() || !effects.questions.empty() ||
+      !effects.trainings.empty();
   if (anything) Submit(std::move(effects), std::move(summary), std::move(then));
   if (work && work_available) work_available();
   if (training && trainer_work) trainer_work();
@@ -108,7 +110,8 @@ void Strand::Submit(Effects effects, Summary summary, Then then) {
        then = std::move(then)]() mutable {
         ReachFaultPoints(summary);
         if (!then && summary.touched.empty() && advance.empty() &&
-            summary.trace_requests.empty() && summary.questions.empty()) {
+            summary.trace_requests.empty() && summary.questions.empty() &&
+            summary.trainings.empty()) {
           return;
         }
         executor_.Post(
@@ -126,6 +129,9 @@ void Strand::Committed(const Summary& summary,
   }
   if (!summary.questions.empty() && questions_changed) {
     questions_changed(summary.questions);
+  }
+  if (!summary.trainings.empty() && trainings_changed) {
+    trainings_changed(summary.trainings);
   }
   for (const int64_t fit : advance) {
     Decide([fit](Coordinator& coordinator, Now now,

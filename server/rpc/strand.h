@@ -43,6 +43,9 @@ class Strand {
   // Questions with news; called after the commit.
   std::function<void(const std::set<int64_t>& questions)> questions_changed;
 
+  // Trainings with further epochs; called after the commit.
+  std::function<void(const std::set<int64_t>& fits)> trainings_changed;
+
   // Decides; then, once everything decided so far is durable, calls `then`.
   void Decide(const Decision& decision, Then then);
   // The same, by a caller that holds the lock (`work_available`).
@@ -74,6 +77,7 @@ class Strand {
     std::set<int64_t> touched;
     std::set<int64_t> trace_requests;
     std::set<int64_t> questions;
+    std::set<int64_t> trainings;
     int64_t fits_made = 0;  // less those deleted
     bool draw = false, results = false, round_end = false;
   };

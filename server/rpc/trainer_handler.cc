@@ -123,6 +123,77 @@ absl::Status TakeLease(ServerParts& parts, const Request& message, bool first,
   return absl::OkStatus();
 }
 
+// Of a net of the training that the task is.
+absl::StatusOr<CheckpointKey> CheckpointOf(const TrainerTask& task,
+                                           int member) {
+  if (task.request != 0 || task.job.kind != TrainerJob::Kind::kTrain) {
+    return absl::InvalidArgumentError("the task did not ask for training");
+  }
+  if (member < 0 || member >= std::max(task.spec.estimator.ensemble, 1)) {
+    return BadField("member",
+                    absl::StrCat("is ", member, ", but there are ",
+                                 std::max(task.spec.estimator.ensemble, 1)));
+  }
+  return CheckpointKey{.fit = task.fit,
+                       .stage = task.stage,
+                       .round = task.job.round,
+                       .member = member};
+}
+
+// One ReportCheckpoint call.
+class CheckpointCall final
+    : public grpc::ServerReadReactor<v1::ReportCheckpointRequest> {
+ public:
+  CheckpointCall(ServerParts& parts, grpc::CallbackServerContext* context)
+      : parts_(parts), context_(context) {
+    StartRead(&message_);
+  }
+  void OnReadDone(bool ok) override {
+    if (ok) {
+      if (const absl::Status status = Take(); !status.ok()) {
+        return FinishWith(status);
+      }
+      return StartRead(&message_);
+    }
+    if (!key_ || context_->IsCancelled()) {
+      return FinishWith(absl::CancelledError("the report was cut short"));
+    }
+    parts_.slow.Post(
+        [this] { FinishWith(parts_.store.PutCheckpoint(*key_, bytes_)); });
+  }
+  void OnDone() override { delete this; }
+
+ private:
+  absl::Status Take() {
+    if (!key_) {
+      // Nothing is held for somebody whose task is not wanted.
+      SOMAFIT_ASSIGN_OR_RETURN(const TrainerTask task,
+                               TaskOf(parts_, message_));
+      SOMAFIT_ASSIGN_OR_RETURN(key_, CheckpointOf(task, message_.member()));
+    }
+    const size_t size = message_.chunk().size();
+    if (size > kMaxChunk || bytes_.size() + size > kMaxEstimators) {
+      return BadField("chunk", absl::StrCat("has more than 1 MiB, or all "
+                                            "together more than ",
+                                            kMaxEstimators, " bytes"));
+    }
+    bytes_ += message_.chunk();
+    return absl::OkStatus();
+  }
+  void FinishWith(const absl::Status& status) {
+    LogCall("ReportCheckpoint", "", status, begin_);
+    Finish(Sendable(status));
+  }
+
+  ServerParts& parts_;
+  grpc::CallbackServerContext* context_;
+  const std::chrono::steady_clock::time_point begin_ =
+      std::chrono::steady_clock::now();
+  v1::ReportCheckpointRequest message_;
+  std::optional<CheckpointKey> key_;
+  std::string bytes_;
+};
+
 // A report that was cut short must not count.
 absl::Status CheckEstimators(const Reported& report) {
   v1::EstimatorSet set;
@@ -187,15 +258,27 @@ TrainerHandler::Unary* TrainerHandler::TrainerHeartbeat(
     SOMAFIT_RETURN_IF_ERROR(CheckShown("session", request->session()));
     SOMAFIT_RETURN_IF_ERROR(CheckShown("lease", request->lease()));
     SOMAFIT_RETURN_IF_ERROR(CheckShown("activity", request->activity()));
-    AnswerRead(
-        parts_, call,
-        [&](Coordinator& coordinator, Now now) {
-          return coordinator.TrainerHeartbeat(
-              request->session(), request->lease(), request->activity(), now);
+    constexpr int kMostEpochs = 1000;
+    if (request->epochs_size() > kMostEpochs) {
+      return BadField("epochs", absl::StrCat("has ", request->epochs_size(),
+                                             " entries; at most ", kMostEpochs,
+                                             " are allowed"));
+    }
+    std::vector<std::string> epochs;
+    for (const v1::EpochReport& epoch : request->epochs()) {
+      SOMAFIT_RETURN_IF_ERROR(CheckShown("estimator", epoch.estimator()));
+      epochs.push_back(epoch.SerializeAsString());
+    }
+    auto ended = std::make_shared<absl::StatusOr<bool>>(false);
+    parts_.strand.Decide(
+        [&](Coordinator& coordinator, Now now, Effects& effects) {
+          *ended = coordinator.TrainerHeartbeat(
+              request->session(), request->lease(), request->activity(),
+              std::move(epochs), now, effects);
         },
-        [response](const absl::StatusOr<bool>& ended) {
-          if (ended.ok()) response->set_ended(*ended);
-          return OfSession(ended.status());
+        [call, response, ended] {
+          if (ended->ok()) response->set_ended(**ended);
+          call->Finish(OfSession(ended->status()));
         });
     return absl::OkStatus();
   };
@@ -225,6 +308,35 @@ grpc::ServerWriteReactor<v1::EstimatorsChunk>* TrainerHandler::FetchEstimators(
       "FetchEstimators", parts_.slow,
       [this, fit = task->fit, stage = task->stage, round = request->round()] {
         return parts_.store.LoadEstimators(fit, stage, round);
+      });
+}
+
+grpc::ServerReadReactor<v1::ReportCheckpointRequest>*
+TrainerHandler::ReportCheckpoint(Context* context,
+                                 v1::ReportTrainerTaskResponse*) {
+  if (absl::Status status = parts_.access.Check(*context); !status.ok()) {
+    return new RefusedReader<v1::ReportCheckpointRequest>(Sendable(status));
+  }
+  return new CheckpointCall(parts_, context);
+}
+
+grpc::ServerWriteReactor<v1::EstimatorsChunk>* TrainerHandler::FetchCheckpoint(
+    Context* context, const v1::FetchCheckpointRequest* request) {
+  absl::Status status = parts_.access.Check(*context);
+  absl::StatusOr<CheckpointKey> key = status;
+  if (status.ok()) {
+    const absl::StatusOr<TrainerTask> task = TaskOf(parts_, *request);
+    key = task.ok() ? CheckpointOf(*task, request->member()) : task.status();
+  }
+  if (!key.ok()) {
+    return new RefusedWriter<v1::EstimatorsChunk>(Sendable(key.status()));
+  }
+  return new ChunkStream<v1::EstimatorsChunk>(
+      "FetchCheckpoint", parts_.slow,
+      [this, key = *key]() -> absl::StatusOr<std::string> {
+        absl::StatusOr<std::string> bytes = parts_.store.LoadCheckpoint(key);
+        // None is the normal case.
+        return absl::IsNotFound(bytes.status()) ? std::string() : bytes;
       });
 }
 

@@ -24,6 +24,10 @@ class TrainerHandler final : public v1::TrainerService::CallbackService {
       Context*, const v1::FetchSimulationsRequest*) override;
   grpc::ServerWriteReactor<v1::EstimatorsChunk>* FetchEstimators(
       Context*, const v1::FetchEstimatorsRequest*) override;
+  grpc::ServerReadReactor<v1::ReportCheckpointRequest>* ReportCheckpoint(
+      Context*, v1::ReportTrainerTaskResponse*) override;
+  grpc::ServerWriteReactor<v1::EstimatorsChunk>* FetchCheckpoint(
+      Context*, const v1::FetchCheckpointRequest*) override;
   grpc::ServerReadReactor<v1::ReportTrainingRequest>* ReportTraining(
       Context*, v1::ReportTrainerTaskResponse*) override;
   grpc::ServerReadReactor<v1::ReportDrawsRequest>* ReportDraws(

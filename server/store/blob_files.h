@@ -15,7 +15,8 @@ class BlobFiles {
   explicit BlobFiles(const std::string& database)
       : folder_(database + ".blobs") {}
 
-  // Durable on return: written beside, synced, renamed, folder synced.
+  // Durable on return: written beside, synced, renamed, folder synced. Another
+  // name than a hash is for CheckpointFiles.
   absl::Status Write(const std::string& hash, std::string_view bytes) const;
   // DataLoss if the file is missing or its bytes have another hash.
   absl::StatusOr<std::string> Read(const std::string& hash) const;

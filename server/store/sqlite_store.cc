@@ -124,6 +124,7 @@ SqliteStore::SqliteStore(const std::string& path, SqliteStoreOptions options,
     : path_(path),
       options_(std::move(options)),
       blobs_(path),
+      checkpoints_(path),
       lock_(std::move(lock)),
       writer_db_(std::move(writer)),
       writer_(writer_db_.get()),
@@ -182,6 +183,7 @@ void SqliteStore::WriterLoop() {
     }
     Commit(group);
     for (Entry& entry : group) {
+      DropCheckpoints(entry.writes);
       if (options_.after_commit) options_.after_commit(entry.writes);
       if (entry.committed) entry.committed();
     }
@@ -216,6 +218,18 @@ void SqliteStore::Commit(std::vector<Entry>& group) {
   }
   if (status.ok()) status = Execute(writer_db_.get(), "COMMIT");
   if (!status.ok()) EndProcess(path_, status);
+}
+
+void SqliteStore::DropCheckpoints(const WriteSet& writes) const {
+  for (const Write& write : writes) {
+    if (const auto* learned = std::get_if<EstimatorRecord>(&write)) {
+      checkpoints_.Drop({.fit = learned->fit,
+                         .stage = learned->stage,
+                         .round = learned->round});
+    } else if (const auto* deleted = std::get_if<DeletedFit>(&write)) {
+      checkpoints_.DropAll(deleted->fit);
+    }
+  }
 }
 
 void SqliteStore::CheckpointLoop() {
@@ -349,6 +363,16 @@ absl::StatusOr<std::vector<EstimatorInfo>> SqliteStore::ListEstimators(
     int64_t fit, int32_t stage) {
   return Read<absl::StatusOr<std::vector<EstimatorInfo>>>(
       [&](sqlite3* db) { return ReadEstimatorInfos(db, fit, stage); });
+}
+
+absl::Status SqliteStore::PutCheckpoint(const CheckpointKey& key,
+                                        std::string_view bytes) {
+  return checkpoints_.Write(key, bytes);
+}
+
+absl::StatusOr<std::string> SqliteStore::LoadCheckpoint(
+    const CheckpointKey& key) {
+  return checkpoints_.Read(key);
 }
 
 absl::StatusOr<std::string> SqliteStore::LoadSnapshot(int64_t fit,

@@ -16,6 +16,7 @@
 #include "absl/status/statusor.h"
 
 #include "server/store/blob_files.h"
+#include "server/store/checkpoint_files.h"
 #include "server/store/database.h"
 #include "server/store/file_guard.h"
 #include "server/store/writer.h"
@@ -71,6 +72,9 @@ class SqliteStore final : public Store {
                                              int64_t round) override;
   absl::StatusOr<std::vector<EstimatorInfo>> ListEstimators(
       int64_t fit, int32_t stage) override;
+  absl::Status PutCheckpoint(const CheckpointKey& key,
+                             std::string_view bytes) override;
+  absl::StatusOr<std::string> LoadCheckpoint(const CheckpointKey& key) override;
   absl::StatusOr<std::string> LoadSnapshot(int64_t fit, int32_t stage) override;
 
  private:
@@ -87,6 +91,8 @@ class SqliteStore final : public Store {
   void Enqueue(Entry entry);
   void WriterLoop();
   void Commit(std::vector<Entry>& group);
+  // Of what has been trained on, or is gone.
+  void DropCheckpoints(const WriteSet& writes) const;
   void CheckpointLoop();
   void Checkpoint(sqlite3* db, bool truncate);
   // Calls `read` with a connection for reading and returns its result.
@@ -96,6 +102,7 @@ class SqliteStore final : public Store {
   const std::string path_;
   const SqliteStoreOptions options_;
   const BlobFiles blobs_;
+  const CheckpointFiles checkpoints_;
   const FileLock lock_;
   const Database writer_db_;
   Writer writer_;

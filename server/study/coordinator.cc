@@ -208,6 +208,7 @@ absl::Status Coordinator::DeleteFit(const std::string& name, Now,
   }
   fits_by_name_.erase(bare);
   fits_.erase(id);
+  curves_.erase(id);
   DropUnwantedLeases(id);
   return absl::OkStatus();
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -210,9 +211,12 @@ class Coordinator {
   // Whether there is work and no trainer that could do it.
   bool LacksTrainer(Now now) const;
   // Whether the task is no longer wanted. Keeps the session alive.
+  // `epochs` (v1.EpochReport, as bytes) are those since the heartbeat before.
   absl::StatusOr<bool> TrainerHeartbeat(const std::string& session,
                                         const std::string& lease,
-                                        const std::string& activity, Now now);
+                                        const std::string& activity,
+                                        std::vector<std::string> epochs,
+                                        Now now, Effects& effects);
   // The task of a lease that is wanted; else NotFound.
   absl::StatusOr<TrainerTask> FindTrainerTask(const std::string& session,
                                               const std::string& lease,
@@ -233,6 +237,20 @@ class Coordinator {
                                     const std::string& message, bool final,
                                     Now now, Effects& effects);
   std::vector<WorkerView> Trainers(Now now) const;
+
+  // --- trainings under way ---
+  // Epochs of a round's training; it lives in memory alone.
+  struct TrainingNews {
+    int32_t stage = 0;
+    int64_t round = 0;
+    bool ended = false;               // nothing more will come of that round
+    int64_t next = 0;                 // number of the epoch behind these
+    std::vector<std::string> epochs;  // v1.EpochReport, as bytes
+  };
+  // Of the present round: what came from number `from` on, or of all there is.
+  // With `of`, the round of news before: what has come since.
+  absl::StatusOr<TrainingNews> TrainingSince(
+      const std::string& name, const std::optional<TrainingNews>& of) const;
 
   // --- inferences ---
   // Says what the posterior is conditioned on; see FitRun.
@@ -344,6 +362,15 @@ class Coordinator {
                        bool final, Now now, Effects& effects);
   void FailQuestion(int64_t question, absl::Status why, Effects& effects);
   void TickTrainers(Now now, Effects& effects);
+  // The latest epochs of a fit's training, and how many were before them.
+  struct TrainingCurve {
+    int32_t stage = 0;
+    int64_t round = 0;
+    int64_t first = 0;
+    std::deque<std::string> epochs;
+  };
+  void NoteEpochs(const TrainerTask& task, std::vector<std::string> epochs,
+                  Effects& effects);
   // Workers go on to what they leased ahead.
   void BeginNextLeases(Now now);
 
@@ -358,6 +385,7 @@ class Coordinator {
   std::map<std::string, Trainer> trainers_;            // by session
   std::map<std::string, TrainerTask> trainer_leases_;  // by lease
   std::map<int64_t, Question> questions_;
+  std::map<int64_t, TrainingCurve> curves_;  // by fit
   int64_t last_question_ = 0;
   double last_trainer_s_ = 0;  // when one was heard of
   int64_t last_trained_fit_ = 0;

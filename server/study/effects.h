@@ -24,6 +24,8 @@ struct Effects {
   bool work_available = false;  // waiting LeaseTasks calls should try again
   // Questions to posteriors that have been answered, or have failed.
   std::vector<int64_t> questions;
+  // Fits whose training has news that are not stored.
+  std::vector<int64_t> trainings;
   bool trainer_work = false;  // waiting trainers should try again
 };
 

@@ -54,6 +54,14 @@ struct EstimatorInfo {
   std::string summary;  // v1.TrainingSummary
 };
 
+// A net that is trained.
+struct CheckpointKey {
+  int64_t fit = 0;
+  int32_t stage = 0;
+  int64_t round = 0;
+  int member = 0;
+};
+
 // Where the coordinator remembers. Durable, single writer, many readers.
 //
 // Thread-safe.
@@ -108,6 +116,13 @@ class Store {
   // Of all rounds of a stage that have been trained on, in order.
   virtual absl::StatusOr<std::vector<EstimatorInfo>> ListEstimators(
       int64_t fit, int32_t stage) = 0;
+
+  // What the training of a net has come to; the latest is kept. NotFound: there
+  // is none. All are dropped with the round that they are of, and with the fit.
+  virtual absl::Status PutCheckpoint(const CheckpointKey& key,
+                                     std::string_view bytes) = 0;
+  virtual absl::StatusOr<std::string> LoadCheckpoint(
+      const CheckpointKey& key) = 0;
 
   // The optimizer's state after the stage's last complete round; "" if there
   // is none.

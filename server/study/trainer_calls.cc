@@ -149,15 +149,19 @@ absl::StatusOr<std::optional<TrainerTask>> Coordinator::LeaseTrainerTask(
   return task;
 }
 
-absl::StatusOr<bool> Coordinator::TrainerHeartbeat(const std::string& session,
-                                                   const std::string& lease,
-                                                   const std::string& activity,
-                                                   Now now) {
+absl::StatusOr<bool> Coordinator::TrainerHeartbeat(
+    const std::string& session, const std::string& lease,
+    const std::string& activity, std::vector<std::string> epochs, Now now,
+    Effects& effects) {
   SOMAFIT_ASSIGN_OR_RETURN(Trainer* const trainer, TouchTrainer(session, now));
   if (lease.empty()) return false;
   trainer->activity = activity;
   const auto found = trainer_leases_.find(lease);
-  return found == trainer_leases_.end() || !IsWanted(found->second);
+  if (found == trainer_leases_.end() || !IsWanted(found->second)) return true;
+  if (found->second.request == 0) {
+    NoteEpochs(found->second, std::move(epochs), effects);
+  }
+  return false;
 }
 
 absl::StatusOr<TrainerTask> Coordinator::FindTrainerTask(

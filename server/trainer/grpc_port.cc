@@ -23,6 +23,19 @@ void Name(const TrainerLease& lease, Request& request) {
   request.set_lease(lease.lease);
 }
 
+// In messages, of which the first has what `request` has.
+template <typename Request>
+void WriteChunks(const std::string& bytes, Request& request,
+                 grpc::ClientWriter<Request>& writer) {
+  bool wanted = true;
+  for (size_t at = 0; at < bytes.size() && wanted; at += kChunk) {
+    request.set_chunk(bytes.substr(at, kChunk));
+    wanted = writer.Write(request);
+    request.Clear();
+  }
+  writer.WritesDone();
+}
+
 class GrpcPort final : public TrainerPort {
  public:
   explicit GrpcPort(const v1::Endpoint& endpoint)
@@ -57,11 +70,13 @@ class GrpcPort final : public TrainerPort {
 
   void StopWaiting() override { channel_.StopWaiting(); }
 
-  absl::StatusOr<bool> Heartbeat(const TrainerLease& lease,
-                                 const std::string& activity) override {
+  absl::StatusOr<bool> Heartbeat(
+      const TrainerLease& lease, const std::string& activity,
+      const std::vector<v1::EpochReport>& epochs) override {
     v1::TrainerHeartbeatRequest request;
     Name(lease, request);
     request.set_activity(activity);
+    request.mutable_epochs()->Add(epochs.begin(), epochs.end());
     v1::TrainerHeartbeatResponse response;
     grpc::ClientContext context;
     channel_.Prepare(context, kUnaryLimit);
@@ -102,6 +117,31 @@ class GrpcPort final : public TrainerPort {
                      " are larger than estimators may be"));
   }
 
+  absl::StatusOr<std::string> FetchCheckpoint(const TrainerLease& lease,
+                                              int member) override {
+    v1::FetchCheckpointRequest request;
+    Name(lease, request);
+    request.set_member(member);
+    grpc::ClientContext context;
+    channel_.Prepare(context, kTransferLimit);
+    const auto reader = stub_->FetchCheckpoint(&context, request);
+    return channel_.ReadChunks(context, *reader, kMostEstimatorBytes,
+                               "a checkpoint is larger than they may be");
+  }
+
+  absl::Status ReportCheckpoint(const TrainerLease& lease, int member,
+                                const std::string& bytes) override {
+    grpc::ClientContext context;
+    channel_.Prepare(context, kTransferLimit);
+    v1::ReportTrainerTaskResponse response;
+    const auto writer = stub_->ReportCheckpoint(&context, &response);
+    v1::ReportCheckpointRequest request;
+    Name(lease, request);
+    request.set_member(member);
+    WriteChunks(bytes, request, *writer);
+    return channel_.Placed(writer->Finish());
+  }
+
   absl::Status ReportTraining(const TrainerLease& lease,
                               const v1::TrainingSummary& summary,
                               const std::string& estimators) override {
@@ -112,13 +152,7 @@ class GrpcPort final : public TrainerPort {
     v1::ReportTrainingRequest request;
     Name(lease, request);
     *request.mutable_summary() = summary;
-    bool wanted = true;
-    for (size_t at = 0; at < estimators.size() && wanted; at += kChunk) {
-      request.set_chunk(estimators.substr(at, kChunk));
-      wanted = writer->Write(request);
-      request.Clear();
-    }
-    writer->WritesDone();
+    WriteChunks(estimators, request, *writer);
     return channel_.Placed(writer->Finish());
   }
 

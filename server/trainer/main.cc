@@ -31,6 +31,7 @@ Exit status: 0 success; 1 failure; 2 a mistake in the command line.
 
 struct Options {
   SessionArguments session;
+  double checkpoint_s = 30;
   std::string log_level = "info";
 };
 
@@ -41,6 +42,11 @@ void DescribeOptions(CLI::App& app, Options& options) {
                       "nets of an ensemble to train at once (default: one per "
                       "core); results do not depend on it")
       ->required();
+  app.add_option("--checkpoint-every", options.checkpoint_s,
+                 "seconds of a training that a crash may cost: so often its "
+                 "state is sent to the coordinator")
+      ->check(CLI::Range(0.0, 1e9))
+      ->capture_default_str();
   AddLogLevel(app, options.log_level);
 }
 
@@ -104,6 +110,7 @@ int Main(int argc, char** argv) {
   TrainerOptions trainer_options;
   trainer_options.link.identity = IdentityOf(options.session, SOMAFIT_VERSION);
   trainer_options.idle_exit_s = options.session.idle_exit_s;
+  trainer_options.checkpoint_s = options.checkpoint_s;
   Trainer trainer(std::move(trainer_options),
                   [&path = options.session.endpoint] {
                     return ConnectTrainerByEndpointFile(path);

@@ -20,8 +20,18 @@ struct TaskRun {
   std::function<absl::Status(const BlockSink&)> fetch_simulations;
   // The bytes of a round's EstimatorSet.
   std::function<absl::StatusOr<std::string>(int64_t round)> fetch_estimators;
+  // What a net of this training has come to, before somebody else took it up;
+  // "": nothing.
+  std::function<absl::StatusOr<std::string>(int member)> fetch_checkpoint =
+      [](int) { return std::string(); };
+  // Keeps it, if that is possible.
+  std::function<void(int member, const std::string& bytes)> keep_checkpoint =
+      [](int, const std::string&) {};
+  double checkpoint_s = 30;  // so often
   // What it does, for people.
   std::function<void(std::string)> say = [](std::string) {};
+  // Of a training: an epoch is over. The calls of one net come in order.
+  std::function<void(v1::EpochReport)> report = [](const v1::EpochReport&) {};
   // Whether nobody wants the result any more: the task then ends as Cancelled.
   std::function<bool()> cancelled = [] { return false; };
   // Nets of an ensemble that are trained at once. It changes no result.

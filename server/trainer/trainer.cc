@@ -16,6 +16,7 @@ namespace {
 
 constexpr size_t kMaxFailure = 2000;
 constexpr size_t kMaxActivity = 200;
+constexpr size_t kMostEpochs = 1000;  // of one heartbeat
 constexpr int kAttempts = 5;
 
 template <typename... Ts>
@@ -96,6 +97,7 @@ void Trainer::Work() {
       lease_link_ = link->number;
       ended_ = false;
       activity_.clear();
+      epochs_.clear();
     }
     Do(**task, *link);
     std::lock_guard lock(mutex_);
@@ -142,6 +144,11 @@ TaskRun Trainer::RunOf(const v1::TrainerTask& task, const Link& link) {
     activity_ = std::move(activity);
     activity_.resize(std::min(activity_.size(), kMaxActivity));
   };
+  run.report = [this](v1::EpochReport epoch) {
+    std::lock_guard lock(mutex_);
+    // Of a net of many epochs a second some are left out.
+    if (epochs_.size() < kMostEpochs) epochs_.push_back(std::move(epoch));
+  };
   run.cancelled = [this] { return Unwanted(); };
   run.fetch_simulations = [this, &task, &link](const BlockSink& sink) {
     bool begun = false;
@@ -171,6 +178,28 @@ TaskRun Trainer::RunOf(const v1::TrainerTask& task, const Link& link) {
     }));
     return bytes;
   };
+  run.fetch_checkpoint = [this, &task,
+                          &link](int member) -> absl::StatusOr<std::string> {
+    std::string bytes;
+    SOMAFIT_RETURN_IF_ERROR(Fetch(link, [&](const Link& over) -> absl::Status {
+      SOMAFIT_ASSIGN_OR_RETURN(
+          bytes,
+          over.port->FetchCheckpoint({over.session.id, task.lease()}, member));
+      return absl::OkStatus();
+    }));
+    return bytes;
+  };
+  run.keep_checkpoint = [this, &task, &link](int member,
+                                             const std::string& bytes) {
+    const std::optional<Link> now = link_.current();
+    if (!now || now->number != link.number) return;
+    const absl::Status kept = now->port->ReportCheckpoint(
+        {now->session.id, task.lease()}, member, bytes);
+    if (kept.ok()) FaultPoint("trainer_after_checkpoint");
+    spdlog::debug("event=checkpoint fit={} net={} bytes={} kept={}",
+                  task.problem().fit(), member, bytes.size(), kept.ok());
+  };
+  run.checkpoint_s = options_.checkpoint_s;
   return run;
 }
 
@@ -241,6 +270,11 @@ void Trainer::Do(const v1::TrainerTask& task, const Link& link) {
   spdlog::debug("event=task_done fit={} kind={} seconds={:.3f}",
                 task.problem().fit(), KindOf(task),
                 std::chrono::duration<double>(Clock::now() - begin).count());
+  {
+    // Whoever watches sees all epochs before the round's end.
+    std::unique_lock lock(mutex_);
+    if (!epochs_.empty()) Beat(lock);
+  }
   const bool taken = Send(task.lease(), link, *result);
   if (!taken && (std::holds_alternative<TrainingOutcome>(*result) ||
                  std::holds_alternative<DrawOutcome>(*result))) {
@@ -342,6 +376,22 @@ void Trainer::CheckIdle(std::unique_lock<std::mutex>& lock) {
   lock.lock();
 }
 
+void Trainer::Beat(std::unique_lock<std::mutex>& lock) {
+  // A lease of a session that was lost is nobody's: its result is computed
+  // and offered all the same.
+  const std::optional<Link> link = link_.current();
+  if (!link || lease_.empty() || lease_link_ != link->number) return;
+  const std::string lease = lease_, activity = activity_;
+  const std::vector<v1::EpochReport> epochs = std::exchange(epochs_, {});
+  lock.unlock();
+  // A failure shows in the other thread's calls, which deal with it: what is
+  // being computed stays wanted until somebody says otherwise.
+  const auto ended =
+      link->port->Heartbeat({link->session.id, lease}, activity, epochs);
+  lock.lock();
+  if (ended.ok() && *ended && lease_ == lease) ended_ = true;
+}
+
 void Trainer::SendHeartbeats() {
   std::unique_lock lock(mutex_);
   while (working_) {
@@ -349,23 +399,16 @@ void Trainer::SendHeartbeats() {
     const auto period =
         std::chrono::duration<double>(std::clamp(every_s, 0.01, 1.0));
     double waited_s = 0;
-    while (waited_s < every_s && working_) {
+    // Epochs are told within a period.
+    while (waited_s < every_s && working_ && epochs_.empty()) {
       changed_.wait_for(lock, period, [this] { return !working_; });
       waited_s += period.count();
       CheckIdle(lock);
     }
-    // A lease of a session that was lost is nobody's: its result is computed
-    // and offered all the same.
-    const std::optional<Link> link = link_.current();
-    if (!link || lease_.empty() || lease_link_ != link->number) continue;
-    const std::string lease = lease_, activity = activity_;
-    lock.unlock();
-    // A failure shows in the other thread's calls, which deal with it: what is
-    // being computed stays wanted until somebody says otherwise.
-    const auto ended =
-        link->port->Heartbeat({link->session.id, lease}, activity);
-    lock.lock();
-    if (ended.ok() && *ended && lease_ == lease) ended_ = true;
+    if (waited_s == 0 && working_) {
+      changed_.wait_for(lock, period, [this] { return !working_; });
+    }
+    Beat(lock);
   }
 }
 

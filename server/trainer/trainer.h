@@ -23,6 +23,7 @@ namespace somafit {
 struct TrainerOptions {
   LinkOptions link;  // the threads of its identity: see TaskRun
   std::optional<double> idle_exit_s;  // stop when there was no task for so long
+  double checkpoint_s = 30;           // see TaskRun
 };
 
 // The trainer's loop: lease, train or draw or answer, report. One thread works,
@@ -70,6 +71,9 @@ class Trainer {
                              const Result& result);
   bool Unwanted() const;
   void SendHeartbeats();
+  // One, of the task under way, with the epochs that were not told. Unlocks
+  // meanwhile.
+  void Beat(std::unique_lock<std::mutex>& lock);
   void CheckIdle(std::unique_lock<std::mutex>& lock);
 
   const TrainerOptions options_;
@@ -87,7 +91,8 @@ class Trainer {
   int lease_link_ = 0;
   bool ended_ = false;
   std::string activity_;
-  bool working_ = true;  // Work has not returned
+  std::vector<v1::EpochReport> epochs_;  // that no heartbeat has told
+  bool working_ = true;                  // Work has not returned
   Clock::time_point idle_since_;
 };
 

@@ -25,14 +25,22 @@ class TrainerPort : public SessionPort {
   virtual absl::StatusOr<std::optional<v1::TrainerTask>> Lease(
       const std::string& session) = 0;
   // Extends the lease; true where the task is no longer wanted.
-  virtual absl::StatusOr<bool> Heartbeat(const TrainerLease& lease,
-                                         const std::string& activity) = 0;
+  // `epochs`: those since the heartbeat before.
+  virtual absl::StatusOr<bool> Heartbeat(
+      const TrainerLease& lease, const std::string& activity,
+      const std::vector<v1::EpochReport>& epochs) = 0;
 
   // What a sink refuses is returned as it is.
   virtual absl::Status FetchSimulations(const TrainerLease& lease,
                                         const BlockSink& sink) = 0;
   virtual absl::StatusOr<std::string> FetchEstimators(const TrainerLease& lease,
                                                       int64_t round) = 0;
+
+  // Of a net of the training that the task is; "": nothing was kept.
+  virtual absl::StatusOr<std::string> FetchCheckpoint(const TrainerLease& lease,
+                                                      int member) = 0;
+  virtual absl::Status ReportCheckpoint(const TrainerLease& lease, int member,
+                                        const std::string& bytes) = 0;
 
   // All return once the result is durable.
   virtual absl::Status ReportTraining(const TrainerLease& lease,

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <thread>
 
 #include "absl/strings/str_cat.h"
@@ -67,20 +68,37 @@ class Round {
     return options;
   }
 
-  EpochCallback CallbackOf(int m) const {
-    return [this, m, net = size_t{0}](const EpochReport& report) mutable {
-      if (report.epoch == 1) ++net;
+  // `nets` are trained one after the other.
+  EpochCallback CallbackOf(int m, std::vector<std::string> nets) const {
+    using Clock = std::chrono::steady_clock;
+    return [this, m, nets = std::move(nets), begun = size_t{0},
+            kept = Clock::now()](const EpochReport& report) mutable {
+      if (report.epoch == 1) ++begun;
+      const std::string& net =
+          nets[std::clamp(begun, size_t{1}, nets.size()) - 1];
+      v1::EpochReport epoch;
+      epoch.set_member(m);
+      epoch.set_estimator(net);
+      epoch.set_epoch(report.epoch);
+      epoch.set_training_loss(report.training_loss);
+      epoch.set_validation_loss(report.validation_loss);
+      epoch.set_best_validation_loss(report.best_loss);
+      epoch.set_seconds(report.seconds);
+      run_.report(std::move(epoch));
       std::string about;
       if (problem_.ensemble > 1) {
         about = absl::StrCat("net ", m + 1, " of ", problem_.ensemble, ", ");
       }
-      if (m == 0 && plan_.specs.size() > 1) {
-        absl::StrAppend(&about,
-                        plan_.specs[std::min(net, plan_.specs.size()) - 1].net,
-                        ", ");
-      }
+      if (nets.size() > 1) absl::StrAppend(&about, net, ", ");
       run_.say(absl::StrCat(about, "epoch ", report.epoch, ", validation loss ",
                             RoundedText(report.validation_loss, 4)));
+      // Which of several nets a checkpoint were of, nobody would know.
+      if (nets.size() == 1 &&
+          Clock::now() - kept >
+              std::chrono::duration<double>(run_.checkpoint_s)) {
+        run_.keep_checkpoint(m, report.checkpoint());
+        kept = Clock::now();
+      }
       return !failed_ && !run_.cancelled();
     };
   }
@@ -89,9 +107,12 @@ class Round {
     if (plan_.specs.size() == 1) {
       return TrainOne(m, plan_.specs.front(), member);
     }
-    SOMAFIT_ASSIGN_OR_RETURN(BestOfResult best,
-                             TrainBestOf(plan_.specs, OptionsOf(m), data_,
-                                         plan_.loss, CallbackOf(m)));
+    std::vector<std::string> nets;
+    for (const EstimatorSpec& spec : plan_.specs) nets.push_back(spec.net);
+    SOMAFIT_ASSIGN_OR_RETURN(
+        BestOfResult best,
+        TrainBestOf(plan_.specs, OptionsOf(m), data_, plan_.loss,
+                    CallbackOf(m, std::move(nets))));
     member.chosen = best.chosen;
     member.losses = std::move(best.validation_losses);
     member.result = std::move(best.best);
@@ -104,9 +125,25 @@ class Round {
     if (static_cast<size_t>(m) < plan_.starts.size()) {
       start.estimator = plan_.starts[m].get();
     }
+    SOMAFIT_ASSIGN_OR_RETURN(const std::string kept, run_.fetch_checkpoint(m));
+    if (!kept.empty()) {
+      // Somebody else began with it. What is not of this very training, since
+      // it is trained otherwise now, is no use.
+      TrainingOptions options = OptionsOf(m);
+      options.resume_training = true;
+      options.retrain_from_scratch = false;
+      TrainingStart resumed;
+      resumed.checkpoint = kept;
+      auto result = somafit::Train(spec, options, data_, plan_.loss, resumed,
+                                   CallbackOf(m, {spec.net}));
+      if (result.ok()) {
+        member.result = *std::move(result);
+        return Wanted(member.result);
+      }
+    }
     SOMAFIT_ASSIGN_OR_RETURN(
         member.result, somafit::Train(spec, OptionsOf(m), data_, plan_.loss,
-                                      start, CallbackOf(m)));
+                                      start, CallbackOf(m, {spec.net})));
     return Wanted(member.result);
   }
 

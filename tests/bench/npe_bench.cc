@@ -19,19 +19,22 @@ namespace {
 
 // Means of ten observations with one net each, J.-M. Lueckmann et al. (2021),
 // benchmark of simulation-based inference, supplementary tables: NPE with a
-// flow of splines, at 1000 and 10 000 simulations.
+// flow of splines, at 1000 and 10 000 simulations. Those of gaussian_mixture
+// are the authors' later ones, after its simulator was repaired.
 double Published(const std::string& task, int64_t simulations) {
   static const std::map<std::pair<std::string, int64_t>, double> kMeans = {
       {{"gaussian_linear", 1000}, 0.694},
       {{"gaussian_linear", 10000}, 0.552},
       {{"gaussian_linear_uniform", 1000}, 0.696},
       {{"gaussian_linear_uniform", 10000}, 0.553},
-      {{"gaussian_mixture", 1000}, 0.731},
-      {{"gaussian_mixture", 10000}, 0.661},
+      {{"gaussian_mixture", 1000}, 0.716},
+      {{"gaussian_mixture", 10000}, 0.615},
       {{"two_moons", 1000}, 0.725},
       {{"two_moons", 10000}, 0.606},
       {{"slcp", 1000}, 0.975},
-      {{"slcp", 10000}, 0.901}};
+      {{"slcp", 10000}, 0.901},
+      {{"bernoulli_glm", 1000}, 0.863},
+      {{"bernoulli_glm", 10000}, 0.678}};
   const auto found = kMeans.find({task, simulations});
   return found == kMeans.end() ? 0 : found->second;
 }

@@ -58,5 +58,32 @@ TEST(PointsFileTest, NamesThePlaceOfAMistake) {
   }
 }
 
+TEST(PointsFileTest, SimulationsMayLackNumbers) {
+  const auto table =
+      ParseSimulations("peak,gl [nS],Cm,area\n1,2,3,\nnan,4,5,6\n", "s.csv",
+                       FitOfTwo(), {"area", "peak"});
+  ASSERT_TRUE(table.ok()) << table.status();
+  EXPECT_THAT(table->theta.parameters, ElementsAre("gl", "Cm"));
+  EXPECT_THAT(table->theta.values, ElementsAre(2 * 1e-9, 3, 4 * 1e-9, 5));
+  EXPECT_THAT(table->x, ElementsAre(testing::IsNan(), 1, 6, testing::IsNan()));
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {"gl,Cm,area\n1,2,3\n", "the feature \"peak\" has no column"},
+      {"gl,Cm,area,pea\n",
+       "is no parameter or feature of fits/a, did you mean "
+       "\"peak\"?"},
+      {"gl,Cm,area [mV],peak\n", "\"area\" has no unit"},
+      {"gl,Cm,area,peak\n,1,2,3\n", "s.csv:2:1: \"\" is not a finite number"},
+      {"gl,Cm,area,peak\n1,1,x,3\n", "\"x\" is not a number"},
+  };
+  for (const auto& [text, message] : cases) {
+    SCOPED_TRACE(text);
+    EXPECT_THAT(std::string(ParseSimulations(text, "s.csv", FitOfTwo(),
+                                             {"area", "peak"})
+                                .status()
+                                .message()),
+                HasSubstr(message));
+  }
+}
+
 }  // namespace
 }  // namespace somafit

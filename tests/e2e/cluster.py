@@ -168,11 +168,12 @@ class Cluster:
         self.workers.append(worker)
         return worker
 
-    def start_trainer(self, faults=""):
+    def start_trainer(self, *arguments, faults=""):
         """One of its own: a coordinator starts one where none is connected."""
         with open(self.worker_log, "ab") as log:
             trainer = subprocess.Popen(
-                [BIN / "somafit-trainer", "--endpoint", self.endpoint],
+                [BIN / "somafit-trainer", "--endpoint", self.endpoint,
+                 *arguments],
                 stdout=log, stderr=log,
                 env={**os.environ, "SOMAFIT_FAULTS": faults})
         self.workers.append(trainer)

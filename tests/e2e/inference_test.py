@@ -158,6 +158,55 @@ class SameBitsTest(unittest.TestCase):
                 time.sleep(0.02)
             return cluster.learned("one"), deaths
 
+    def test_a_training_goes_on_where_it_was(self):
+        """A trainer that dies costs what it did since its last checkpoint; what
+        is learned is the same to the bit."""
+        learned, epochs = [], []
+        for faults in ("", "trainer_after_checkpoint:crash:25"):
+            with InferenceCluster(lease=1) as cluster:
+                cluster.start_server("--no-trainer")
+                cluster.start_worker(threads=2)
+                spec = inference_spec(cluster.directory, name="one",
+                                      stop={"rounds": 1})
+                spec["inference"]["training"]["stop_after_epochs"] = 60
+                cluster.submit(spec)
+                trainer = cluster.start_trainer("--checkpoint-every", "0",
+                                                "--log-level", "debug",
+                                                faults=faults)
+                if faults:
+                    trainer.wait(timeout=120)
+                    self.assertEqual(cluster.sql("select state from fits"),
+                                     "RUNNING")
+                    cluster.start_trainer("--checkpoint-every", "0",
+                                          "--log-level", "debug")
+                cluster.wait_for_end("one")
+                learned.append(cluster.learned("one"))
+                log = cluster.worker_log.read_text()
+                epochs.append(log.count("event=checkpoint"))
+                # Nothing of them is left.
+                self.assertEqual(list(cluster.directory.glob("*/checkpoint-*")), [])
+        self.assertEqual(learned[0], learned[1])
+        # One epoch may be trained twice, not 25.
+        self.assertLess(epochs[1], epochs[0] + 10)
+
+    def test_losses_are_streamed(self):
+        with InferenceCluster(lease=5) as cluster:
+            cluster.start_server()
+            cluster.start_worker(threads=2)
+            spec = inference_spec(cluster.directory, name="inf",
+                                  stop={"rounds": 1})
+            spec["inference"]["training"]["stop_after_epochs"] = 200
+            cluster.submit(spec)
+            lines = cluster.somafit("losses", "inf", "--follow").stdout.splitlines()
+            self.assertEqual(lines[0].split(",")[:4],
+                             ["round", "net", "estimator", "epoch"])
+            cluster.wait_for_end("inf")
+            numbers = [int(line.split(",")[3]) for line in lines[1:]]
+            self.assertEqual(numbers, sorted(set(numbers)))
+            self.assertGreater(len(numbers), 200)
+            stored = cluster.somafit("losses", "inf").stdout.splitlines()
+            self.assertEqual(len(stored) - 1, numbers[-1])
+
     def test_any_workers_and_kills(self):
         wanted, deaths = self.run_one()
         self.assertEqual(deaths, 0)

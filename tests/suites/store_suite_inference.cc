@@ -65,4 +65,45 @@ TEST_P(StoreSuite, KeepsWhatAnInferenceLearns) {
   EXPECT_TRUE(store_->ListEstimators(1, 0)->empty());
 }
 
+TEST_P(StoreSuite, KeepsTheLatestCheckpointUntilItsRoundIsTrainedOn) {
+  const CheckpointKey first{.fit = 1, .stage = 0, .round = 0, .member = 0};
+  CheckpointKey second = first, next = first;
+  second.member = 1;
+  next.round = 1;
+  EXPECT_TRUE(absl::IsNotFound(store_->LoadCheckpoint(first).status()));
+  Commit({NewFit{ExampleFit(1, "inf")}});
+  ASSERT_TRUE(store_->PutCheckpoint(first, std::string("\0old", 4)).ok());
+  ASSERT_TRUE(store_->PutCheckpoint(first, std::string("\0new", 4)).ok());
+  ASSERT_TRUE(store_->PutCheckpoint(second, "another net").ok());
+  ASSERT_TRUE(store_->PutCheckpoint(next, "another round").ok());
+  Reopen();
+  EXPECT_EQ(*store_->LoadCheckpoint(first), std::string("\0new", 4));
+  EXPECT_EQ(*store_->LoadCheckpoint(second), "another net");
+  Commit({EstimatorRecord{1, 0, 0, "estimators", "summary"}});
+  EXPECT_TRUE(absl::IsNotFound(store_->LoadCheckpoint(first).status()));
+  EXPECT_TRUE(absl::IsNotFound(store_->LoadCheckpoint(second).status()));
+  EXPECT_EQ(*store_->LoadCheckpoint(next), "another round");
+  Commit({DeletedFit{1, "inf"}});
+  EXPECT_TRUE(absl::IsNotFound(store_->LoadCheckpoint(next).status()));
+}
+
+TEST_P(StoreSuite, ARoundGrows) {
+  RoundRecord round = ExampleRound(1, 0, 0, 3);
+  round.unit_points.clear();
+  DrawnSamples more{.fit = 1,
+                    .stage = 0,
+                    .round = 0,
+                    .first_sample = 3,
+                    .points = {round.points[0], round.points[1]},
+                    .unit_points = {}};
+  Commit({NewFit{ExampleFit(1, "inf")},
+          StageRecord{1, 0, StageKind::kOptimize, 0, ""}, round, more});
+  Reopen();
+  const auto fits = store_->LoadFits();
+  ASSERT_TRUE(fits.ok()) << fits.status();
+  ASSERT_EQ(fits->at(0).open_rounds.size(), 1u);
+  EXPECT_EQ(fits->at(0).open_rounds[0].round.points.size(), 5u);
+  EXPECT_EQ(fits->at(0).open_rounds[0].round.n_to_come, 0);
+}
+
 }  // namespace somafit

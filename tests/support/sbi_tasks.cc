@@ -5,6 +5,7 @@
 #include <cstdlib>
 
 #include "absl/strings/str_cat.h"
+#include <Eigen/Dense>
 
 #include "server/posterior/normal.h"
 #include "tests/support/csv_matrix.h"
@@ -16,6 +17,13 @@ namespace somafit {
 namespace {
 
 const double kRootHalf = std::sqrt(0.5);
+
+// data/sbibm of the folder in SOMAFIT_SHARED, by default ../shared.
+std::string SharedFolder(std::string_view path) {
+  const char* shared = std::getenv("SOMAFIT_SHARED");
+  return absl::StrCat(shared != nullptr ? shared : "../shared", "/data/sbibm/",
+                      std::string(path));
+}
 
 std::shared_ptr<const Prior> Box(double bound, size_t d) {
   return MakeBoxPrior(std::vector<Support>(d, {-bound, bound}));
@@ -164,6 +172,66 @@ class Slcp final : public SbiTask {
   }
 };
 
+// A neuron that spikes or not in each of 100 bins, by a filter of white noise
+// and a bias; x are the sufficient statistics, X^T y. The noise is the
+// benchmark's own, since observations were made with it.
+class BernoulliGlm final : public SbiTask {
+ public:
+  // nullptr where its design matrix [bins x D] is not there.
+  static const BernoulliGlm* Load() {
+    const auto design =
+        ReadCsv(SharedFolder("bernoulli_glm/design_matrix.csv"));
+    if (!design.ok() || design->columns != kD) return nullptr;
+    return new BernoulliGlm(design->values);
+  }
+
+  std::string_view name() const override { return "bernoulli_glm"; }
+  size_t n_parameters() const override { return kD; }
+  size_t n_features() const override { return kD; }
+  std::shared_ptr<const Prior> prior() const override { return prior_; }
+  void Simulate(std::span<const double> theta, RandomStream& random,
+                std::span<double> x) const override {
+    std::fill(x.begin(), x.end(), 0);
+    for (size_t t = 0; t < design_.size() / kD; ++t) {
+      const double* const row = design_.data() + t * kD;
+      double sum = 0;
+      for (size_t j = 0; j < kD; ++j) sum += row[j] * theta[j];
+      if (random.Uniform() * (1 + Exp(-sum)) >= 1) continue;
+      for (size_t j = 0; j < kD; ++j) x[j] += row[j];
+    }
+  }
+  bool has_posterior() const override { return false; }
+  void SamplePosterior(std::span<const double>, RandomStream&,
+                       std::span<double>) const override {
+    SOMAFIT_CHECK(false);
+  }
+
+ private:
+  static constexpr size_t kD = 10;
+
+  explicit BernoulliGlm(std::vector<double> design)
+      : design_(std::move(design)) {
+    // A smooth filter: its second differences are independent.
+    Eigen::MatrixXd difference = Eigen::MatrixXd::Identity(kD - 1, kD - 1);
+    difference.diagonal(-1).setConstant(-1);
+    Eigen::MatrixXd factor = difference * difference;
+    for (size_t i = 0; i < kD - 1; ++i) {
+      factor(i, i) += std::sqrt(static_cast<double>(i) / 9);
+    }
+    Eigen::MatrixXd precision = Eigen::MatrixXd::Zero(kD, kD);
+    precision(0, 0) = 0.5;
+    precision.bottomRightCorner(kD - 1, kD - 1) = factor.transpose() * factor;
+    const Eigen::MatrixXd inverse = precision.inverse();
+    auto prior = MakeNormalPrior(Eigen::VectorXd::Zero(kD),
+                                 (inverse + inverse.transpose()) / 2);
+    SOMAFIT_CHECK(prior.ok());
+    prior_ = *std::move(prior);
+  }
+
+  const std::vector<double> design_;
+  std::shared_ptr<const Prior> prior_;
+};
+
 // Rounds of the streams of examples.
 constexpr uint32_t kSimulate = 0, kDrawExact = 1;
 
@@ -174,9 +242,13 @@ RandomStream Stream(uint64_t seed, uint32_t what, int64_t i) {
 }  // namespace
 
 const std::vector<const SbiTask*>& AllSbiTasks() {
-  static const auto* const tasks = new std::vector<const SbiTask*>{
-      new TwoMoons, new GaussianLinear, new GaussianLinearUniform,
-      new GaussianMixtureTask, new Slcp};
+  static const auto* const tasks = [] {
+    auto* const all = new std::vector<const SbiTask*>{
+        new TwoMoons, new GaussianLinear, new GaussianLinearUniform,
+        new GaussianMixtureTask, new Slcp};
+    if (const auto* const glm = BernoulliGlm::Load()) all->push_back(glm);
+    return all;
+  }();
   return *tasks;
 }
 
@@ -226,10 +298,8 @@ std::vector<double> ExactPosterior(const SbiTask& task,
 
 absl::StatusOr<SbiReference> ReadSbiReference(std::string_view task,
                                               int observation) {
-  const char* shared = std::getenv("SOMAFIT_SHARED");
   const std::string folder =
-      absl::StrCat(shared != nullptr ? shared : "../shared", "/data/sbibm/",
-                   std::string(task), "/", observation, "/");
+      SharedFolder(absl::StrCat(std::string(task), "/", observation, "/"));
   SOMAFIT_ASSIGN_OR_RETURN(CsvMatrix x, ReadCsv(folder + "observation.csv"));
   SOMAFIT_ASSIGN_OR_RETURN(CsvMatrix truth,
                            ReadCsv(folder + "true_parameters.csv"));

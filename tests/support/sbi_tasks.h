@@ -35,7 +35,8 @@ class SbiTask {
                                std::span<double> theta) const = 0;
 };
 
-// two_moons, gaussian_linear, gaussian_linear_uniform, gaussian_mixture, slcp.
+// two_moons, gaussian_linear, gaussian_linear_uniform, gaussian_mixture, slcp;
+// where the published data are there, bernoulli_glm.
 const std::vector<const SbiTask*>& AllSbiTasks();
 const SbiTask* FindSbiTask(std::string_view name);  // nullptr: unknown
 

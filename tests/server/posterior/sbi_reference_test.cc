@@ -37,6 +37,7 @@ class SbiReferenceTest : public testing::TestWithParam<const char*> {
 };
 
 TEST_P(SbiReferenceTest, PosteriorIsThePublishedOne) {
+  ASSERT_NE(FindSbiTask(GetParam()), nullptr);
   const SbiTask& task = *FindSbiTask(GetParam());
   const size_t d = task.n_parameters();
   ASSERT_EQ(reference_.observation.size(), task.n_features());
@@ -66,7 +67,8 @@ TEST_P(SbiReferenceTest, PosteriorIsThePublishedOne) {
 
 INSTANTIATE_TEST_SUITE_P(All, SbiReferenceTest,
                          testing::Values("two_moons", "gaussian_linear",
-                                         "gaussian_mixture", "slcp"));
+                                         "gaussian_mixture", "slcp",
+                                         "bernoulli_glm"));
 
 }  // namespace
 }  // namespace somafit

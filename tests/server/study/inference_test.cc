@@ -61,7 +61,8 @@ class InferenceTest : public CoordinatorTest {
     for (const double end = time_s_ + seconds; time_s_ < end;) {
       Pass(5);
       EXPECT_TRUE(
-          coordinator_.TrainerHeartbeat(session, lease, "", now()).ok());
+          coordinator_.TrainerHeartbeat(session, lease, "", {}, now(), beat_)
+              .ok());
     }
   }
   std::string Trained(const std::string& session, const TrainerTask& task) {
@@ -116,6 +117,7 @@ class InferenceTest : public CoordinatorTest {
 
   WriteSet written_;
   absl::Status drawn_;
+  Effects beat_;
 };
 
 TEST_F(InferenceTest, GoesFromPriorToPosterior) {
@@ -292,7 +294,7 @@ TEST_F(InferenceTest, APauseEndsTheTrainersTask) {
   const std::string trainer = JoinTrainer();
   const auto train = LeaseTrainer(trainer);
   const auto beat = [&] {
-    return *coordinator_.TrainerHeartbeat(trainer, train->lease, "epoch 3",
+    return *coordinator_.TrainerHeartbeat(trainer, train->lease, "epoch 3", {},
                                           now());
   };
   EXPECT_FALSE(beat());
@@ -447,8 +449,8 @@ TEST_F(InferenceTest, AnswersQuestions) {
   const auto dropped = ask("inf");
   const auto leased = LeaseTrainer(trainer);
   coordinator_.EndQuestion(*dropped);
-  EXPECT_TRUE(
-      *coordinator_.TrainerHeartbeat(trainer, leased->lease, "", now()));
+  EXPECT_TRUE(*coordinator_.TrainerHeartbeat(trainer, leased->lease, "", {},
+                                             now(), beat_));
 }
 
 TEST_F(InferenceTest, AQuestionDoesNotWaitForever) {

@@ -43,11 +43,13 @@ class FakeTrainerPort final : public TrainerPort {
     all_.changed_.notify_all();
   }
 
-  absl::StatusOr<bool> Heartbeat(const TrainerLease& lease,
-                                 const std::string& activity) override {
+  absl::StatusOr<bool> Heartbeat(
+      const TrainerLease& lease, const std::string& activity,
+      const std::vector<v1::EpochReport>& epochs) override {
     std::lock_guard lock(all_.mutex_);
     if (!all_.failure_.ok()) return all_.failure_;
     all_.activities_.push_back(activity);
+    all_.epochs_.insert(all_.epochs_.end(), epochs.begin(), epochs.end());
     all_.changed_.notify_all();
     return all_.ended_.contains(lease.lease);
   }
@@ -73,6 +75,20 @@ class FakeTrainerPort final : public TrainerPort {
       return absl::NotFoundError("no estimators of that round");
     }
     return found->second;
+  }
+
+  absl::StatusOr<std::string> FetchCheckpoint(const TrainerLease&,
+                                              int member) override {
+    std::lock_guard lock(all_.mutex_);
+    if (!all_.failure_.ok()) return all_.failure_;
+    const auto found = all_.checkpoints_.find(member);
+    return found == all_.checkpoints_.end() ? "" : found->second;
+  }
+  absl::Status ReportCheckpoint(const TrainerLease&, int member,
+                                const std::string& bytes) override {
+    std::lock_guard lock(all_.mutex_);
+    all_.checkpoints_[member] = bytes;
+    return absl::OkStatus();
   }
 
   absl::Status ReportTraining(const TrainerLease& lease,
@@ -198,6 +214,11 @@ std::vector<FakeTrainerCoordinator::Reported>
 FakeTrainerCoordinator::reports() {
   std::lock_guard lock(mutex_);
   return reports_;
+}
+
+std::vector<v1::EpochReport> FakeTrainerCoordinator::epochs() {
+  std::lock_guard lock(mutex_);
+  return epochs_;
 }
 
 size_t FakeTrainerCoordinator::heartbeats() {

@@ -44,6 +44,7 @@ class FakeTrainerCoordinator {
 
   std::vector<Reported> reports();
   size_t heartbeats();
+  std::vector<v1::EpochReport> epochs();  // told by heartbeats
 
  private:
   friend class FakeTrainerPort;
@@ -56,6 +57,8 @@ class FakeTrainerCoordinator {
   absl::Status failure_, refusal_;
   std::vector<Reported> reports_;
   std::vector<std::string> activities_;
+  std::vector<v1::EpochReport> epochs_;
+  std::map<int, std::string> checkpoints_;
   std::set<std::string> ended_;
   size_t registrations_ = 0;
 };

@@ -170,8 +170,8 @@ TEST_F(GrpcPortTest, LeasesAndStopsWaiting) {
 }
 
 TEST_F(GrpcPortTest, HeartbeatsSayWhetherTheTaskHasEnded) {
-  EXPECT_FALSE(*port_->Heartbeat(lease_, "much"));
-  EXPECT_TRUE(*port_->Heartbeat(lease_, "nothing"));
+  EXPECT_FALSE(*port_->Heartbeat(lease_, "much", {}));
+  EXPECT_TRUE(*port_->Heartbeat(lease_, "nothing", {}));
 }
 
 TEST_F(GrpcPortTest, Fetches) {

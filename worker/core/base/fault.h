@@ -21,6 +21,7 @@ namespace somafit {
 //   worker_after_report    its report was acknowledged
 // Trainer:
 //   trainer_mid_task       a task begins
+//   trainer_after_checkpoint  the state of a training was acknowledged
 //   trainer_before_report  a task was done, its report not sent
 //   trainer_after_report   its report was acknowledged
 void FaultPoint(std::string_view name);
