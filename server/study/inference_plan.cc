@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 
+#include "server/posterior/embedding_layers.h"
 #include "server/posterior/estimator_spec.h"
 #include "server/posterior/marginal.h"
 #include "server/posterior/round_rules.h"
@@ -15,6 +16,7 @@
 #include "worker/core/lang/parameters.h"
 #include "worker/core/objective/feature_terms.h"
 #include "worker/core/objective/option.h"
+#include "worker/core/objective/raw_traces.h"
 
 namespace somafit {
 namespace {
@@ -104,6 +106,61 @@ void CheckRange(const std::string& name, double value, double least,
       "E_RANGE", "inference." + name,
       absl::StrCat(name, " is ", ShortestText(value), "; it must be ",
                    ShortestText(least), " to ", ShortestText(most)));
+}
+
+// What workers report, files hold and a trainer keeps in memory.
+void CheckRawNumbers(const FitSpec& spec, const InferencePlan& plan,
+                     Diagnostics& diagnostics) {
+  const auto columns = static_cast<int64_t>(plan.columns.size());
+  const int64_t rounds =
+      std::clamp<int64_t>(plan.n_rounds, 1, kMaxInferenceRounds);
+  const int64_t samples =
+      std::clamp<int64_t>(spec.n_samples, 1, kMaxSamplesPerRound);
+  if (columns * rounds * samples <= kMaxRawNumbers) return;
+  diagnostics.FieldError(
+      "E_LIMIT", "inference.features",
+      absl::StrCat(samples, " samples in ", rounds,
+                   rounds == 1 ? " round" : " rounds", " have ",
+                   columns * rounds * samples, " numbers of raw traces, ",
+                   columns, " each; at most ", kMaxRawNumbers),
+      "take one of `every` so many steps, a shorter window (t_start, t_end), "
+      "fewer samples, or features");
+}
+
+// Whether layers take x of `n_columns`; 0: that is not known.
+void CheckEmbedding(const DensityEstimatorSpec& estimator, size_t n_columns,
+                    Diagnostics& diagnostics) {
+  Diagnostics found;
+  ReadEmbedding(estimator, n_columns, found);
+  for (Diagnostic mistake : found.all()) {
+    mistake.field = "inference." + mistake.field;
+    diagnostics.Keep(std::move(mistake));
+  }
+}
+
+// The observation as it is given.
+void TakeObservation(const std::vector<double>& given, InferencePlan& plan,
+                     Diagnostics& diagnostics) {
+  const XColumns& columns = plan.columns;
+  plan.observation = given;
+  if (given.size() != columns.size()) {
+    diagnostics.FieldError(
+        "E_SHAPE", "inference.observation",
+        absl::StrCat("there are ", given.size(), " numbers, but x has ",
+                     columns.size(), " columns: ", columns.NameOf(0), " to ",
+                     columns.NameOf(columns.size() - 1)),
+        "give one for each, or none");
+    return;
+  }
+  for (size_t i = 0; i < given.size(); ++i) {
+    if (columns.raw()) plan.observation[i] = RawNumber(given[i]);
+    if (std::isfinite(plan.observation[i])) continue;
+    diagnostics.FieldError(
+        "E_RANGE", "inference.observation",
+        absl::StrCat(columns.NameOf(i), " is ", ShortestText(given[i])),
+        "give finite numbers");
+    if (diagnostics.full()) return;
+  }
 }
 
 }  // namespace
@@ -344,18 +401,6 @@ void CheckInference(FitSpec& spec, InferencePlan& plan,
         "npe_a trains one net, each round from the one before",
         "leave out ensemble and retrain_from_scratch");
   }
-  for (const EmbeddingLayerSpec& layer : estimator.embedding) {
-    constexpr const char* kKinds[] = {"fully_connected", "conv1d", "conv2d",
-                                      "gru", "permutation_invariant"};
-    if (std::find(std::begin(kKinds), std::end(kKinds), layer.kind) ==
-        std::end(kKinds)) {
-      diagnostics.FieldError(
-          "E_INFERENCE", "inference.estimator.embedding",
-          absl::StrCat("there is no layer \"",
-                       absl::CHexEscape(layer.kind.substr(0, 80)), "\""),
-          absl::StrCat("known are: ", absl::StrJoin(kKinds, ", ")));
-    }
-  }
   if (!training.invalid.empty() && training.invalid != "exclude" &&
       training.invalid != "keep") {
     diagnostics.FieldError(
@@ -371,40 +416,40 @@ void CheckFeatures(FitSpec& spec, const Dataset& dataset,
                    Diagnostics& diagnostics) {
   Diagnostics found;
   InferenceSpec& inference = *spec.inference;
-  const std::vector<FeatureTerm> terms =
-      MakeFeatures(inference.features, dataset, dt, found);
+  if (inference.features.empty()) {
+    inference.features = TracesOfOutputs(dataset, found);
+  }
+  std::vector<FeatureTerm> terms;
+  if (!found.HasErrors()) {
+    terms = MakeFeatures(inference.features, dataset, dt, found);
+  }
   const bool ok = !found.HasErrors() && !terms.empty();
   diagnostics.Append(found);
-  if (!ok) return;
-  for (const FeatureTerm& term : terms) {
-    plan.features.push_back({term.name, term.dimension});
+  if (ok && AreRawTraces(terms)) {
+    plan.columns = RawColumns(terms, dataset);
+    CheckRawNumbers(spec, plan, diagnostics);
+  } else if (ok) {
+    std::vector<std::string> names;
+    for (const FeatureTerm& term : terms) {
+      plan.features.push_back({term.name, term.dimension});
+    }
+    for (const FeatureColumn& column : FeatureColumns(terms, dataset)) {
+      names.push_back(column.name);
+      plan.order.push_back(column.feature * dataset.traces.size() +
+                           column.trace);
+    }
+    plan.columns = XColumns(std::move(names));
   }
-  const std::vector<FeatureColumn> columns = FeatureColumns(terms, dataset);
-  for (const FeatureColumn& column : columns) {
-    plan.columns.push_back(column.name);
-    plan.order.push_back(column.feature * dataset.traces.size() + column.trace);
-  }
-  if (inference.observation.empty()) {
+  CheckEmbedding(inference.estimator, plan.columns.size(), diagnostics);
+  if (plan.columns.size() == 0) return;
+  if (!inference.observation.empty()) {
+    TakeObservation(inference.observation, plan, diagnostics);
+  } else if (plan.columns.raw()) {
+    plan.observation = ObserveTraces(plan.columns, dataset);
+    CheckTraces(plan.columns, plan.observation, diagnostics);
+  } else {
     plan.observation = ObserveFeatures(terms, dataset);
     CheckObservation(terms, dataset, plan.observation, diagnostics);
-    return;
-  }
-  plan.observation = inference.observation;
-  if (plan.observation.size() != columns.size()) {
-    diagnostics.FieldError("E_SHAPE", "inference.observation",
-                           absl::StrCat("there are ", plan.observation.size(),
-                                        " numbers, but x has ", columns.size(),
-                                        " columns: ", columns.front().name,
-                                        " to ", columns.back().name),
-                           "give one for each, or none");
-    return;
-  }
-  for (size_t i = 0; i < columns.size(); ++i) {
-    if (std::isfinite(plan.observation[i])) continue;
-    diagnostics.FieldError("E_RANGE", "inference.observation",
-                           absl::StrCat(columns[i].name, " is ",
-                                        ShortestText(plan.observation[i])),
-                           "give finite numbers");
   }
 }
 

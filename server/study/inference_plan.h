@@ -11,6 +11,7 @@
 #include "worker/core/data/fit_spec.h"
 #include "worker/core/lang/diagnostic.h"
 #include "worker/core/lang/model.h"
+#include "worker/core/objective/x_columns.h"
 
 namespace somafit {
 
@@ -22,15 +23,19 @@ struct InferencePlan {
   std::vector<size_t> free;  // their numbers among all parameters
   std::string algorithm;
   // What is looked at of each trace: names, and dimensions of the values.
-  std::vector<Channel> features;
-  std::vector<std::string> columns;  // of x
+  std::vector<Channel> features;  // empty where x is raw traces
+  XColumns columns;
   // Of each column its place among the values of a sample, [feature][trace].
+  // Of raw traces empty: they come in the order of x.
   std::vector<size_t> order;
   std::vector<double> observation;  // x of the recordings, or as given
   int64_t n_rounds = 1;
 };
 
 inline constexpr int64_t kMaxInferenceRounds = 1000;
+// Numbers of raw traces that all rounds have together: a trainer holds them as
+// float32, 1 GiB.
+inline constexpr int64_t kMaxRawNumbers = int64_t{1} << 28;
 
 // Priors of all parameters, in place of CheckParameters: the space has their
 // bounds, or where there are none some five standard deviations, for people.
@@ -42,7 +47,8 @@ ParameterPlan CheckPriors(const FitSpec& spec, const Model& model,
 void CheckInference(FitSpec& spec, InferencePlan& plan,
                     Diagnostics& diagnostics);
 
-// Features, their names filled in, and what is observed.
+// Features, their names filled in, and what is observed; without any, the raw
+// traces of all outputs. Whether the estimator's embedding takes x.
 void CheckFeatures(FitSpec& spec, const Dataset& dataset,
                    std::optional<double> dt, InferencePlan& plan,
                    Diagnostics& diagnostics);

@@ -33,7 +33,8 @@ FitPlan InferencePlanOf(const std::string& name, int64_t n_samples = 6,
   inference->free = {0, 1};
   inference->algorithm = "tsnpe";
   inference->features = plan.outputs;
-  inference->columns = {"v_max_trace_0", "v_max_trace_1"};
+  inference->columns =
+      XColumns(std::vector<std::string>{"v_max_trace_0", "v_max_trace_1"});
   inference->order = {0, 1};
   inference->observation = {-0.06, -0.05};
   inference->n_rounds = rounds;
