@@ -8,10 +8,12 @@
 #include "proto/convert/spec.h"
 #include "proto/convert/status.h"
 #include "server/optimizer/optimizer.h"
+#include "server/posterior/embedding_layers.h"
 #include "server/posterior/estimator_spec.h"
 #include "server/posterior/marginal.h"
 #include "server/rpc/arguments.h"
 #include "server/rpc/planning.h"
+#include "server/rpc/script_upload.h"
 #include "server/rpc/streams.h"
 #include "server/rpc/view.h"
 #include "worker/core/base/elementary.h"
@@ -25,6 +27,15 @@ namespace {
 // Lists stay below what peers accept with gRPC's default settings.
 constexpr size_t kMaxListBytes = size_t{3} << 20;
 
+// The TorchScript module of an inference must be allowed, and there.
+absl::Status CheckScript(const ServerParts& parts, const FitSpec& spec) {
+  if (!spec.inference) return absl::OkStatus();
+  const std::string script = ScriptOf(spec.inference->estimator);
+  if (script.empty()) return absl::OkStatus();
+  if (!parts.allow_scripts) return ScriptsNotAllowed();
+  return parts.store.LoadScript(script).status();
+}
+
 }  // namespace
 
 grpc::ServerReadReactor<v1::UploadDatasetRequest>* FitHandler::UploadDataset(
@@ -34,6 +45,16 @@ grpc::ServerReadReactor<v1::UploadDatasetRequest>* FitHandler::UploadDataset(
   }
   return new UploadStream(parts_.datasets, parts_.slow, upload_bytes_, context,
                           response);
+}
+
+grpc::ServerReadReactor<v1::UploadScriptRequest>* FitHandler::UploadScript(
+    Context* context, v1::UploadScriptResponse* response) {
+  absl::Status status = parts_.access.Check(*context);
+  if (status.ok() && !parts_.allow_scripts) status = ScriptsNotAllowed();
+  if (!status.ok()) {
+    return new RefusedReader<v1::UploadScriptRequest>(Sendable(status));
+  }
+  return new ScriptUpload(parts_.store, parts_.slow, context, response);
 }
 
 FitHandler::Unary* FitHandler::CreateFit(Context* context,
@@ -54,6 +75,10 @@ FitHandler::Unary* FitHandler::CreateFit(Context* context,
         const absl::Status sizes =
             CheckMessageSizes(*plan, plan->spec.n_samples, "n_samples");
         if (!sizes.ok()) plan = sizes;
+      }
+      if (plan.ok()) {
+        const absl::Status script = CheckScript(parts_, plan->spec);
+        if (!script.ok()) plan = script;
       }
       if (!plan.ok()) return call->Finish(plan.status());
       if (request->validate_only()) {

@@ -24,6 +24,8 @@ class TrainerHandler final : public v1::TrainerService::CallbackService {
       Context*, const v1::FetchSimulationsRequest*) override;
   grpc::ServerWriteReactor<v1::EstimatorsChunk>* FetchEstimators(
       Context*, const v1::FetchEstimatorsRequest*) override;
+  grpc::ServerWriteReactor<v1::ScriptChunk>* FetchScript(
+      Context*, const v1::FetchScriptRequest*) override;
   grpc::ServerReadReactor<v1::ReportTrainingRequest>* ReportTraining(
       Context*, v1::ReportTrainerTaskResponse*) override;
   grpc::ServerReadReactor<v1::ReportDrawsRequest>* ReportDraws(
