@@ -19,6 +19,7 @@ namespace {
 using std::chrono::seconds;
 
 constexpr int kMaxMessage = 16 << 20;
+constexpr size_t kMostScriptBytes = size_t{6} << 20;
 constexpr size_t kChunk = size_t{1} << 20;
 constexpr size_t kMostEstimatorBytes = size_t{1} << 30;
 constexpr auto kUnary = seconds(10);
@@ -138,6 +139,27 @@ class GrpcPort final : public TrainerPort {
       }
     }
     return Placed(reader->Finish());
+  }
+
+  absl::StatusOr<std::string> FetchScript(const TrainerLease& lease) override {
+    v1::FetchScriptRequest request;
+    Name(lease, request);
+    grpc::ClientContext context;
+    Prepare(context, kTransfer);
+    const auto reader = stub_->FetchScript(&context, request);
+    std::string bytes;
+    v1::ScriptChunk chunk;
+    while (reader->Read(&chunk)) {
+      if (bytes.size() + chunk.chunk().size() > kMostScriptBytes) {
+        context.TryCancel();
+        (void)reader->Finish();
+        return absl::DataLossError(
+            "the TorchScript module is larger than modules may be");
+      }
+      bytes += chunk.chunk();
+    }
+    SOMAFIT_RETURN_IF_ERROR(Placed(reader->Finish()));
+    return bytes;
   }
 
   absl::StatusOr<std::string> FetchEstimators(const TrainerLease& lease,

@@ -35,6 +35,7 @@ struct Options {
   int threads = 0;
   std::optional<double> idle_exit_s;
   std::string log_level = "info";
+  bool allow_scripts = false;
 };
 
 void DescribeOptions(CLI::App& app, Options& options) {
@@ -53,6 +54,10 @@ void DescribeOptions(CLI::App& app, Options& options) {
   app.add_option("--idle-exit", options.idle_exit_s,
                  "end when there was no task for so many seconds")
       ->check(CLI::Range(0.0, 1e9));
+  app.add_flag(
+      "--allow-torchscript", options.allow_scripts,
+      "run TorchScript modules that users give as embeddings: they are "
+      "code, and run as this program does");
   app.add_option("--log-level", options.log_level,
                  "debug, info, warning or error")
       ->check(CLI::IsMember({"debug", "info", "warning", "error"}))
@@ -162,6 +167,7 @@ int Main(int argc, char** argv) {
                                 ? options.threads
                                 : static_cast<int>(cores > 0 ? cores : 1);
   trainer_options.idle_exit_s = options.idle_exit_s;
+  trainer_options.allow_scripts = options.allow_scripts;
   Trainer trainer(std::move(trainer_options), [path = options.endpoint] {
     return ConnectTrainerByEndpointFile(path);
   });

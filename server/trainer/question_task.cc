@@ -410,7 +410,7 @@ absl::StatusOr<std::vector<v1::PosteriorAnswer>> DoQuestion(
   for (size_t i = 0; i < x.size(); ++i) {
     if (std::isfinite(x[i])) continue;
     return absl::InvalidArgumentError(
-        absl::StrCat("x: ", Quoted(problem.features[i]), " is ",
+        absl::StrCat("x: ", Quoted(problem.columns.NameOf(i)), " is ",
                      ShortestText(x[i]), ", but must be finite"));
   }
   SOMAFIT_ASSIGN_OR_RETURN(

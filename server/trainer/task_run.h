@@ -20,6 +20,10 @@ struct TaskRun {
   std::function<absl::Status(const BlockSink&)> fetch_simulations;
   // The bytes of a round's EstimatorSet.
   std::function<absl::StatusOr<std::string>(int64_t round)> fetch_estimators;
+  // The bytes of the TorchScript module that the task's estimator names.
+  std::function<absl::StatusOr<std::string>()> fetch_script;
+  // Whether such modules, which are code, may be run.
+  bool allow_scripts = false;
   // What it does, for people.
   std::function<void(std::string)> say = [](std::string) {};
   // Whether nobody wants the result any more: the task then ends as Cancelled.

@@ -29,6 +29,7 @@ struct TrainerOptions {
   // How long a token that worked may be refused: the endpoint file may be about
   // to be replaced.
   double token_patience_s = 60;
+  bool allow_scripts = false;  // see TaskRun
 };
 
 // Reads where the coordinator is, anew each time.

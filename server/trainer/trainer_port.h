@@ -52,6 +52,9 @@ class TrainerPort {
   virtual absl::StatusOr<std::string> FetchEstimators(const TrainerLease& lease,
                                                       int64_t round) = 0;
 
+  virtual absl::StatusOr<std::string> FetchScript(
+      const TrainerLease& lease) = 0;
+
   // All return once the result is durable.
   virtual absl::Status ReportTraining(const TrainerLease& lease,
                                       const v1::TrainingSummary& summary,
