@@ -3,6 +3,7 @@ submission, waiting, and whether data are those that it simulated."""
 
 from __future__ import annotations
 
+import os
 from typing import Any, Callable, Dict, List, Mapping, Optional, Union
 
 import numpy as np
@@ -11,7 +12,7 @@ from somafit import fit_spec, simulations
 from somafit.errors import FitStoppedError, NotAvailableError
 from somafit.fit import Fit
 from somafit.rounds import run_rounds
-from somafit.v1 import inference_pb2
+from somafit.v1 import fit_pb2, inference_pb2
 
 ALGORITHMS = {"SNPE": "tsnpe", "NPE": "tsnpe", "SNPE_A": "npe_a", "NPE_A": "npe_a",
               "SNPE_B": "npe_b", "NPE_B": "npe_b", "SNPE_C": "npe_c",
@@ -58,25 +59,39 @@ class Inference:
         self.device = device_of(device)
         if callable(density_model):
             raise NotAvailableError(
-                "density_model: nets that are made in Python, and TorchScript, are "
-                f"not available (yet); there are {', '.join(ESTIMATORS)}, with the "
-                "layers of an embedding as embedding=[{\"kind\": \"gru\"}]")
+                "density_model: nets that are made in Python are not available (yet); "
+                f"there are {', '.join(ESTIMATORS)}, with the layers of an embedding as "
+                "embedding=[{\"kind\": \"gru\"}], or embedding_net=torch.jit.script(net)")
         if isinstance(density_model, str) and density_model not in ESTIMATORS:
             raise ValueError(f"density_model: there is no \"{density_model}\"; there "
                              f"are {', '.join(ESTIMATORS)}")
         options = dict(options)
-        for name in ("embedding_net", "embedding_net_theta", "embedding_net_x"):
+        for name in ("embedding_net_theta", "embedding_net_x"):
             if options.pop(name, None) is not None:
-                raise NotAvailableError(
-                    f"{name}: nets of torch are not available (yet); describe the "
-                    "layers: embedding=[{\"kind\": \"conv1d\"}, \"fully_connected\"]")
+                raise NotAvailableError(f"{name}: is of ratios, which are not available "
+                                        "(yet); there is embedding_net")
+        self.script = options.pop("embedding_net", None)
+        if self.script is not None and not (
+                isinstance(self.script, (str, bytes, os.PathLike))
+                or hasattr(self.script, "save_to_buffer")):
+            raise NotAvailableError(
+                "embedding_net: the trainer runs no Python; give torch.jit.script(net), "
+                "the file that it saved, or describe the layers: embedding=[{\"kind\": "
+                "\"conv1d\"}, \"fully_connected\"]")
         description: Dict[str, Any] = {"name": density_model}
-        for name in ("embedding", "ensemble"):
+        for name in ("embedding", "input_shape", "ensemble"):
             if name in options:
                 description[name] = options.pop(name)
         description["options"] = options
         self.estimator = fit_spec.estimator(description)
         self.rounds = 0  # trained
+
+    def add_script(self, client: Any, spec: fit_pb2.FitSpec) -> fit_pb2.FitSpec:
+        """The spec with the TorchScript module, uploaded, where there is one."""
+        if self.script is not None:
+            spec.inference.estimator.options.add(
+                name="torch_script", text=client.upload_script(self.script))
+        return spec
 
     def training(self, train_kwargs: Mapping[str, Any]) -> inference_pb2.TrainingSpec:
         """The training's description; TypeError for an unknown option."""
