@@ -301,7 +301,13 @@ EmbeddingShapes ShapesOf(const std::vector<EmbeddingLayer>& layers,
   size_t n_invariant = 0;
   for (size_t i = 0; i < layers.size(); ++i) {
     if (std::string mistake = NumberMistake(layers[i]); !mistake.empty()) {
-      mistakes.push_back({i, absl::StrCat("layer ", i, " ", mistake)});
+      const auto kind = static_cast<size_t>(layers[i].kind);
+      mistakes.push_back(
+          {i, absl::StrCat("layer ", i,
+                           kind < kKindNames.size()
+                               ? absl::StrCat(" (", kKindNames[kind], ")")
+                               : "",
+                           " ", mistake)});
     }
     if (layers[i].kind == Kind::kPermutationInvariant && ++n_invariant == 2) {
       mistakes.push_back(

@@ -117,7 +117,7 @@ TEST(EmbeddingTest, NamesTheLayerThatDoesNotFit) {
                 .find("layer 3 (1-d convolution)"),
             std::string::npos);
   EXPECT_NE(message({{.kind = Kind::kConv2d, .size = 2}}, {40})
-                .find("takes [channels x height x width]"),
+                .find("takes [height x width] or [channels x height x width]"),
             std::string::npos);
   message({{.kind = Kind::kGru, .size = 2}}, {4, 4, 4});
   message({{.kind = static_cast<Kind>(9), .size = 2}}, {4});
