@@ -46,6 +46,7 @@ struct Options {
   std::string log_level = "info";
   bool allow_network_fs = false;
   bool no_reflection = false;
+  bool allow_scripts = false;
   bool no_trainer = false;
 };
 
@@ -84,6 +85,9 @@ void DescribeOptions(CLI::App& app, Options& options) {
   app.add_flag("--no-trainer", options.no_trainer,
                "start no somafit-trainer when an inference needs one and none "
                "is connected");
+  app.add_flag("--allow-torchscript", options.allow_scripts,
+               "take TorchScript modules as embeddings of inferences, and let "
+               "the trainer that is started here run them: they are code");
   app.add_flag("--no-reflection", options.no_reflection,
                "do not describe the services to anybody who asks");
 }
@@ -154,6 +158,7 @@ absl::StatusOr<Prepared> Prepare(const Options& options) {
   }
   prepared.rpc.lease_s = options.lease_s;
   prepared.rpc.reflection = !options.no_reflection;
+  prepared.rpc.allow_scripts = options.allow_scripts;
   prepared.rpc.version = SOMAFIT_VERSION;
   std::error_code error;
   const auto absolute = std::filesystem::absolute(options.database, error);
@@ -185,8 +190,11 @@ absl::Status Serve(const Options& options, Prepared prepared,
       std::unique_ptr<Store> store,
       SqliteStore::Open(options.database, std::move(store_options)));
   // Its endpoint file is written below, which it waits for.
-  TrainerChild trainer({"--endpoint", options.endpoint, "--idle-exit", "600",
-                        "--log-level", options.log_level});
+  std::vector<std::string> arguments = {"--endpoint",  options.endpoint,
+                                        "--idle-exit", "600",
+                                        "--log-level", options.log_level};
+  if (options.allow_scripts) arguments.push_back("--allow-torchscript");
+  TrainerChild trainer(std::move(arguments));
   if (!options.no_trainer) {
     prepared.rpc.start_trainer = [&trainer](bool needed) {
       needed ? trainer.Start() : trainer.Connected();

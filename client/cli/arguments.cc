@@ -16,6 +16,7 @@
 #include "client/lib/posterior.h"
 #include "client/lib/simulation_writer.h"
 #include "client/lib/yaml_spec.h"
+#include "proto/convert/inference_spec.h"
 #include "worker/core/base/status.h"
 
 namespace somafit {
@@ -193,9 +194,10 @@ absl::Status WriteSamples(FitClient* client, const v1::Fit& fit,
     // Which is not there yet in the beginning.
     const absl::StatusOr<v1::Posterior> posterior =
         GetPosterior(client, fit.name());
-    std::vector<std::string> x;
+    XColumns x;
     if (posterior.ok()) {
-      x = {posterior->features().begin(), posterior->features().end()};
+      SOMAFIT_ASSIGN_OR_RETURN(
+          x, FromProto(posterior->features(), posterior->trace_columns()));
     }
     simulations.emplace(format, !options.no_units, fit, sink, std::move(x));
   }

@@ -65,13 +65,14 @@ absl::Status Embedded::StartServer(const EmbeddedOptions& options) {
   const std::string endpoint = folder() + "/endpoint";
   SOMAFIT_ASSIGN_OR_RETURN(const std::string program,
                            ProgramBeside("somafit-server"));
+  std::vector<std::string> arguments = {
+      "--listen",   absl::StrCat("unix:", folder(), "/socket"),
+      "--db",       options.database,
+      "--endpoint", endpoint};
+  if (options.allow_scripts) arguments.push_back("--allow-torchscript");
   SOMAFIT_ASSIGN_OR_RETURN(
       ChildProcess server,
-      ChildProcess::Start(
-          program,
-          {"--listen", absl::StrCat("unix:", folder(), "/socket"), "--db",
-           options.database, "--endpoint", endpoint},
-          folder() + "/server.log"));
+      ChildProcess::Start(program, arguments, folder() + "/server.log"));
   server_.emplace(std::move(server));
   const auto deadline = steady_clock::now() + kStartTime;
   while (access(endpoint.c_str(), R_OK) != 0) {

@@ -18,6 +18,7 @@ struct EmbeddedOptions {
   int workers = 1;
   int threads = 1;  // of each worker
   bool keep = false;
+  bool allow_scripts = false;  // TorchScript modules, which the trainer runs
 };
 
 // A coordinator on a unix socket in a private folder, and workers: the programs

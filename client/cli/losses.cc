@@ -56,7 +56,7 @@ absl::StatusOr<int> Follow(FitClient* client, const std::string& name) {
                          epoch.epoch(), epoch.training_loss(),
                          epoch.validation_loss(), epoch.seconds()));
         }
-        SOMAFIT_RETURN_IF_ERROR(Print(text));
+        if (absl::Status lost = Print(text); !lost.ok()) return lost;
         return Print("");
       }));
   return kSuccess;

@@ -49,6 +49,14 @@ std::string PosteriorText(const v1::Posterior& posterior, const v1::Fit& fit) {
                                     ? NumberText(posterior.observation(i))
                                     : "-"});
   }
+  if (posterior.trace_columns_size() > 0) {
+    rows = {{"raw trace", "trace", "steps", "from", "every"}};
+  }
+  for (const v1::TraceColumns& each : posterior.trace_columns()) {
+    rows.push_back({each.name(), absl::StrCat(each.trace()),
+                    absl::StrCat(each.count()), absl::StrCat(each.first_step()),
+                    absl::StrCat(each.every())});
+  }
   absl::StrAppend(&text, "\n", AlignedTable(rows), "\n");
   for (int round = 0; round < posterior.rounds_size(); ++round) {
     const v1::TrainingSummary& training = posterior.rounds(round);

@@ -107,7 +107,8 @@ where the fit has one; an empty field is a number that is not there. npz: the
 same columns as NumPy arrays, the status by its number (2 is ok).
 Of an inference there are features in place of errors, in the order of `somafit
 posterior`; npz has the arrays theta [samples, parameters] and x [samples,
-features] of what was simulated, in SI.
+features] of what was simulated, in SI. Where x is raw traces a column is a step,
+v[0][17] of trace 0; x is float32 in npz, and left out of tables.
 
 Examples:
   somafit results hodgkin_huxley-1

@@ -33,6 +33,7 @@ struct RunOptions {
   int workers = 0;  // 0: one a core
   int threads = 1;
   bool keep = false;
+  bool allow_scripts = false;
 };
 
 sigset_t StopSignals() {
@@ -130,6 +131,8 @@ absl::StatusOr<v1::Fit> Begin(const RunOptions& options, v1::FitSpec spec,
     spec.clear_data();
     spec.set_dataset(dataset);
   }
+  SOMAFIT_RETURN_IF_ERROR(
+      StoreScript(FolderOf(options.spec.file), client, &spec));
   SOMAFIT_ASSIGN_OR_RETURN(v1::Fit fit, client->CreateFit(spec));
   std::cerr << fit.warnings();
   return fit;
@@ -302,6 +305,7 @@ absl::StatusOr<int> Run(const RunOptions& options) {
           : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
   embedded_options.threads = options.threads;
   embedded_options.keep = options.keep;
+  embedded_options.allow_scripts = options.allow_scripts;
   SOMAFIT_ASSIGN_OR_RETURN(const std::unique_ptr<Embedded> embedded,
                            Embedded::Start(embedded_options));
   if (options.keep) {
@@ -349,6 +353,9 @@ void AddRun(CLI::App& app, Action* action) {
       ->type_name("NAME");
   command->add_flag("--keep", options->keep,
                     "Keep the folder with the logs of server and workers");
+  command->add_flag("--allow-torchscript", options->allow_scripts,
+                    "Run the TorchScript module that is an inference's "
+                    "embedding: it is code");
   command->footer(R"(
 Starts somafit-server on a private socket, and somafit-worker once a core, both
 found beside this program; runs the fit; stops them. Ctrl-C stops cleanly and

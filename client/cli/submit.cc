@@ -23,6 +23,7 @@ absl::StatusOr<int> Submit(const SubmitOptions& options) {
   const std::string folder = FolderOf(options.spec.file);
   SOMAFIT_ASSIGN_OR_RETURN(FitClient client, Connect(options.server));
   SOMAFIT_RETURN_IF_ERROR(StoreData(folder, &client, &spec));
+  SOMAFIT_RETURN_IF_ERROR(StoreScript(folder, &client, &spec));
   SOMAFIT_ASSIGN_OR_RETURN(const v1::Fit fit,
                            client.CreateFit(spec, options.validate));
   std::cerr << fit.warnings();

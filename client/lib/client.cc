@@ -72,6 +72,22 @@ absl::StatusOr<std::string> FitClient::UploadDataset(
   return response.dataset();
 }
 
+absl::StatusOr<std::string> FitClient::UploadScript(absl::string_view bytes) {
+  v1::UploadScriptResponse response;
+  SOMAFIT_RETURN_IF_ERROR(connection_.Retry([&](grpc::ClientContext* context) {
+    response.Clear();
+    const auto writer = connection_.stub().UploadScript(context, &response);
+    v1::UploadScriptRequest request;
+    for (size_t at = 0; at < bytes.size(); at += kChunk) {
+      request.set_chunk(std::string(bytes.substr(at, kChunk)));
+      if (!writer->Write(request)) break;
+    }
+    writer->WritesDone();
+    return writer->Finish();
+  }));
+  return response.script();
+}
+
 absl::StatusOr<v1::Fit> FitClient::CreateFit(const v1::FitSpec& spec,
                                              bool validate_only) {
   v1::CreateFitRequest request;

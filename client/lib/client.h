@@ -31,6 +31,8 @@ class FitClient {
 
   // The canonical encoding, in chunks; "datasets/<sha256>".
   absl::StatusOr<std::string> UploadDataset(absl::string_view encoding);
+  // A TorchScript module's file; its SHA-256.
+  absl::StatusOr<std::string> UploadScript(absl::string_view bytes);
   absl::StatusOr<v1::Fit> CreateFit(const v1::FitSpec& spec,
                                     bool validate_only = false);
   absl::StatusOr<v1::Fit> GetFit(const std::string& name);

@@ -12,7 +12,9 @@
 #include "absl/strings/str_join.h"
 
 #include "client/lib/spike_file.h"
+#include "client/lib/text_file.h"
 #include "client/lib/trace_file.h"
+#include "proto/convert/digest.h"
 #include "worker/core/base/number.h"
 #include "worker/core/base/status.h"
 #include "worker/core/lang/parser.h"
@@ -341,6 +343,29 @@ absl::Status StoreData(const std::string& folder, FitClient* client,
                            client->UploadDataset(EncodeDataset(dataset)));
   spec->clear_data();
   spec->set_dataset(name);
+  return absl::OkStatus();
+}
+
+absl::Status StoreScript(const std::string& folder, FitClient* client,
+                         v1::FitSpec* spec) {
+  if (!spec->has_inference()) return absl::OkStatus();
+  constexpr size_t kMaxScriptBytes = size_t{6} << 20;
+  for (v1::NamedText& option :
+       *spec->mutable_inference()->mutable_estimator()->mutable_options()) {
+    if (option.name() != "torch_script" || IsSha256Hex(option.text())) continue;
+    const std::filesystem::path path =
+        std::filesystem::path(folder) / option.text();
+    const absl::StatusOr<std::string> bytes =
+        ReadFile(path.string(), kMaxScriptBytes);
+    if (!bytes.ok()) {
+      return absl::Status(
+          bytes.status().code(),
+          absl::StrCat("inference.estimator.options.torch_script: ",
+                       bytes.status().message()));
+    }
+    SOMAFIT_ASSIGN_OR_RETURN(*option.mutable_text(),
+                             client->UploadScript(*bytes));
+  }
   return absl::OkStatus();
 }
 

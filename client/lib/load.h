@@ -22,4 +22,10 @@ absl::StatusOr<Dataset> LoadDataset(const v1::FitSpec& spec,
 absl::Status StoreData(const std::string& folder, FitClient* client,
                        v1::FitSpec* spec);
 
+// Uploads the TorchScript module that the estimator's option "torch_script" of
+// an inference names by its file, relative to `folder`; afterwards it names the
+// stored one. A SHA-256 stays as it is.
+absl::Status StoreScript(const std::string& folder, FitClient* client,
+                         v1::FitSpec* spec);
+
 }  // namespace somafit

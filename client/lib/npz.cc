@@ -100,6 +100,13 @@ void NpzWriter::AddMatrix(const std::string& name,
           values.data(), rows * columns * sizeof(double));
 }
 
+void NpzWriter::AddMatrix(const std::string& name,
+                          const std::vector<float>& values, size_t columns) {
+  const size_t rows = columns == 0 ? 0 : values.size() / columns;
+  AddFile(name, NpyHeader("<f4", absl::StrCat(rows, ", ", columns)),
+          values.data(), rows * columns * sizeof(float));
+}
+
 std::string NpzWriter::Finish() {
   const uint64_t directory = bytes_.size();
   for (const Entry& entry : entries_) {

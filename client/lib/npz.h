@@ -20,6 +20,8 @@ class NpzWriter {
   // [rows x columns], row-major.
   void AddMatrix(const std::string& name, const std::vector<double>& values,
                  size_t columns);
+  void AddMatrix(const std::string& name, const std::vector<float>& values,
+                 size_t columns);
   // The whole archive.
   std::string Finish();
 

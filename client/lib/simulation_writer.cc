@@ -9,6 +9,7 @@
 
 #include "client/lib/display.h"
 #include "client/lib/npz.h"
+#include "proto/convert/evaluation.h"
 #include "worker/core/base/number.h"
 #include "worker/core/data/column_names.h"
 
@@ -92,13 +93,12 @@ std::vector<FeatureColumn> FeatureColumns(const v1::InferenceSpec& inference,
 }
 
 SimulationWriter::SimulationWriter(SampleFormat format, bool units,
-                                   const v1::Fit& fit, Sink sink,
-                                   std::vector<std::string> x)
+                                   const v1::Fit& fit, Sink sink, XColumns x)
     : format_(format),
       units_(units),
       fit_(fit),
       sink_(std::move(sink)),
-      x_names_(std::move(x)) {
+      x_columns_(std::move(x)) {
   std::vector<std::string> parameters;
   for (const v1::Variable& each : fit_.parameters()) {
     parameters.push_back(each.name());
@@ -109,19 +109,12 @@ SimulationWriter::SimulationWriter(SampleFormat format, bool units,
 absl::Status SimulationWriter::Add(const v1::SampleBlock& block) {
   const int n = block.sample_size();
   if (n == 0) return absl::OkStatus();
-  if (n_x_ < 0) {
-    n_x_ = block.trace_error_size() / n;
-    const int n_features = fit_.spec().inference().features_size();
-    if (n_features == 0 || n_x_ % n_features != 0) n_x_ = 0;
-    const int n_traces = n_features == 0 ? 0 : n_x_ / n_features;
-    for (FeatureColumn& column :
-         FeatureColumns(fit_.spec().inference(), n_traces, x_names_)) {
-      names_.push_back(std::move(column.name));
-      order_.push_back(column.at);
-    }
-  }
+  if (n_x_ < 0) NameColumns(block);
+  const size_t n_raw = raw_ ? static_cast<size_t>(n) * n_x_ : 0;
   if (block.stage_size() != n || block.round_size() != n ||
-      block.status_size() != n || block.trace_error_size() != n * n_x_ ||
+      block.status_size() != n ||
+      block.trace_error_size() != (raw_ ? 0 : n * n_x_) ||
+      block.raw_x().size() != n_raw * sizeof(float) ||
       block.parameters_size() != n * fit_.parameters_size()) {
     return absl::InternalError(
         absl::StrCat("the coordinator sent samples of ", fit_.name(),
@@ -130,6 +123,32 @@ absl::Status SimulationWriter::Add(const v1::SampleBlock& block) {
   WriteHead();
   for (int row = 0; row < n; ++row) WriteRow(block, row);
   return absl::OkStatus();
+}
+
+void SimulationWriter::NameColumns(const v1::SampleBlock& block) {
+  const int n = block.sample_size();
+  raw_ = !block.raw_x().empty();
+  if (raw_) {
+    n_x_ = static_cast<int>(block.raw_x().size() / sizeof(float)) / n;
+    const bool named = std::cmp_equal(x_columns_.size(), n_x_);
+    if (format_ == SampleFormat::kTable || format_ == SampleFormat::kNpz) {
+      return;
+    }
+    for (int i = 0; i < n_x_; ++i) {
+      names_.push_back(named ? x_columns_.NameOf(static_cast<size_t>(i))
+                             : absl::StrCat("x[", i, "]"));
+    }
+    return;
+  }
+  n_x_ = block.trace_error_size() / n;
+  const int n_features = fit_.spec().inference().features_size();
+  if (n_features == 0 || n_x_ % n_features != 0) n_x_ = 0;
+  const int n_traces = n_features == 0 ? 0 : n_x_ / n_features;
+  for (FeatureColumn& column :
+       FeatureColumns(fit_.spec().inference(), n_traces, x_columns_.names())) {
+    names_.push_back(std::move(column.name));
+    order_.push_back(column.at);
+  }
 }
 
 void SimulationWriter::WriteHead() {
@@ -176,12 +195,21 @@ void SimulationWriter::WriteRow(const v1::SampleBlock& block, int row) {
   for (const int at : order_) {
     values.push_back(block.trace_error(row * n_x_ + at));
   }
+  std::vector<float> traces;
+  if (raw_ && format_ != SampleFormat::kTable) {
+    const size_t size = static_cast<size_t>(n_x_) * sizeof(float);
+    AppendFloats(std::string_view(block.raw_x())
+                     .substr(static_cast<size_t>(row) * size, size),
+                 traces);
+  }
   if (format_ == SampleFormat::kNpz) {
     if (!WasSimulated(block.status(row))) return;
+    raw_x_.insert(raw_x_.end(), traces.begin(), traces.end());
     theta_.insert(theta_.end(), values.begin(), values.begin() + n_parameters);
     x_.insert(x_.end(), values.begin() + n_parameters, values.end());
     return;
   }
+  values.insert(values.end(), traces.begin(), traces.end());
   const std::string status = StatusText(block.status(row));
   std::string line;
   if (format_ == SampleFormat::kCsv) {
@@ -226,12 +254,20 @@ void SimulationWriter::End() {
     NpzWriter archive;
     archive.AddMatrix("theta", theta_,
                       static_cast<size_t>(fit_.parameters_size()));
-    archive.AddMatrix("x", x_, static_cast<size_t>(std::max(n_x_, 0)));
+    const auto width = static_cast<size_t>(std::max(n_x_, 0));
+    if (raw_) {
+      archive.AddMatrix("x", raw_x_, width);
+    } else {
+      archive.AddMatrix("x", x_, width);
+    }
     sink_(archive.Finish());
   } else if (format_ == SampleFormat::kJson) {
     sink_("\n ]\n}\n");
   } else if (format_ == SampleFormat::kTable && first_) {
     sink_("no samples yet\n");
+  } else if (format_ == SampleFormat::kTable && raw_) {
+    sink_(absl::StrCat("x is raw traces, ", n_x_,
+                       " numbers a sample: see --format npz or csv\n"));
   }
 }
 

@@ -194,7 +194,7 @@ class Converter {
       }
       return;
     }
-    if (field.is_repeated() || !ConvertWhole(node, field, message)) {
+    if (!ConvertWhole(node, field, message)) {
       WrongKind(node, path,
                 field.cpp_type() == FieldDescriptor::CPPTYPE_BOOL
                     ? "true or false"
@@ -208,6 +208,11 @@ class Converter {
                            Message* message) {
     if (node.kind != Kind::kScalar) return false;
     const Reflection& access = *message->GetReflection();
+    // Of repeated fields there are those of this one type.
+    if (field.is_repeated() &&
+        field.cpp_type() != FieldDescriptor::CPPTYPE_INT64) {
+      return false;
+    }
     switch (field.cpp_type()) {
       case FieldDescriptor::CPPTYPE_BOOL: {
         const std::string word = absl::AsciiStrToLower(node.text);
@@ -227,7 +232,11 @@ class Converter {
       case FieldDescriptor::CPPTYPE_INT64: {
         int64_t value = 0;
         if (!absl::SimpleAtoi(node.text, &value)) return false;
-        access.SetInt64(message, &field, value);
+        if (field.is_repeated()) {
+          access.AddInt64(message, &field, value);
+        } else {
+          access.SetInt64(message, &field, value);
+        }
         return true;
       }
       case FieldDescriptor::CPPTYPE_UINT64: {

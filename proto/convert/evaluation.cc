@@ -1,6 +1,8 @@
 #include "proto/convert/evaluation.h"
 
+#include <bit>
 #include <cmath>
+#include <cstring>
 #include <limits>
 
 #include "absl/strings/str_cat.h"
@@ -8,6 +10,10 @@
 #include "worker/core/base/status.h"
 
 namespace somafit {
+
+// Floats on the wire are little-endian, as they are in memory.
+static_assert(std::endian::native == std::endian::little);
+
 namespace {
 
 absl::Status CheckCount(const std::string& field, size_t given, size_t wanted,
@@ -74,11 +80,24 @@ v1::SampleResult ToProto(int64_t sample, const Evaluation& evaluation) {
                                      evaluation.trace_errors.end());
   message.set_reason(evaluation.reason);
   if (evaluation.penalty) message.set_penalty(*evaluation.penalty);
+  message.set_raw_x(FloatBytes(evaluation.raw_x));
   return message;
 }
 
+std::string FloatBytes(std::span<const float> values) {
+  return std::string(reinterpret_cast<const char*>(values.data()),
+                     values.size_bytes());
+}
+
+void AppendFloats(std::string_view bytes, std::vector<float>& values) {
+  const size_t n = bytes.size() / sizeof(float), before = values.size();
+  values.resize(before + n);
+  if (n > 0) std::memcpy(&values[before], bytes.data(), n * sizeof(float));
+}
+
 absl::StatusOr<Evaluation> FromProto(const v1::SampleResult& message,
-                                     size_t n_outputs, size_t n_traces) {
+                                     size_t n_outputs, size_t n_traces,
+                                     size_t n_raw) {
   const int64_t sample = message.sample();
   if (sample < 0) {
     return absl::InvalidArgumentError(absl::StrCat(
@@ -102,6 +121,15 @@ absl::StatusOr<Evaluation> FromProto(const v1::SampleResult& message,
   }
   result.reason = message.reason();
   if (message.has_penalty()) result.penalty = message.penalty();
+  const bool simulated = result.status == SampleStatus::kOk ||
+                         result.status == SampleStatus::kNonfinite;
+  if (message.raw_x().size() != n_raw * sizeof(float) &&
+      (simulated || !message.raw_x().empty())) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "result of sample ", sample, " has ", message.raw_x().size(),
+        " bytes in raw_x, the fit needs ", n_raw * sizeof(float)));
+  }
+  AppendFloats(message.raw_x(), result.raw_x);
   const double nan = std::numeric_limits<double>::quiet_NaN();
   const bool may_be_without = result.status == SampleStatus::kFailed ||
                               result.status == SampleStatus::kAbandoned;

@@ -2,7 +2,10 @@
 
 #include <cmath>
 
+#include "absl/strings/str_cat.h"
+
 #include "worker/core/base/number.h"
+#include "worker/core/objective/raw_traces.h"
 
 namespace somafit {
 namespace {
@@ -10,6 +13,7 @@ namespace {
 constexpr int kMaxObservation = 1 << 20;  // numbers
 constexpr int kMaxLayers = 100;
 constexpr int kMaxOwnFeatures = 16384;
+constexpr int kMaxAxes = 100;  // those that are too many get a better message
 
 void CheckNotNegative(const std::string& field, double value,
                       Violations& violations) {
@@ -40,7 +44,9 @@ DensityEstimatorSpec FromProto(const v1::DensityEstimatorSpec& message) {
   DensityEstimatorSpec estimator{.name = message.name(),
                                  .options = NamedFromProto(message.options()),
                                  .embedding = {},
-                                 .ensemble = message.ensemble()};
+                                 .ensemble = message.ensemble(),
+                                 .input_shape = {message.input_shape().begin(),
+                                                 message.input_shape().end()}};
   for (const v1::EmbeddingLayerSpec& layer : message.embedding()) {
     EmbeddingLayerSpec& made = estimator.embedding.emplace_back();
     made.kind = layer.kind();
@@ -71,6 +77,8 @@ v1::DensityEstimatorSpec ToProto(const DensityEstimatorSpec& estimator) {
     made->set_combine(layer.combine);
   }
   message.set_ensemble(estimator.ensemble);
+  message.mutable_input_shape()->Add(estimator.input_shape.begin(),
+                                     estimator.input_shape.end());
   return message;
 }
 
@@ -165,6 +173,59 @@ v1::InferenceSpec ToProto(const InferenceSpec& inference) {
   return message;
 }
 
+void ToProto(const XColumns& columns,
+             google::protobuf::RepeatedPtrField<std::string>* names,
+             google::protobuf::RepeatedPtrField<v1::TraceColumns>* traces) {
+  names->Add(columns.names().begin(), columns.names().end());
+  for (const TraceSegment& segment : columns.segments()) {
+    v1::TraceColumns* const message = traces->Add();
+    message->set_name(segment.name);
+    message->set_output(static_cast<int32_t>(segment.output));
+    message->set_trace(static_cast<int64_t>(segment.trace));
+    message->set_first_step(static_cast<int64_t>(segment.first_step));
+    message->set_every(static_cast<int64_t>(segment.every));
+    message->set_count(static_cast<int64_t>(segment.count));
+  }
+}
+
+absl::StatusOr<XColumns> FromProto(
+    const google::protobuf::RepeatedPtrField<std::string>& names,
+    const google::protobuf::RepeatedPtrField<v1::TraceColumns>& traces) {
+  if (traces.empty()) {
+    return XColumns(std::vector<std::string>(names.begin(), names.end()));
+  }
+  if (!names.empty()) {
+    return absl::InvalidArgumentError(
+        "columns of x are features and raw traces; give one of them");
+  }
+  constexpr int64_t kLargest = int64_t{1} << 40;  // of a step or a trace
+  std::vector<TraceSegment> segments;
+  size_t n = 0;
+  for (const v1::TraceColumns& each : traces) {
+    for (const int64_t number :
+         {each.trace(), each.first_step(), each.every(), each.count(),
+          static_cast<int64_t>(each.output())}) {
+      if (number >= 0 && number <= kLargest) continue;
+      return absl::InvalidArgumentError(absl::StrCat(
+          "columns of raw traces have a number ", number, ", not 0 to 2^40"));
+    }
+    segments.push_back({.name = each.name(),
+                        .output = static_cast<size_t>(each.output()),
+                        .trace = static_cast<size_t>(each.trace()),
+                        .first_step = static_cast<size_t>(each.first_step()),
+                        .every = static_cast<size_t>(each.every()),
+                        .count = static_cast<size_t>(each.count())});
+    n += segments.back().count;
+    if (each.count() == 0 || n > kMaxRawColumns) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("a part of a raw trace has no columns, or there are "
+                       "more than ",
+                       kMaxRawColumns));
+    }
+  }
+  return XColumns(std::move(segments));
+}
+
 InferenceSpec ContinuedSpec(InferenceSpec spec,
                             const v1::InferenceSpec& message) {
   const InferenceSpec given = FromProto(message);
@@ -222,6 +283,8 @@ void CheckInference(const v1::InferenceSpec& message, Violations& violations) {
       violations.CheckText(field + ".combine", layer.combine());
     }
   }
+  violations.CheckCount(root + "estimator.input_shape",
+                        estimator.input_shape_size(), kMaxAxes);
   CheckTraining(root + "training.", message.training(), violations);
   const v1::OwnSimulator& simulator = message.simulator();
   if (violations.CheckCount(root + "simulator.features",

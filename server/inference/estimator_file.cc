@@ -14,7 +14,7 @@ constexpr std::string_view kMark = "SOMAESTM";
 constexpr uint32_t kVersion = 1;
 
 absl::StatusOr<std::unique_ptr<TrainedEstimator>> Decode(
-    std::string_view bytes, const at::Device& device) {
+    std::string_view bytes, const at::Device& device, Scripts scripts) {
   SOMAFIT_ASSIGN_OR_RETURN(const std::string_view payload,
                            Unseal("estimator", kMark, kVersion, bytes));
   const auto refuse = [](std::string_view why) {
@@ -27,6 +27,9 @@ absl::StatusOr<std::unique_ptr<TrainedEstimator>> Decode(
   if (const absl::Status status = CheckEstimatorSpec(spec); !status.ok()) {
     return refuse(
         absl::StrCat("is declared wrongly: ", std::string(status.message())));
+  }
+  if (!spec.embedding.torch_script.empty() && scripts == Scripts::kRefused) {
+    return ScriptRefused();
   }
   auto model = MakeModel(spec, device);
   if (!model.ok()) {
@@ -57,6 +60,13 @@ absl::StatusOr<std::unique_ptr<TrainedEstimator>> Decode(
 
 }  // namespace
 
+absl::Status ScriptRefused() {
+  return absl::PermissionDeniedError(
+      "the embedding is a TorchScript module, which is code, and this trainer "
+      "runs none: start it, or the server that starts it, with "
+      "--allow-torchscript");
+}
+
 std::string EncodeEstimator(const TrainedEstimator& estimator) {
   const EstimatorParts& parts = estimator.parts();
   ByteWriter writer;
@@ -68,13 +78,13 @@ std::string EncodeEstimator(const TrainedEstimator& estimator) {
 }
 
 absl::StatusOr<std::unique_ptr<TrainedEstimator>> DecodeEstimator(
-    std::string_view bytes, std::string_view device) {
+    std::string_view bytes, std::string_view device, Scripts scripts) {
   SOMAFIT_ASSIGN_OR_RETURN(const std::string name, ResolveDevice(device));
   absl::StatusOr<std::unique_ptr<TrainedEstimator>> result =
       absl::UnknownError("not read");
   SOMAFIT_RETURN_IF_ERROR(CatchAsStatus("LibTorch", [&] {
     const at::NoGradGuard no_gradient;
-    result = Decode(bytes, at::Device(name));
+    result = Decode(bytes, at::Device(name), scripts);
     return absl::OkStatus();
   }));
   return result;

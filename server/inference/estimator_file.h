@@ -14,11 +14,16 @@ namespace somafit {
 // read back to the same weights, bit for bit.
 std::string EncodeEstimator(const TrainedEstimator& estimator);
 
+// Whether a TorchScript module may be run: it is code of whoever made it.
+enum class Scripts { kRefused, kAllowed };
+
 // DataLoss for bytes that EncodeEstimator did not write; nothing is allocated
-// that they do not have the size for. A TorchScript module inside is code of
-// whoever made the file, and runs: read files of strangers apart from anything
-// that matters. `device`: see ResolveDevice.
+// that they do not have the size for. PermissionDenied for a TorchScript module
+// inside that is not allowed. `device`: see ResolveDevice.
 absl::StatusOr<std::unique_ptr<TrainedEstimator>> DecodeEstimator(
-    std::string_view bytes, std::string_view device = "cpu");
+    std::string_view bytes, std::string_view device = "cpu",
+    Scripts scripts = Scripts::kRefused);
+// What is to be said where one is not allowed.
+absl::Status ScriptRefused();
 
 }  // namespace somafit

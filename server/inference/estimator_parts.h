@@ -28,7 +28,7 @@ struct EstimatorParts {
 std::unique_ptr<TrainedEstimator> MakeTrainedEstimator(
     std::shared_ptr<const Model> model, const at::Tensor& flat);
 
-// Rows of doubles as a float32 matrix on the device.
-at::Tensor ScaledData(const Model& model, std::span<const double> x);
+// Rows as a float32 matrix on the device.
+at::Tensor ScaledData(const Model& model, const DataRows& x);
 
 }  // namespace somafit

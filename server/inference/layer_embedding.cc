@@ -1,31 +1,18 @@
 // Embedding nets that are declared as layers.
 
-#include <array>
-#include <cmath>
-#include <limits>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 
 #include "server/inference/embedding.h"
-#include "worker/core/base/status.h"
+#include "server/posterior/embedding_layers.h"
 
 namespace somafit {
 namespace {
 
 using Kind = EmbeddingLayer::Kind;
 using Shape = std::vector<int64_t>;
-
-constexpr std::array<const char*, 5> kKindNames = {
-    "fully connected", "1-d convolution", "2-d convolution", "GRU",
-    "permutation invariant"};
-constexpr int64_t kMaxSize = 1 << 20;  // of any number in a layer
-
-int64_t Product(const Shape& shape) {
-  int64_t product = 1;
-  for (const int64_t axis : shape) product *= axis;
-  return product;
-}
 
 // A layer with the places of its weights and the shape of what comes in, per
 // row.
@@ -35,123 +22,45 @@ struct Placed {
   std::vector<int> weights;
 };
 
-// Looks at one layer after the other, with the shape that reaches it.
-class ShapeInference {
- public:
-  ShapeInference(ParameterLayout& layout, Shape shape)
-      : layout_(layout), shape_(std::move(shape)) {}
-
-  absl::StatusOr<Placed> Add(const EmbeddingLayer& layer, size_t index) {
-    index_ = index;
-    if (layer.kind > Kind::kPermutationInvariant ||
-        layer.activation > EmbeddingLayer::Activation::kNone) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("embedding layer ", index, " is of an unknown kind"));
+// Adds the layer's weights to the layout.
+Placed Place(const EmbeddingLayer& layer, const LayerShape& shape,
+             ParameterLayout& layout) {
+  Placed placed{layer, shape.input, {}};
+  switch (layer.kind) {
+    case Kind::kFullyConnected: {
+      int64_t n_in = 1;
+      for (const int64_t axis : shape.input) n_in *= axis;
+      placed.weights = {layout.Add({n_in, layer.size}, FanIn(n_in)),
+                        layout.Add({layer.size}, FanIn(n_in))};
+      break;
     }
-    kind_ = kKindNames[static_cast<size_t>(layer.kind)];
-    if (layer.kind != Kind::kPermutationInvariant &&
-        (layer.size < 1 || layer.size > kMaxSize)) {
-      return Refuse(
-          absl::StrCat("has size ", layer.size, ", not 1 to ", kMaxSize));
-    }
-    Placed placed{layer, shape_, {}};
-    switch (layer.kind) {
-      case Kind::kFullyConnected: {
-        const int64_t n_in = Product(shape_);
-        placed.weights = {layout_.Add({n_in, layer.size}, FanIn(n_in)),
-                          layout_.Add({layer.size}, FanIn(n_in))};
-        shape_ = {layer.size};
-        break;
+    case Kind::kConv1d:
+    case Kind::kConv2d: {
+      Shape weight = {layer.size, shape.input[0]};
+      int64_t fan_in = shape.input[0];
+      for (size_t axis = 1; axis < shape.input.size(); ++axis) {
+        weight.push_back(layer.kernel);
+        fan_in *= layer.kernel;
       }
-      case Kind::kConv1d:
-        SOMAFIT_RETURN_IF_ERROR(Convolve(1, placed));
-        break;
-      case Kind::kConv2d:
-        SOMAFIT_RETURN_IF_ERROR(Convolve(2, placed));
-        break;
-      case Kind::kGru: {
-        if (shape_.size() == 1) shape_ = {shape_[0], 1};
-        if (shape_.size() != 2) return RefuseShape("[length x channels]");
-        placed.input = shape_;
-        const int64_t gates = 3 * layer.size;
-        for (const int64_t n_in : {shape_[1], layer.size}) {
-          placed.weights.push_back(
-              layout_.Add({gates, n_in}, FanIn(layer.size)));
-        }
-        for (int bias = 0; bias < 2; ++bias) {
-          placed.weights.push_back(layout_.Add({gates}, FanIn(layer.size)));
-        }
-        shape_ = {layer.size};
-        break;
+      placed.weights = {layout.Add(weight, FanIn(fan_in)),
+                        layout.Add({layer.size}, FanIn(fan_in))};
+      break;
+    }
+    case Kind::kGru: {
+      const int64_t gates = 3 * layer.size;
+      for (const int64_t n_in : {shape.input[1], layer.size}) {
+        placed.weights.push_back(layout.Add({gates, n_in}, FanIn(layer.size)));
       }
-      case Kind::kPermutationInvariant:
-        shape_ = {Product(shape_) + 1};
-        break;
-    }
-    return placed;
-  }
-
-  const Shape& shape() const { return shape_; }
-
- private:
-  absl::Status Refuse(const std::string& what) const {
-    return absl::InvalidArgumentError(
-        absl::StrCat("embedding layer ", index_, " (", kind_, ") ", what));
-  }
-  absl::Status RefuseShape(const std::string& wanted) const {
-    return Refuse(absl::StrCat("takes ", wanted, ", but [",
-                               absl::StrJoin(shape_, " x "), "] comes in"));
-  }
-
-  // `axes` spatial axes behind one of channels, which may be left out.
-  absl::Status Convolve(size_t axes, Placed& placed) {
-    const EmbeddingLayer& layer = placed.declared;
-    if (shape_.size() == axes) {
-      Shape with_channel = {1};
-      for (const int64_t axis : shape_) with_channel.push_back(axis);
-      shape_ = std::move(with_channel);
-    }
-    if (shape_.size() != axes + 1) {
-      return RefuseShape(axes == 1 ? "[channels x length]"
-                                   : "[channels x height x width]");
-    }
-    placed.input = shape_;
-    for (const int64_t number : {layer.kernel, layer.stride, layer.pool}) {
-      if (number < 1 || number > kMaxSize) {
-        return Refuse("has a kernel, stride or pool out of range");
+      for (int bias = 0; bias < 2; ++bias) {
+        placed.weights.push_back(layout.Add({gates}, FanIn(layer.size)));
       }
+      break;
     }
-    if (layer.padding < 0 || 2 * layer.padding > layer.kernel) {
-      return Refuse("has a padding above half its kernel, or below 0");
-    }
-    const int64_t channels = shape_[0];
-    Shape weight = {layer.size, channels};
-    int64_t fan_in = channels;
-    for (size_t axis = 1; axis <= axes; ++axis) {
-      const int64_t padded = shape_[axis] + 2 * layer.padding;
-      const int64_t length =
-          padded < layer.kernel
-              ? 0
-              : ((padded - layer.kernel) / layer.stride + 1) / layer.pool;
-      if (length < 1) {
-        return Refuse(
-            absl::StrCat("leaves nothing of an axis of length ", shape_[axis]));
-      }
-      shape_[axis] = length;
-      weight.push_back(layer.kernel);
-      fan_in *= layer.kernel;
-    }
-    shape_[0] = layer.size;
-    placed.weights = {layout_.Add(weight, FanIn(fan_in)),
-                      layout_.Add({layer.size}, FanIn(fan_in))};
-    return absl::OkStatus();
+    case Kind::kPermutationInvariant:
+      break;
   }
-
-  ParameterLayout& layout_;
-  Shape shape_;
-  size_t index_ = 0;
-  const char* kind_ = "";
-};
+  return placed;
+}
 
 at::Tensor Activate(const at::Tensor& x,
                     EmbeddingLayer::Activation activation) {
@@ -254,35 +163,22 @@ absl::StatusOr<std::unique_ptr<Embedding>> MakeLayerEmbedding(
         absl::StrCat("an embedding has ", layers.size(), " layers, more than ",
                      kMaxEmbeddingLayers));
   }
-  int64_t n_invariant = 0;
-  for (const EmbeddingLayer& layer : layers) {
-    n_invariant += layer.kind == Kind::kPermutationInvariant ? 1 : 0;
+  std::vector<LayerMistake> mistakes;
+  const EmbeddingShapes shapes = ShapesOf(layers, x_shape, mistakes);
+  if (!mistakes.empty()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "embedding ",
+        absl::StrJoin(mistakes, "; ",
+                      [](std::string* out, const LayerMistake& mistake) {
+                        *out += mistake.text;
+                      })));
   }
-  if (n_invariant > 1) {
-    return absl::InvalidArgumentError(
-        "an embedding combines its trials more than once");
-  }
-  Shape shape = x_shape;
-  int64_t n_trials = 0;
-  if (n_invariant == 1) {
-    n_trials = shape[0];
-    shape.erase(shape.begin());
-    if (shape.empty()) shape = {1};  // a trial is one number
-  }
-  ShapeInference inference(layout, shape);
   std::vector<Placed> placed;
   for (size_t i = 0; i < layers.size(); ++i) {
-    SOMAFIT_ASSIGN_OR_RETURN(Placed layer, inference.Add(layers[i], i));
-    placed.push_back(std::move(layer));
-    if (Product(inference.shape()) > static_cast<int64_t>(kMaxFeatures)) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("embedding layer ", i, " puts out [",
-                       absl::StrJoin(inference.shape(), " x "), "], more than ",
-                       kMaxFeatures, " numbers"));
-    }
+    placed.push_back(Place(layers[i], shapes.layers[i], layout));
   }
-  return std::make_unique<LayerEmbedding>(std::move(placed), n_trials,
-                                          Product(inference.shape()));
+  return std::make_unique<LayerEmbedding>(std::move(placed), shapes.n_trials,
+                                          shapes.n_outputs);
 }
 
 absl::StatusOr<std::unique_ptr<Embedding>> MakeEmbedding(

@@ -35,7 +35,7 @@ at::Tensor Model::InitialWeights(uint64_t seed) const {
   return flat.to(device);
 }
 
-absl::Status CheckData(const Model& model, std::span<const double> x) {
+absl::Status CheckData(const Model& model, const DataRows& x) {
   const size_t e = model.spec.n_features();
   const size_t n_trials =
       model.embedding ? static_cast<size_t>(model.embedding->n_trials()) : 0;

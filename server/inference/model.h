@@ -6,6 +6,7 @@
 #include "absl/status/statusor.h"
 #include <ATen/ATen.h>
 
+#include "server/inference/data_rows.h"
 #include "server/inference/embedding.h"
 #include "server/inference/net.h"
 #include "server/inference/scaling.h"
@@ -37,6 +38,6 @@ absl::StatusOr<std::unique_ptr<Model>> MakeModel(const EstimatorSpec& spec,
 
 // InvalidArgument where rows of x [n x E] are not finite; with trials, one may
 // be NaN throughout (missing), but not all.
-absl::Status CheckData(const Model& model, std::span<const double> x);
+absl::Status CheckData(const Model& model, const DataRows& x);
 
 }  // namespace somafit

@@ -228,9 +228,9 @@ void ThetaMap::Slopes(std::span<const double> theta, std::span<double> slope,
   }
 }
 
-DataMap DataMap::Fit(ZScore z_score, std::span<const double> x,
-                     size_t n_features, size_t period,
-                     std::span<const int64_t> rows) {
+DataMap DataMap::Fit(ZScore z_score, const DataRows& x, size_t n_features,
+                     size_t period, std::span<const int64_t> rows,
+                     std::span<const size_t> column_ends) {
   DataMap map{std::vector<double>(n_features, 0),
               std::vector<double>(n_features, 1)};
   const size_t n = rows.size();
@@ -238,10 +238,18 @@ DataMap DataMap::Fit(ZScore z_score, std::span<const double> x,
     return x[static_cast<size_t>(rows[row]) * n_features + c];
   };
   if (z_score == ZScore::kStructured) {
-    const Moments all = StructuredMoments(n, n_features, at);
-    std::fill(map.shift.begin(), map.shift.end(), all.mean);
-    if (Varies(all)) {
-      std::fill(map.scale.begin(), map.scale.end(), all.deviation);
+    const size_t one_part[] = {n_features};
+    if (column_ends.empty()) column_ends = one_part;
+    size_t first = 0;
+    for (const size_t end : column_ends) {
+      const Moments all = StructuredMoments(
+          n, end - first,
+          [&](size_t row, size_t c) { return at(row, first + c); });
+      std::fill(&map.shift[first], map.shift.data() + end, all.mean);
+      if (Varies(all)) {
+        std::fill(&map.scale[first], map.scale.data() + end, all.deviation);
+      }
+      first = end;
     }
   } else if (z_score == ZScore::kIndependent) {
     const size_t n_distinct = period > 0 ? period : n_features;
@@ -259,8 +267,7 @@ DataMap DataMap::Fit(ZScore z_score, std::span<const double> x,
   return map;
 }
 
-void DataMap::Forward(std::span<const double> x,
-                      std::span<float> scaled) const {
+void DataMap::Forward(const DataRows& x, std::span<float> scaled) const {
   for (size_t c = 0; c < shift.size(); ++c) {
     scaled[c] = static_cast<float>((x[c] - shift[c]) / scale[c]);
   }

@@ -6,6 +6,7 @@
 
 #include "absl/status/statusor.h"
 
+#include "server/inference/data_rows.h"
 #include "server/posterior/estimator_spec.h"
 
 namespace somafit {
@@ -59,11 +60,12 @@ struct DataMap {
 
   // Constants from the rows `rows` of `x` [n x E]; NaN (missing trials) is
   // passed over. Columns that are `period` apart are scaled alike (trials); 0:
-  // none are. A column that does not vary is shifted only.
-  static DataMap Fit(ZScore z_score, std::span<const double> x,
-                     size_t n_features, size_t period,
-                     std::span<const int64_t> rows);
-  void Forward(std::span<const double> x, std::span<float> scaled) const;
+  // none are. A column that does not vary is shifted only. `column_ends`: see
+  // TrainingData.
+  static DataMap Fit(ZScore z_score, const DataRows& x, size_t n_features,
+                     size_t period, std::span<const int64_t> rows,
+                     std::span<const size_t> column_ends = {});
+  void Forward(const DataRows& x, std::span<float> scaled) const;
 };
 
 }  // namespace somafit

@@ -62,7 +62,7 @@ struct MappedBlock {
 
 }  // namespace
 
-at::Tensor ScaledData(const Model& model, RowSpan x) {
+at::Tensor ScaledData(const Model& model, const DataRows& x) {
   const size_t e = model.spec.n_features(), n = x.size() / e;
   at::Tensor scaled =
       at::empty({static_cast<int64_t>(n), static_cast<int64_t>(e)}, at::kFloat);

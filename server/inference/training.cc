@@ -252,9 +252,11 @@ uint64_t Identity(const EstimatorSpec& spec, const TrainingOptions& options,
   add(loss.prior_mean);
   add(loss.prior_precision);
   uint64_t sum = ByteSum(writer.bytes());
-  for (const auto column : {data.theta, data.x, data.weights, data.log_prior}) {
+  for (const auto column :
+       {data.theta, data.x.doubles(), data.weights, data.log_prior}) {
     AddSum(column, sum);
   }
+  AddSum(data.x.floats(), sum);
   AddSum(data.rounds, sum);
   return sum;
 }
@@ -329,9 +331,10 @@ absl::StatusOr<TrainingResult> RunTraining(
                                ThetaMap::Fit(spec, data.theta, split.training));
       const auto n_trials = static_cast<size_t>(
           model->embedding ? model->embedding->n_trials() : 0);
-      model->data_map = DataMap::Fit(
-          spec.z_score_x, data.x, spec.n_features(),
-          n_trials > 0 ? spec.n_features() / n_trials : 0, split.training);
+      model->data_map =
+          DataMap::Fit(spec.z_score_x, data.x, spec.n_features(),
+                       n_trials > 0 ? spec.n_features() / n_trials : 0,
+                       split.training, data.column_ends);
       weights = model->InitialWeights(options.seed);
     }
     state.optimization = Optimization::From(weights, options.learning_rate,

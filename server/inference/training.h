@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 
 #include "Eigen/Core"
+#include "server/inference/data_rows.h"
 #include "server/inference/trained_estimator.h"
 #include "server/posterior/estimator_spec.h"
 #include "server/posterior/gaussian_mixture.h"
@@ -56,7 +57,7 @@ absl::Status CheckTrainingOptions(const TrainingOptions& options);
 // Row-major; all sizes n are the same.
 struct TrainingData {
   std::span<const double> theta;  // [n x D], SI
-  std::span<const double> x;      // [n x E]
+  DataRows x;                     // [n x E]
   // Multiply the rows' losses, in training and validation: importance weights,
   // calibration kernels. Empty: 1. Normalize to mean 1 for losses that compare.
   std::span<const double> weights;
@@ -64,6 +65,9 @@ struct TrainingData {
   std::span<const int32_t> rounds;
   // log p(theta) of each row; the atomic loss alone needs it.
   std::span<const double> log_prior;
+  // Where parts of x's columns end that ZScore::kStructured scales alike, each
+  // by itself, such as the outputs of a model. Empty: there is one part.
+  std::span<const size_t> column_ends = {};
 };
 
 struct TrainingLoss {

@@ -56,6 +56,14 @@ absl::Status CheckTrainingData(const Model& model, const TrainingData& data,
     }
   }
   SOMAFIT_RETURN_IF_ERROR(CheckData(model, data.x));
+  if (!data.column_ends.empty() &&
+      (data.column_ends.back() != e || data.column_ends.front() == 0 ||
+       !std::is_sorted(data.column_ends.begin(), data.column_ends.end(),
+                       std::less_equal<>()))) {
+    return absl::InvalidArgumentError(
+        "parts of x's columns do not end one behind the other, the last with "
+        "x");
+  }
   if (!data.weights.empty()) {
     SOMAFIT_RETURN_IF_ERROR(CheckColumn("weights", data.weights, n, false));
   }

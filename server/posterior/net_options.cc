@@ -17,6 +17,12 @@ std::vector<OptionSpec> WithCommonOptions(std::vector<OptionSpec> own) {
                  .summary = "how data are scaled: none, independent (the "
                             "default) or structured",
                  .kind = OptionSpec::Kind::kText});
+  own.push_back({.name = "torch_script",
+                 .summary =
+                     "a TorchScript module that x goes through, in place "
+                     "of an embedding: its file; it is code, and needs "
+                     "--allow-torchscript",
+                 .kind = OptionSpec::Kind::kText});
   own.push_back({.name = "theta_space",
                  .summary = "bounded (the default), or unconstrained: no mass "
                             "leaks out of the bounds",

@@ -57,19 +57,32 @@ absl::StatusOr<ValidRows> SelectValidRows(std::span<const double> x, size_t e,
                                           InvalidRows invalid,
                                           Algorithm algorithm, int round) {
   SOMAFIT_CHECK(e > 0 && x.size() % e == 0);
-  ValidRows result;
-  const auto n = static_cast<int64_t>(x.size() / e);
-  for (int64_t i = 0; i < n; ++i) {
-    const auto row = x.subspan(i * e, e);
+  std::vector<RowState> states;
+  for (size_t i = 0; i < x.size(); i += e) {
+    const auto row = x.subspan(i, e);
     if (std::any_of(row.begin(), row.end(),
                     [](double v) { return std::isnan(v); })) {
-      ++result.n_nan;
+      states.push_back(RowState::kNan);
     } else if (std::any_of(row.begin(), row.end(),
                            [](double v) { return std::isinf(v); })) {
-      ++result.n_infinite;
+      states.push_back(RowState::kInfinite);
     } else {
-      result.rows.push_back(i);
+      states.push_back(RowState::kValid);
     }
+  }
+  return SelectValidRows(states, invalid, algorithm, round);
+}
+
+absl::StatusOr<ValidRows> SelectValidRows(std::span<const RowState> rows,
+                                          InvalidRows invalid,
+                                          Algorithm algorithm, int round) {
+  ValidRows result;
+  const auto n = std::ssize(rows);
+  for (int64_t i = 0; i < n; ++i) {
+    const RowState state = rows[static_cast<size_t>(i)];
+    result.n_nan += state == RowState::kNan ? 1 : 0;
+    result.n_infinite += state == RowState::kInfinite ? 1 : 0;
+    if (state == RowState::kValid) result.rows.push_back(i);
   }
   const int64_t n_invalid = result.n_nan + result.n_infinite;
   const std::string counts =

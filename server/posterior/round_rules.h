@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
@@ -48,6 +49,11 @@ struct ValidRows {
 // InvalidArgument, with counts, where rows are invalid and not excluded: no
 // loss is defined there; or where fewer than kLeastSimulations are left.
 absl::StatusOr<ValidRows> SelectValidRows(std::span<const double> x, size_t e,
+                                          InvalidRows invalid,
+                                          Algorithm algorithm, int round);
+// The same, of what is known of each row; with NaN and infinity: kNan.
+enum class RowState : uint8_t { kValid, kNan, kInfinite };
+absl::StatusOr<ValidRows> SelectValidRows(std::span<const RowState> rows,
                                           InvalidRows invalid,
                                           Algorithm algorithm, int round);
 inline constexpr int64_t kLeastSimulations = 10;

@@ -9,6 +9,7 @@
 #include "server/rpc/arguments.h"
 #include "server/rpc/fit_handler.h"
 #include "server/rpc/planning.h"
+#include "server/rpc/script_upload.h"
 #include "server/rpc/view.h"
 #include "server/study/plan_change.h"
 #include "worker/core/base/status.h"
@@ -81,6 +82,7 @@ FitHandler::Unary* FitHandler::ContinueFit(
                                   .rounds = fit.rounds};
         SOMAFIT_ASSIGN_OR_RETURN(
             continuation.plan, PlanToContinue(fit, *request, parts_.datasets));
+        SOMAFIT_RETURN_IF_ERROR(CheckScript(parts_, continuation.plan.spec));
         if (!request->restart()) {
           SOMAFIT_ASSIGN_OR_RETURN(
               continuation.snapshot,

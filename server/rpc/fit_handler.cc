@@ -12,6 +12,7 @@
 #include "server/posterior/marginal.h"
 #include "server/rpc/arguments.h"
 #include "server/rpc/planning.h"
+#include "server/rpc/script_upload.h"
 #include "server/rpc/streams.h"
 #include "server/rpc/view.h"
 #include "worker/core/base/elementary.h"
@@ -36,6 +37,16 @@ grpc::ServerReadReactor<v1::UploadDatasetRequest>* FitHandler::UploadDataset(
                           response);
 }
 
+grpc::ServerReadReactor<v1::UploadScriptRequest>* FitHandler::UploadScript(
+    Context* context, v1::UploadScriptResponse* response) {
+  absl::Status status = parts_.access.Check(*context);
+  if (status.ok() && !parts_.allow_scripts) status = ScriptsNotAllowed();
+  if (!status.ok()) {
+    return new RefusedReader<v1::UploadScriptRequest>(Sendable(status));
+  }
+  return new ScriptUpload(parts_.store, parts_.slow, context, response);
+}
+
 FitHandler::Unary* FitHandler::CreateFit(Context* context,
                                          const v1::CreateFitRequest* request,
                                          v1::Fit* response) {
@@ -54,6 +65,10 @@ FitHandler::Unary* FitHandler::CreateFit(Context* context,
         const absl::Status sizes =
             CheckMessageSizes(*plan, plan->spec.n_samples, "n_samples");
         if (!sizes.ok()) plan = sizes;
+      }
+      if (plan.ok()) {
+        const absl::Status script = CheckScript(parts_, plan->spec);
+        if (!script.ok()) plan = script;
       }
       if (!plan.ok()) return call->Finish(plan.status());
       if (request->validate_only()) {

@@ -19,6 +19,8 @@ class FitHandler final : public v1::FitService::CallbackService {
   using Context = grpc::CallbackServerContext;
   using Unary = grpc::ServerUnaryReactor;
 
+  grpc::ServerReadReactor<v1::UploadScriptRequest>* UploadScript(
+      Context*, v1::UploadScriptResponse*) override;
   grpc::ServerReadReactor<v1::UploadDatasetRequest>* UploadDataset(
       Context*, v1::UploadDatasetResponse*) override;
   Unary* CreateFit(Context*, const v1::CreateFitRequest*, v1::Fit*) override;

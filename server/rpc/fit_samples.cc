@@ -11,6 +11,7 @@
 #include "proto/convert/evaluation.h"
 #include "server/rpc/arguments.h"
 #include "server/rpc/fit_handler.h"
+#include "server/rpc/raw_reader.h"
 #include "server/rpc/view.h"
 #include "worker/core/base/status.h"
 
@@ -89,13 +90,16 @@ FitHandler::Unary* FitHandler::ListSamples(
     const auto read = [this, call, response, size, query = std::move(query),
                        fingerprint =
                            std::move(fingerprint)](const FitRecord& fit) {
+      RawReader raw(parts_.store, query.trace_errors ? fit.n_raw : 0);
       const size_t one = SampleBytes(fit.parameters.size(), fit.outputs.size(),
-                                     query.trace_errors ? fit.n_traces : 0);
+                                     query.trace_errors ? fit.n_traces : 0) +
+                         raw.row_bytes();
       const int64_t limit =
           std::min<int64_t>(size, std::max<int64_t>(kMaxListBytes / one, 1));
       SampleQuery page = query;
       page.limit = limit + 1;
       auto rows = parts_.store.ReadSamples(fit, page);
+      absl::Status status = rows.status();
       if (rows.ok()) {
         const bool more = std::ssize(*rows) > limit;
         if (more) rows->pop_back();
@@ -107,13 +111,15 @@ FitHandler::Unary* FitHandler::ListSamples(
           }
           AddSample(row, !fit.spec.penalty.empty(),
                     response->mutable_samples());
+          status.Update(raw.Append(
+              row.raw, *response->mutable_samples()->mutable_raw_x()));
         }
         if (more) {
           response->set_next_page_token(
               MakePageToken(fingerprint, rows->back().sample));
         }
       }
-      call->Finish(rows.status());
+      call->Finish(status);
     };
     auto found = std::make_shared<absl::StatusOr<FitRecord>>(
         absl::InternalError("not looked up"));

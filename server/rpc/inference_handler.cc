@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 
+#include "proto/convert/inference_spec.h"
 #include "proto/convert/status.h"
 #include "server/rpc/arguments.h"
 #include "server/rpc/planning.h"
@@ -44,8 +45,8 @@ absl::Status Describe(ServerParts& parts, const FitRecord& fit,
     parameter->set_lower(inference.prior->support()[i].lower);
     parameter->set_upper(inference.prior->support()[i].upper);
   }
-  posterior->mutable_features()->Add(inference.columns.begin(),
-                                     inference.columns.end());
+  ToProto(inference.columns, posterior->mutable_features(),
+          posterior->mutable_trace_columns());
   posterior->mutable_observation()->Add(inference.observation.begin(),
                                         inference.observation.end());
   SOMAFIT_ASSIGN_OR_RETURN(const std::vector<EstimatorInfo> infos,

@@ -42,6 +42,7 @@ struct ServerParts {
   Access access;
   std::string version;
   std::string database;
+  bool allow_scripts = false;  // TorchScript modules, which trainers run
 };
 
 using CallPtr = std::shared_ptr<UnaryCall>;

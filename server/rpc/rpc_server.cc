@@ -109,7 +109,8 @@ struct RpcServer::State {
                             ? Access::Open()
                             : Access::WithToken(options.token),
               .version = options.version,
-              .database = options.database},
+              .database = options.database,
+              .allow_scripts = options.allow_scripts},
         fit_handler(parts),
         worker_handler(parts),
         inference_handler(parts),

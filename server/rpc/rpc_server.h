@@ -27,7 +27,8 @@ struct RpcServerOptions {
   double lease_wait_s = 20;  // of a LeaseTasks call
   bool reflection = true;
   std::string version;
-  std::string database;  // shown by GetServerInfo
+  std::string database;        // shown by GetServerInfo
+  bool allow_scripts = false;  // TorchScript modules, which trainers run
   // Called some times a second: whether inferences wait and no trainer is
   // connected. May be empty.
   std::function<void(bool needed)> start_trainer = {};

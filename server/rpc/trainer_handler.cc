@@ -8,6 +8,7 @@
 
 #include "proto/convert/inference_spec.h"
 #include "proto/convert/status.h"
+#include "server/posterior/embedding_layers.h"
 #include "server/rpc/arguments.h"
 #include "server/rpc/trainer_streams.h"
 #include "server/rpc/waiting_call.h"
@@ -49,8 +50,8 @@ v1::TrainerTask ToProto(const TrainerTask& task) {
       prior->add_value(value);
     }
   }
-  problem->mutable_features()->Add(task.plan->columns.begin(),
-                                   task.plan->columns.end());
+  ToProto(task.plan->columns, problem->mutable_features(),
+          problem->mutable_trace_columns());
   problem->mutable_observation()->Add(task.plan->observation.begin(),
                                       task.plan->observation.end());
   problem->set_algorithm(task.plan->algorithm);
@@ -337,6 +338,21 @@ grpc::ServerWriteReactor<v1::EstimatorsChunk>* TrainerHandler::FetchCheckpoint(
         absl::StatusOr<std::string> bytes = parts_.store.LoadCheckpoint(key);
         // None is the normal case.
         return absl::IsNotFound(bytes.status()) ? std::string() : bytes;
+      });
+}
+
+grpc::ServerWriteReactor<v1::ScriptChunk>* TrainerHandler::FetchScript(
+    Context* context, const v1::FetchScriptRequest* request) {
+  const absl::Status allowed = parts_.access.Check(*context);
+  const absl::StatusOr<TrainerTask> task =
+      allowed.ok() ? TaskOf(parts_, *request) : allowed;
+  if (!task.ok()) {
+    return new RefusedWriter<v1::ScriptChunk>(Sendable(task.status()));
+  }
+  return new ChunkStream<v1::ScriptChunk>(
+      "FetchScript", parts_.slow,
+      [this, hash = ScriptOf(task->spec.estimator)] {
+        return parts_.store.LoadScript(hash);
       });
 }
 

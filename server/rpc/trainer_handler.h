@@ -28,6 +28,8 @@ class TrainerHandler final : public v1::TrainerService::CallbackService {
       Context*, v1::ReportTrainerTaskResponse*) override;
   grpc::ServerWriteReactor<v1::EstimatorsChunk>* FetchCheckpoint(
       Context*, const v1::FetchCheckpointRequest*) override;
+  grpc::ServerWriteReactor<v1::ScriptChunk>* FetchScript(
+      Context*, const v1::FetchScriptRequest*) override;
   grpc::ServerReadReactor<v1::ReportTrainingRequest>* ReportTraining(
       Context*, v1::ReportTrainerTaskResponse*) override;
   grpc::ServerReadReactor<v1::ReportDrawsRequest>* ReportDraws(

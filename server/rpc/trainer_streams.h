@@ -14,6 +14,7 @@
 #include "server/rpc/call.h"
 #include "server/rpc/parts.h"
 #include "server/rpc/pumped_stream.h"
+#include "server/rpc/raw_reader.h"
 #include "server/rpc/streams.h"
 #include "somafit/v1/trainer_service.pb.h"
 
@@ -125,13 +126,13 @@ class SimulationStream final : public PumpedStream<v1::SimulationBlock> {
   SimulationStream(ServerParts& parts, TrainerTask task);
   void Step() override;
   void Closed() override {}
-  // Whether there was one to add.
-  bool Add(const SampleRow& row);
+  absl::Status Add(const SampleRow& row);
 
   ServerParts& parts_;
   const TrainerTask task_;
   FitRecord fit_;
   int64_t last_ = -1;  // sample sent
+  RawReader raw_;
   v1::SimulationBlock message_;
 };
 

@@ -15,6 +15,8 @@
 #include "server/rpc/trace_report.h"
 #include "server/rpc/view.h"
 #include "server/rpc/waiting_call.h"
+#include "server/study/raw_file.h"
+#include "worker/core/base/fault.h"
 #include "worker/core/base/status.h"
 
 namespace somafit {
@@ -165,7 +167,7 @@ WorkerHandler::Unary* WorkerHandler::Heartbeat(
 }
 
 absl::StatusOr<Coordinator::Report> WorkerHandler::ReadReport(
-    const v1::ReportResultsRequest& request) {
+    const v1::ReportResultsRequest& request, std::string* raw_file) {
   Coordinator::Report report;
   SOMAFIT_RETURN_IF_ERROR(CheckSession(request.session()));
   SOMAFIT_RETURN_IF_ERROR(CheckShown("lease", request.lease()));
@@ -193,39 +195,74 @@ absl::StatusOr<Coordinator::Report> WorkerHandler::ReadReport(
   report.samples.reserve(request.results_size());
   for (const v1::SampleResult& result : request.results()) {
     absl::StatusOr<Evaluation> evaluation =
-        FromProto(result, shape->n_outputs, shape->n_traces);
+        FromProto(result, shape->n_outputs, shape->n_traces, shape->n_raw);
     if (!evaluation.ok()) {
       return BadField("results", std::string(evaluation.status().message()),
                       "SHAPE_MISMATCH");
     }
     report.samples.push_back({result.sample(), *std::move(evaluation)});
   }
+  if (shape->n_raw == 0) return report;
+  // Nothing is written for what has been recorded, or is of no fit's round.
+  parts_.strand.Peek([&](Coordinator& coordinator, RequestLog&) {
+    for (RecordedSample& each : report.samples) {
+      if (!coordinator.IsOpen(report.fit, each.sample)) {
+        each.evaluation.raw_x.clear();
+      }
+    }
+  });
+  *raw_file = EncodeRawFile(shape->owner, report.samples);
   return report;
+}
+
+// Decides upon a report, and answers once its results are durable.
+void WorkerHandler::Record(const CallPtr& call, Coordinator::Report report,
+                           const v1::ReportResultsRequest* request,
+                           v1::ReportResultsResponse* response) {
+  auto repeated = std::make_shared<absl::StatusOr<int64_t>>(
+      absl::InternalError("not decided"));
+  parts_.strand.Decide(
+      [&](Coordinator& coordinator, Now now, Effects& effects) {
+        *repeated = coordinator.ReportResults(std::move(report), now, effects);
+      },
+      [call, repeated, request, response] {
+        if (repeated->ok()) {
+          response->set_already_recorded(**repeated);
+          spdlog::debug(
+              "event=reported fit={} samples={} repeated={} "
+              "us={} lease={}",
+              request->fit(), request->results_size(), **repeated,
+              request->microseconds(), request->lease());
+        }
+        call->Finish(repeated->status());
+      });
 }
 
 WorkerHandler::Unary* WorkerHandler::ReportResults(
     Context* context, const v1::ReportResultsRequest* request,
     v1::ReportResultsResponse* response) {
   const auto begin = [&](const CallPtr& call) -> absl::Status {
-    SOMAFIT_ASSIGN_OR_RETURN(Coordinator::Report report, ReadReport(*request));
-    auto repeated = std::make_shared<absl::StatusOr<int64_t>>(
-        absl::InternalError("not decided"));
-    parts_.strand.Decide(
-        [&](Coordinator& coordinator, Now now, Effects& effects) {
-          *repeated =
-              coordinator.ReportResults(std::move(report), now, effects);
-        },
-        [call, repeated, request, response] {
-          if (repeated->ok()) {
-            response->set_already_recorded(**repeated);
-            spdlog::debug(
-                "event=reported fit={} samples={} repeated={} "
-                "us={} lease={}",
-                request->fit(), request->results_size(), **repeated,
-                request->microseconds(), request->lease());
-          }
-          call->Finish(repeated->status());
-        });
+    std::string raw_file;
+    SOMAFIT_ASSIGN_OR_RETURN(Coordinator::Report report,
+                             ReadReport(*request, &raw_file));
+    if (raw_file.empty()) {
+      Record(call, std::move(report), request, response);
+      return absl::OkStatus();
+    }
+    // Raw traces are on disk before the rows that name them, and away from the
+    // threads that answer.
+    auto waiting = std::make_shared<Coordinator::Report>(std::move(report));
+    parts_.slow.Post([this, call, request, response, waiting,
+                      raw_file = std::move(raw_file)] {
+      const absl::StatusOr<std::string> hash =
+          parts_.store.PutRawFile(raw_file);
+      if (!hash.ok()) return call->Finish(hash.status());
+      FaultPoint("raw_file_written");
+      for (RecordedSample& sample : waiting->samples) {
+        if (sample.raw.offset > 0) sample.raw.file = *hash;
+      }
+      Record(call, std::move(*waiting), request, response);
+    });
     return absl::OkStatus();
   };
   return BeginCall(parts_, "ReportResults", context, "", begin);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <string>
 
 #include "server/rpc/parts.h"
 #include "somafit/v1/worker_service.grpc.pb.h"
@@ -33,8 +34,12 @@ class WorkerHandler final : public v1::WorkerService::CallbackService {
       Context*, const v1::GetDatasetRequest*) override;
 
  private:
+  // `raw_file` gets the bytes of raw traces that came along, in a file.
   absl::StatusOr<Coordinator::Report> ReadReport(
-      const v1::ReportResultsRequest& request);
+      const v1::ReportResultsRequest& request, std::string* raw_file);
+  void Record(const CallPtr& call, Coordinator::Report report,
+              const v1::ReportResultsRequest* request,
+              v1::ReportResultsResponse* response);
 
   ServerParts& parts_;
   std::atomic<size_t> trace_bytes_{0};

@@ -4,9 +4,12 @@
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
+#include <filesystem>
+#include <fstream>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 
 #include "proto/convert/digest.h"
@@ -90,6 +93,34 @@ absl::StatusOr<std::string> BlobFiles::Read(const std::string& hash) const {
         "restore it from a backup"));
   }
   return bytes;
+}
+
+void BlobFiles::Remove(const std::string& hash) const {
+  unlink(absl::StrCat(folder_, "/", hash).c_str());
+}
+
+int BlobFiles::Collect(
+    std::string_view mark,
+    const std::function<bool(const std::string& hash)>& wanted) const {
+  namespace fs = std::filesystem;
+  int removed = 0;
+  std::error_code none;
+  // What cannot be looked at stays: it costs nothing but its place.
+  for (fs::directory_iterator it(folder_, none), end; !none && it != end;
+       it.increment(none)) {
+    const std::string name = it->path().filename().string();
+    bool orphan = absl::EndsWith(name, ".new");
+    if (!orphan && IsSha256Hex(name)) {
+      std::string head(mark.size(), '\0');
+      std::ifstream file(it->path(), std::ios::binary);
+      file.read(head.data(), static_cast<std::streamsize>(head.size()));
+      orphan = file && head == mark && !wanted(name);
+    }
+    if (!orphan) continue;
+    std::error_code failed;
+    removed += fs::remove(it->path(), failed) ? 1 : 0;
+  }
+  return removed;
 }
 
 }  // namespace somafit

@@ -77,8 +77,8 @@ std::string CreateTableSql(const FitTable& table) {
   return absl::StrCat(
       sql,
       ", penalty REAL, trace_errors BLOB, worker TEXT, microseconds INTEGER, "
-      "numerics_version INTEGER, reason TEXT, unit_point BLOB"
-      ") STRICT");
+      "numerics_version INTEGER, reason TEXT, unit_point BLOB",
+      table.raw ? ", raw_file TEXT, raw_offset INTEGER" : "", ") STRICT");
 }
 
 std::string InsertDrawnSql(const FitTable& table) {
@@ -103,8 +103,9 @@ std::string RecordResultSql(const FitTable& table) {
   }
   return absl::StrCat(sql,
                       ", trace_errors=?, worker=?, microseconds=?, "
-                      "numerics_version=?, reason=? "
-                      "WHERE sample=? AND status='drawn'");
+                      "numerics_version=?, reason=?",
+                      table.raw ? ", raw_file=?, raw_offset=?" : "",
+                      " WHERE sample=? AND status='drawn'");
 }
 
 std::string CreateIndexSql(const FitTable& table, int64_t fit) {
@@ -129,6 +130,7 @@ absl::StatusOr<std::string> SelectSamplesSql(const FitTable& table,
                       ? "NULL"
                       : QuotedIdentifier(table.penalty_column));
   if (query.trace_errors) absl::StrAppend(&sql, ", trace_errors");
+  if (table.raw) absl::StrAppend(&sql, ", raw_file, raw_offset");
   const std::string from = absl::StrCat(" FROM ", QuotedIdentifier(table.name));
   absl::StrAppend(&sql, from, " WHERE sample>?1 AND sample<=?2");
   if (query.stage) absl::StrAppend(&sql, " AND stage=?4");

@@ -17,7 +17,7 @@ namespace somafit {
 //   sample INTEGER PRIMARY KEY, stage, round, status TEXT, one REAL column per
 //   parameter [SI], total_error, <output>_error, <output>_error_normalized,
 //   penalty, trace_errors BLOB, worker, microseconds, numerics_version, reason,
-//   unit_point BLOB
+//   unit_point BLOB; where x is raw traces raw_file TEXT, raw_offset
 //
 // Columns are named as worker/core/data/column_names.h says.
 struct FitTable {
@@ -26,6 +26,7 @@ struct FitTable {
   std::vector<std::string> error_columns;  // per output
   std::vector<std::string> normalized_columns;
   std::string penalty_column;  // "": a table of an older release has none
+  bool raw = false;            // has raw_file and raw_offset
 };
 
 FitTable NameFitTable(const std::string& fit,
@@ -40,7 +41,8 @@ std::string CreateIndexSql(const FitTable& table, int64_t fit);
 std::string InsertDrawnSql(const FitTable& table);
 // Binds status, total_error, errors..., normalized..., penalty (if there is the
 // column), trace_errors, worker, microseconds, numerics_version, reason,
-// sample. Changes drawn rows only.
+// raw_file and raw_offset (if there are the columns), sample. Changes drawn
+// rows only.
 std::string RecordResultSql(const FitTable& table);
 // Columns as SampleRow has them, of samples in (?1, ?2], at most ?3; ?4 is the
 // stage, ?5 and what follows are the ends of the query's ranges that are given.

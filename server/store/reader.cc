@@ -43,7 +43,7 @@ constexpr char kFitColumns[] =
     "SELECT id, name, spec, model, error_dimension, n_traces, state, reason, "
     "resume_state, resume_reason, stage, n_stages, rounds, next_sample, "
     "samples_done, samples_failed, best_sample, best_parameters, best_error, "
-    "create_time_us, elapsed_s, last_seq, numerics_version FROM fits "
+    "create_time_us, elapsed_s, last_seq, numerics_version, n_raw FROM fits "
     "ORDER BY id";
 
 absl::StatusOr<FitRecord> ReadFitRow(SqlStatement& row) {
@@ -75,6 +75,7 @@ absl::StatusOr<FitRecord> ReadFitRow(SqlStatement& row) {
   fit.elapsed_s = row.ReadReal();
   fit.last_seq = row.ReadInteger();
   fit.numerics_version = static_cast<int>(row.ReadInteger());
+  fit.n_raw = static_cast<size_t>(row.ReadInteger());
   return fit;
 }
 
@@ -200,7 +201,7 @@ absl::StatusOr<FitTable> ReadFitTable(sqlite3* db, int64_t fit) {
   FitTable table;
   SOMAFIT_ASSIGN_OR_RETURN(
       SqlStatement name,
-      SqlStatement::Prepare(db, "SELECT name FROM fits WHERE id=?"));
+      SqlStatement::Prepare(db, "SELECT name, n_raw FROM fits WHERE id=?"));
   name.Bind(fit);
   SOMAFIT_ASSIGN_OR_RETURN(const bool found, name.Step());
   if (!found) {
@@ -208,6 +209,7 @@ absl::StatusOr<FitTable> ReadFitTable(sqlite3* db, int64_t fit) {
         absl::StrCat("fit number ", fit, " has been deleted"));
   }
   table.name = "fit_" + name.ReadText();
+  table.raw = name.ReadInteger() > 0;
   SOMAFIT_ASSIGN_OR_RETURN(
       SqlStatement rows,
       SqlStatement::Prepare(
@@ -437,6 +439,10 @@ absl::StatusOr<std::vector<SampleRow>> ReadFitSamples(
     if (query.trace_errors) {
       SOMAFIT_ASSIGN_OR_RETURN(sample.trace_errors,
                                DecodeDoubles(rows.ReadBlob()));
+    }
+    if (table.raw) {
+      sample.raw.file = rows.ReadText();
+      sample.raw.offset = rows.ReadInteger();
     }
     samples.push_back(std::move(sample));
   }

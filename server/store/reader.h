@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -35,6 +36,9 @@ absl::StatusOr<std::string> ReadEstimators(sqlite3* db, int64_t fit,
 absl::StatusOr<std::vector<EstimatorInfo>> ReadEstimatorInfos(sqlite3* db,
                                                               int64_t fit,
                                                               int32_t stage);
+
+// Of all fits.
+absl::StatusOr<std::set<std::string>> ReadRawFiles(sqlite3* db);
 
 // Where a dataset lies; `bytes` is nullopt for a file beside the database.
 // NotFound if there is none.

@@ -118,11 +118,23 @@ CREATE TABLE estimators(
 ALTER TABLE events ADD COLUMN training BLOB;  -- TrainingSummary; NULL: none
 )sql";
 
+// Raw traces as x lie in files beside the database. Since this version the
+// table of an inference from such has the columns raw_file, the SHA-256 of a
+// file, and raw_offset, in bytes.
+constexpr char kVersion4[] = R"sql(
+ALTER TABLE fits ADD COLUMN n_raw INTEGER NOT NULL DEFAULT 0;  -- columns of x
+CREATE TABLE raw_files(           -- that a fit's samples name
+  fit INTEGER NOT NULL,
+  hash TEXT NOT NULL,
+  PRIMARY KEY(fit, hash)
+) STRICT, WITHOUT ROWID;
+)sql";
+
 }  // namespace
 
 const std::vector<Migration>& AllMigrations() {
   static const auto* const migrations = new std::vector<Migration>{
-      {1, kVersion1}, {2, kVersion2}, {3, kVersion3}};
+      {1, kVersion1}, {2, kVersion2}, {3, kVersion3}, {4, kVersion4}};
   return *migrations;
 }
 

@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 #include <future>
+#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -11,6 +12,7 @@
 #include "server/store/reader.h"
 #include "server/store/schema.h"
 #include "server/store/statement.h"
+#include "server/study/raw_file.h"
 #include "worker/core/base/status.h"
 
 namespace somafit {
@@ -113,9 +115,24 @@ absl::StatusOr<std::unique_ptr<SqliteStore>> SqliteStore::Open(
     SOMAFIT_RETURN_IF_ERROR(Execute(reader.get(), "PRAGMA query_only=ON"));
     readers.push_back(std::move(reader));
   }
-  return std::unique_ptr<SqliteStore>(new SqliteStore(
+  auto store = std::unique_ptr<SqliteStore>(new SqliteStore(
       path, std::move(options), std::move(lock), std::move(writer),
       std::move(checkpointer), std::move(readers)));
+  SOMAFIT_RETURN_IF_ERROR(store->CollectOrphans());
+  return store;
+}
+
+absl::Status SqliteStore::CollectOrphans() {
+  SOMAFIT_ASSIGN_OR_RETURN(
+      const std::set<std::string> named,
+      Read<absl::StatusOr<std::set<std::string>>>(ReadRawFiles));
+  const int removed = blobs_.Collect(
+      kRawFileMark,
+      [&](const std::string& hash) { return named.contains(hash); });
+  if (removed > 0) {
+    spdlog::info("event=orphans_removed files={} of={}", removed, path_);
+  }
+  return absl::OkStatus();
 }
 
 SqliteStore::SqliteStore(const std::string& path, SqliteStoreOptions options,
@@ -218,6 +235,9 @@ void SqliteStore::Commit(std::vector<Entry>& group) {
   }
   if (status.ok()) status = Execute(writer_db_.get(), "COMMIT");
   if (!status.ok()) EndProcess(path_, status);
+  for (const std::string& hash : writer_.TakeDroppedFiles()) {
+    blobs_.Remove(hash);
+  }
 }
 
 void SqliteStore::DropCheckpoints(const WriteSet& writes) const {
@@ -319,6 +339,36 @@ absl::StatusOr<std::string> SqliteStore::LoadDataset(const std::string& hash) {
           [&](sqlite3* db) { return ReadDataset(db, hash); }));
   if (dataset.bytes) return *std::move(dataset.bytes);
   return blobs_.Read(hash);
+}
+
+absl::StatusOr<std::string> SqliteStore::PutRawFile(std::string_view bytes) {
+  std::string hash = Sha256Hex(bytes);
+  SOMAFIT_RETURN_IF_ERROR(blobs_.Write(hash, bytes));
+  return hash;
+}
+
+absl::StatusOr<std::string> SqliteStore::LoadRawFile(const std::string& hash) {
+  if (!IsSha256Hex(hash)) {
+    return absl::DataLossError(
+        "a sample names a file of raw traces that is none");
+  }
+  return blobs_.Read(hash);
+}
+
+absl::StatusOr<std::string> SqliteStore::PutScript(std::string_view bytes) {
+  std::string hash = Sha256Hex(bytes);
+  if (blobs_.Read(hash).ok()) return hash;
+  SOMAFIT_RETURN_IF_ERROR(blobs_.Write(hash, bytes));
+  return hash;
+}
+
+absl::StatusOr<std::string> SqliteStore::LoadScript(const std::string& hash) {
+  absl::StatusOr<std::string> bytes =
+      IsSha256Hex(hash) ? blobs_.Read(hash) : absl::UnavailableError("");
+  if (!absl::IsUnavailable(bytes.status())) return bytes;
+  return absl::NotFoundError(
+      absl::StrCat("no TorchScript module is stored under the hash ",
+                   hash.substr(0, 80), "; upload it first"));
 }
 
 absl::StatusOr<ModelSource> SqliteStore::LoadModel(const std::string& hash) {

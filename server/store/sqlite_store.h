@@ -37,7 +37,7 @@ struct SqliteStoreOptions {
 };
 
 // The store in one SQLite file, "<path>", with "<path>.lock" held while open,
-// and large datasets in "<path>.blobs/".
+// and large datasets, raw traces and TorchScript modules in "<path>.blobs/".
 //
 // One thread writes: it drains the queue into one transaction (512 sets or
 // 4 MiB), commits with fsync, then calls back in order. A failed commit ends
@@ -57,6 +57,10 @@ class SqliteStore final : public Store {
   absl::Status PutDataset(const std::string& hash,
                           std::string_view bytes) override;
   absl::StatusOr<std::string> LoadDataset(const std::string& hash) override;
+  absl::StatusOr<std::string> PutRawFile(std::string_view bytes) override;
+  absl::StatusOr<std::string> LoadRawFile(const std::string& hash) override;
+  absl::StatusOr<std::string> PutScript(std::string_view bytes) override;
+  absl::StatusOr<std::string> LoadScript(const std::string& hash) override;
   absl::StatusOr<ModelSource> LoadModel(const std::string& hash) override;
   absl::StatusOr<std::vector<StoredFit>> LoadFits() override;
   absl::StatusOr<int64_t> NextFitId() override;
@@ -93,6 +97,8 @@ class SqliteStore final : public Store {
   void Commit(std::vector<Entry>& group);
   // Of what has been trained on, or is gone.
   void DropCheckpoints(const WriteSet& writes) const;
+  // Files of raw traces that no result came to name before the process ended.
+  absl::Status CollectOrphans();
   void CheckpointLoop();
   void Checkpoint(sqlite3* db, bool truncate);
   // Calls `read` with a connection for reading and returns its result.

@@ -41,7 +41,7 @@ absl::StatusOr<Writer::FitStatements*> Writer::StatementsOf(int64_t fit) {
                            SqlStatement::Prepare(db_, RecordResultSql(table)));
   auto made = std::make_unique<FitStatements>(FitStatements{
       table.parameter_columns.size(), std::move(insert), std::move(record),
-      table.name, !table.penalty_column.empty()});
+      table.name, !table.penalty_column.empty(), table.raw});
   return (fits_[fit] = std::move(made)).get();
 }
 
@@ -85,8 +85,8 @@ absl::Status Writer::Apply(const NewFit& created) {
                "n_traces, create_time_us, numerics_version, state, reason, "
                "resume_reason, stage, n_stages, rounds, next_sample, "
                "samples_done, samples_failed, best_parameters, elapsed_s, "
-               "last_seq) VALUES (?, ?, ?, ?, ?, ?, ?, ?, '', '', '', 0, 0, "
-               "0, 0, 0, 0, x'', 0, 0)"));
+               "last_seq, n_raw) VALUES (?, ?, ?, ?, ?, ?, ?, ?, '', '', '', "
+               "0, 0, 0, 0, 0, 0, x'', 0, 0, ?)"));
   SOMAFIT_RETURN_IF_ERROR(insert->Bind(fit.id)
                               .BindText(fit.name)
                               .BindText(spec)
@@ -95,13 +95,15 @@ absl::Status Writer::Apply(const NewFit& created) {
                               .Bind(static_cast<int64_t>(fit.n_traces))
                               .Bind(fit.create_time_us)
                               .Bind(fit.numerics_version)
+                              .Bind(static_cast<int64_t>(fit.n_raw))
                               .Run());
   std::vector<std::string> parameters;
   for (const Parameter& p : fit.parameters) parameters.push_back(p.name);
   std::vector<std::string> outputs;
   for (const Channel& o : fit.outputs) outputs.push_back(o.name);
-  const FitTable table = NameFitTable(fit.name, parameters, outputs,
-                                      fit.spec.inference.has_value());
+  FitTable table = NameFitTable(fit.name, parameters, outputs,
+                                fit.spec.inference.has_value());
+  table.raw = fit.n_raw > 0;
   SOMAFIT_ASSIGN_OR_RETURN(
       SqlStatement* const variable,
       Prepared("INSERT INTO variables(fit, kind, position, name, dimension, "
@@ -229,6 +231,7 @@ absl::Status Writer::Apply(const ChangedFit& changed) {
 
 absl::Status Writer::Apply(const DeletedFit& deleted) {
   fits_.erase(deleted.fit);
+  SOMAFIT_RETURN_IF_ERROR(DropFiles(deleted.fit));
   for (const char* sql :
        {"DELETE FROM variables WHERE fit=?", "DELETE FROM stages WHERE fit=?",
         "DELETE FROM rounds WHERE fit=?", "DELETE FROM events WHERE fit=?",
@@ -323,6 +326,7 @@ absl::Status Writer::Apply(const ResultsRecord& results) {
   SOMAFIT_ASSIGN_OR_RETURN(FitStatements* const fit, StatementsOf(results.fit));
   const int64_t share =
       results.microseconds / static_cast<int64_t>(results.samples.size());
+  if (fit->raw) SOMAFIT_RETURN_IF_ERROR(NameFiles(results));
   for (const RecordedSample& sample : results.samples) {
     const Evaluation& evaluation = sample.evaluation;
     SqlStatement& row = fit->record_result;
@@ -347,6 +351,11 @@ absl::Status Writer::Apply(const ResultsRecord& results) {
       row.BindNull();
     } else {
       row.BindText(evaluation.reason);
+    }
+    if (fit->raw && sample.raw.file.empty()) {
+      row.BindNull().BindNull();
+    } else if (fit->raw) {
+      row.BindText(sample.raw.file).Bind(sample.raw.offset);
     }
     SOMAFIT_RETURN_IF_ERROR(row.Bind(sample.sample).Run());
   }

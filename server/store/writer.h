@@ -6,6 +6,8 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -32,6 +34,11 @@ class Writer {
   explicit Writer(sqlite3* db) : db_(db) {}
 
   absl::Status Apply(const WriteSet& writes);
+  // Files of fits that were deleted since the last call: to be removed once the
+  // transaction has been committed.
+  std::vector<std::string> TakeDroppedFiles() {
+    return std::exchange(dropped_files_, {});
+  }
   absl::Status Apply(const DatasetRow& dataset);
 
  private:
@@ -41,6 +48,7 @@ class Writer {
     SqlStatement record_result;
     std::string table;
     bool has_penalty = false;
+    bool raw = false;
   };
 
   absl::StatusOr<SqlStatement*> Prepared(const char* sql);
@@ -58,6 +66,9 @@ class Writer {
   template <typename Drawn>
   absl::Status InsertDrawn(const Drawn& drawn);
   absl::Status Apply(const ResultsRecord& results);
+  // Raw traces: raw_rows.cc.
+  absl::Status NameFiles(const ResultsRecord& results);
+  absl::Status DropFiles(int64_t fit);
   absl::Status Apply(const EstimatorRecord& trained);
   absl::Status Apply(const CancelledSamples& cancelled);
   absl::Status Apply(const EventRecord& event);
@@ -66,6 +77,7 @@ class Writer {
   sqlite3* const db_;
   std::unordered_map<const char*, std::unique_ptr<SqlStatement>> prepared_;
   std::map<int64_t, std::unique_ptr<FitStatements>> fits_;
+  std::vector<std::string> dropped_files_;
 };
 
 // About how many bytes a set puts into the log.

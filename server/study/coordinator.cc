@@ -243,7 +243,17 @@ absl::StatusOr<FitRecord> Coordinator::ContinueFit(const std::string& name,
 absl::StatusOr<Coordinator::ResultShape> Coordinator::ShapeOf(
     const std::string& fit) const {
   SOMAFIT_ASSIGN_OR_RETURN(const FitRun* found, FindFit(fit));
-  return ResultShape{found->record().outputs.size(), found->record().n_traces};
+  const FitRecord& record = found->record();
+  return ResultShape{
+      .n_outputs = record.outputs.size(),
+      .n_traces = record.n_traces,
+      .n_raw = record.n_raw,
+      .owner = {.fit = record.id, .create_time_us = record.create_time_us}};
+}
+
+bool Coordinator::IsOpen(const std::string& fit, int64_t sample) const {
+  const absl::StatusOr<const FitRun*> found = FindFit(fit);
+  return found.ok() && (*found)->RoundOf(sample) != nullptr;
 }
 
 void Coordinator::Advance(int64_t fit, Now now, Effects& effects) {

@@ -18,6 +18,7 @@
 #include "server/study/fit_run.h"
 #include "server/study/leases.h"
 #include "server/study/plan.h"
+#include "server/study/raw_file.h"
 #include "server/study/records.h"
 #include "server/study/task_size.h"
 #include "server/study/trace_request.h"
@@ -197,8 +198,12 @@ class Coordinator {
   struct ResultShape {
     size_t n_outputs = 0;
     size_t n_traces = 0;
+    size_t n_raw = 0;
+    RawFileOwner owner = {};
   };
   absl::StatusOr<ResultShape> ShapeOf(const std::string& fit) const;
+  // Whether a result of the sample would be recorded.
+  bool IsOpen(const std::string& fit, int64_t sample) const;
 
   // --- trainers ---
   absl::StatusOr<Session> RegisterTrainer(const TrainerHello& hello, Now now);

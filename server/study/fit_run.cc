@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 
+#include "server/study/inference_plan.h"
 #include "worker/core/base/check.h"
 #include "worker/core/base/elementary.h"
 
@@ -36,6 +37,9 @@ FitRecord FitRun::NewRecord(int64_t id, std::string name, const FitPlan& plan,
   record.outputs = plan.outputs;
   record.error_dimension = plan.error_dimension;
   record.n_traces = plan.n_traces;
+  if (plan.inference && plan.inference->columns.raw()) {
+    record.n_raw = plan.inference->columns.size();
+  }
   record.create_time_us = now.unix_us;
   record.numerics_version = kNumericsVersion;
   return record;

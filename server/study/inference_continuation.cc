@@ -7,14 +7,22 @@
 #include "server/study/fit_run.h"
 #include "server/study/inference_plan.h"
 #include "worker/core/base/status.h"
+#include "worker/core/objective/raw_traces.h"
 
 namespace somafit {
 
 void FitRun::TakePlan(FitPlan plan) {
   auto inference = std::make_shared<InferencePlan>(*plan.inference);
   inference->n_rounds = plan.spec.stop.rounds.value_or(kMaxInferenceRounds);
-  if (!plan.spec.inference->observation.empty()) {
-    inference->observation = plan.spec.inference->observation;
+  const InferenceSpec& spec = *plan.spec.inference;
+  // Without one it is that of the recordings, which a user's own has none of.
+  if (spec.simulator || !spec.observation.empty()) {
+    inference->observation = spec.observation;
+    if (inference->columns.raw()) {
+      for (double& number : inference->observation) {
+        number = RawNumber(number);
+      }
+    }
   }
   plan.inference = std::move(inference);
   record_.spec = plan.spec;

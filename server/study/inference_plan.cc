@@ -14,7 +14,6 @@
 #include "server/posterior/round_rules.h"
 #include "worker/core/base/number.h"
 #include "worker/core/lang/parameters.h"
-#include "worker/core/objective/feature_terms.h"
 #include "worker/core/objective/option.h"
 
 namespace somafit {
@@ -355,18 +354,6 @@ void CheckInference(FitSpec& spec, InferencePlan& plan,
         "npe_a trains one net, each round from the one before",
         "leave out ensemble and retrain_from_scratch");
   }
-  for (const EmbeddingLayerSpec& layer : estimator.embedding) {
-    constexpr const char* kKinds[] = {"fully_connected", "conv1d", "conv2d",
-                                      "gru", "permutation_invariant"};
-    if (std::find(std::begin(kKinds), std::end(kKinds), layer.kind) ==
-        std::end(kKinds)) {
-      diagnostics.FieldError(
-          "E_INFERENCE", "inference.estimator.embedding",
-          absl::StrCat("there is no layer \"",
-                       absl::CHexEscape(layer.kind.substr(0, 80)), "\""),
-          absl::StrCat("known are: ", absl::StrJoin(kKinds, ", ")));
-    }
-  }
   if (!training.invalid.empty() && training.invalid != "exclude" &&
       training.invalid != "keep") {
     diagnostics.FieldError(
@@ -374,48 +361,6 @@ void CheckInference(FitSpec& spec, InferencePlan& plan,
         absl::StrCat("invalid is \"",
                      absl::CHexEscape(training.invalid.substr(0, 80)), "\""),
         "give \"exclude\" or \"keep\", or leave it out");
-  }
-}
-
-void CheckFeatures(FitSpec& spec, const Dataset& dataset,
-                   std::optional<double> dt, InferencePlan& plan,
-                   Diagnostics& diagnostics) {
-  Diagnostics found;
-  InferenceSpec& inference = *spec.inference;
-  const std::vector<FeatureTerm> terms =
-      MakeFeatures(inference.features, dataset, dt, found);
-  const bool ok = !found.HasErrors() && !terms.empty();
-  diagnostics.Append(found);
-  if (!ok) return;
-  for (const FeatureTerm& term : terms) {
-    plan.features.push_back({term.name, term.dimension});
-  }
-  const std::vector<FeatureColumn> columns = FeatureColumns(terms, dataset);
-  for (const FeatureColumn& column : columns) {
-    plan.columns.push_back(column.name);
-    plan.order.push_back(column.feature * dataset.traces.size() + column.trace);
-  }
-  if (inference.observation.empty()) {
-    plan.observation = ObserveFeatures(terms, dataset);
-    CheckObservation(terms, dataset, plan.observation, diagnostics);
-    return;
-  }
-  plan.observation = inference.observation;
-  if (plan.observation.size() != columns.size()) {
-    diagnostics.FieldError("E_SHAPE", "inference.observation",
-                           absl::StrCat("there are ", plan.observation.size(),
-                                        " numbers, but x has ", columns.size(),
-                                        " columns: ", columns.front().name,
-                                        " to ", columns.back().name),
-                           "give one for each, or none");
-    return;
-  }
-  for (size_t i = 0; i < columns.size(); ++i) {
-    if (std::isfinite(plan.observation[i])) continue;
-    diagnostics.FieldError("E_RANGE", "inference.observation",
-                           absl::StrCat(columns[i].name, " is ",
-                                        ShortestText(plan.observation[i])),
-                           "give finite numbers");
   }
 }
 

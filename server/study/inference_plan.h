@@ -11,6 +11,7 @@
 #include "worker/core/data/fit_spec.h"
 #include "worker/core/lang/diagnostic.h"
 #include "worker/core/lang/model.h"
+#include "worker/core/objective/x_columns.h"
 
 namespace somafit {
 
@@ -22,9 +23,10 @@ struct InferencePlan {
   std::vector<size_t> free;  // their numbers among all parameters
   std::string algorithm;
   // What is looked at of each trace: names, and dimensions of the values.
-  std::vector<Channel> features;
-  std::vector<std::string> columns;  // of x
+  std::vector<Channel> features;  // empty where x is raw traces
+  XColumns columns;
   // Of each column its place among the values of a sample, [feature][trace].
+  // Of raw traces empty: they come in the order of x.
   std::vector<size_t> order;
   // x of the recordings, or as given; empty with a simulator of the user's own
   // until there is one.
@@ -33,6 +35,9 @@ struct InferencePlan {
 };
 
 inline constexpr int64_t kMaxInferenceRounds = 1000;
+// Numbers of raw traces that all rounds have together: a trainer holds them as
+// float32, 1 GiB.
+inline constexpr int64_t kMaxRawNumbers = int64_t{1} << 28;
 
 // Priors of all parameters, in place of CheckParameters: the space has their
 // bounds, or where there are none some five standard deviations, for people.
@@ -44,10 +49,20 @@ ParameterPlan CheckPriors(const FitSpec& spec, const Model& model,
 void CheckInference(FitSpec& spec, InferencePlan& plan,
                     Diagnostics& diagnostics);
 
-// Features, their names filled in, and what is observed.
+// Features, their names filled in, and what is observed; without any, the raw
+// traces of all outputs. Whether the estimator's embedding takes x.
 void CheckFeatures(FitSpec& spec, const Dataset& dataset,
                    std::optional<double> dt, InferencePlan& plan,
                    Diagnostics& diagnostics);
+
+// Whether the layers of an embedding take x of `n_columns`; 0: that is not
+// known.
+void CheckEmbedding(const DensityEstimatorSpec& estimator, size_t n_columns,
+                    Diagnostics& diagnostics);
+// The observation as it is given, one finite number for each of the plan's
+// columns.
+void TakeObservation(const std::vector<double>& given, InferencePlan& plan,
+                     Diagnostics& diagnostics);
 
 // Draw `k` of the first round, all parameters, SI: a function of the seed, the
 // stage and k.

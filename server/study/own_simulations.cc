@@ -12,6 +12,7 @@
 #include "server/study/inference_plan.h"
 #include "worker/core/base/number.h"
 #include "worker/core/base/status.h"
+#include "worker/core/lang/source.h"
 
 namespace somafit {
 namespace {
@@ -163,6 +164,7 @@ absl::Status FitRun::Train(FitPlan plan, bool final_round, Now now,
   effects.writes.push_back(ChangedFit{record_});
   SetState(FitState::kRunning, kTraining, now, effects);
   job_attempts_ = 0;
+  job_not_before_s_ = 0;
   effects.trainer_work = true;
   Save(effects);
   return absl::OkStatus();

@@ -1,6 +1,4 @@
 // The plan of an inference with a simulator of the user's own.
-#include <algorithm>
-#include <cmath>
 #include <set>
 #include <utility>
 
@@ -10,7 +8,6 @@
 #include "server/study/inference_plan.h"
 #include "server/study/plan.h"
 #include "server/study/plan_check.h"
-#include "worker/core/base/number.h"
 #include "worker/core/lang/names.h"
 #include "worker/core/lang/quantity.h"
 
@@ -127,7 +124,7 @@ void CheckColumns(const OwnSimulator& simulator, InferencePlan& plan,
       return;
     }
     n_traces = 1;
-    plan.columns = simulator.features;
+    plan.columns = XColumns(simulator.features);
     for (const std::string& name : simulator.features) {
       plan.features.push_back({name, kNoDimension});
     }
@@ -140,34 +137,14 @@ void CheckColumns(const OwnSimulator& simulator, InferencePlan& plan,
       return;
     }
     n_traces = static_cast<size_t>(simulator.n_features);
+    std::vector<std::string> names;
     for (size_t i = 0; i < n_traces; ++i) {
-      plan.columns.push_back(absl::StrCat("x", i));
+      names.push_back(absl::StrCat("x", i));
     }
+    plan.columns = XColumns(std::move(names));
     plan.features.push_back({"x", kNoDimension});
   }
   for (size_t i = 0; i < plan.columns.size(); ++i) plan.order.push_back(i);
-}
-
-void CheckObservation(const InferenceSpec& inference, InferencePlan& plan,
-                      Diagnostics& diagnostics) {
-  plan.observation = inference.observation;
-  if (plan.observation.empty() || plan.columns.empty()) return;
-  if (plan.observation.size() != plan.columns.size()) {
-    diagnostics.FieldError(
-        "E_SHAPE", "inference.observation",
-        absl::StrCat("there are ", plan.observation.size(),
-                     " numbers, but x has ", plan.columns.size()),
-        "give one for each, or none yet");
-    return;
-  }
-  for (size_t i = 0; i < plan.observation.size(); ++i) {
-    if (std::isfinite(plan.observation[i])) continue;
-    diagnostics.FieldError("E_RANGE", "inference.observation",
-                           absl::StrCat(plan.columns[i], " is ",
-                                        ShortestText(plan.observation[i])),
-                           "give finite numbers");
-    return;
-  }
 }
 
 }  // namespace
@@ -193,7 +170,10 @@ std::optional<FitPlan> ResolveOwnPlan(const FitSpec& spec,
   auto inference = std::make_shared<InferencePlan>();
   CheckInference(plan.spec, *inference, found);
   CheckColumns(*spec.inference->simulator, *inference, plan.n_traces, found);
-  CheckObservation(*spec.inference, *inference, found);
+  CheckEmbedding(spec.inference->estimator, inference->columns.size(), found);
+  if (inference->columns.size() > 0 && !spec.inference->observation.empty()) {
+    TakeObservation(spec.inference->observation, *inference, found);
+  }
   Diagnostics named;
   const Model model = ModelOf(spec, named);
   const bool ok = !named.HasErrors();

@@ -39,6 +39,8 @@ struct FitRecord {
   std::vector<Channel> outputs;
   Dimension error_dimension;
   size_t n_traces = 0;
+  // Of an inference from raw traces: the columns of x; else 0.
+  size_t n_raw = 0;
   FitState state = FitState::kRunning;
   std::string reason;
   int32_t stage = 0;  // the one that optimizes
@@ -96,9 +98,17 @@ struct DrawnSamples {
   std::vector<std::vector<double>> unit_points;  // unit cube
 };
 
+// Where a sample's raw traces lie: see raw_file.h.
+struct RawPlace {
+  std::string file;  // SHA-256; "": there are none
+  int64_t offset = 0;
+};
+
+// `evaluation.raw_x` is not kept; `raw` says where it has been written.
 struct RecordedSample {
   int64_t sample = 0;
   Evaluation evaluation;
+  RawPlace raw = {};
 };
 
 // Results of a task.
@@ -158,7 +168,7 @@ struct NewFit {
   FitRecord fit;
 };  // also makes its sample table
 // Carries what changes during a fit: everything but name, spec, model_hash,
-// parameters, outputs, error_dimension, n_traces, create_time_us and
+// parameters, outputs, error_dimension, n_traces, n_raw, create_time_us and
 // numerics_version, which may be left empty.
 struct UpdatedFit {
   FitRecord fit;

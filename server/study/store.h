@@ -24,6 +24,7 @@ struct SampleRow {
   std::vector<double> output_errors_normalized;
   double penalty = 0;                // NaN: none
   std::vector<double> trace_errors;  // [output][trace]; where asked for
+  RawPlace raw = {};
 };
 
 // Values of a column that a sample must have: both ends included.
@@ -80,6 +81,15 @@ class Store {
   virtual absl::Status PutDataset(const std::string& hash,
                                   std::string_view bytes) = 0;
   virtual absl::StatusOr<std::string> LoadDataset(const std::string& hash) = 0;
+  // A file of raw traces (raw_file.h), addressed by its SHA-256, which is
+  // returned once it is durable. It is kept once results name it, until their
+  // fit is deleted; else until the next start.
+  virtual absl::StatusOr<std::string> PutRawFile(std::string_view bytes) = 0;
+  virtual absl::StatusOr<std::string> LoadRawFile(const std::string& hash) = 0;
+  // A TorchScript module's file, likewise; it stays.
+  virtual absl::StatusOr<std::string> PutScript(std::string_view bytes) = 0;
+  // NotFound: there is none.
+  virtual absl::StatusOr<std::string> LoadScript(const std::string& hash) = 0;
   virtual absl::StatusOr<ModelSource> LoadModel(const std::string& hash) = 0;
 
   // Everything that has not been deleted, by id. Ended fits come without

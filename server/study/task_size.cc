@@ -54,9 +54,10 @@ int64_t TaskSize(const TaskRequest& request) {
   return std::clamp<int64_t>(n, 1, std::max<int64_t>(most_by_count, 1));
 }
 
-int64_t LargestTask(size_t n_parameters, size_t n_outputs, size_t n_traces) {
+int64_t LargestTask(size_t n_parameters, size_t n_outputs, size_t n_traces,
+                    size_t n_raw) {
   const size_t sample_bytes =
-      8 * (n_parameters + n_outputs * (n_traces + 2) + 4);
+      8 * (n_parameters + n_outputs * (n_traces + 2) + 4) + 4 * n_raw;
   constexpr size_t kReportBytes = size_t{4} << 20;
   return std::clamp<int64_t>(static_cast<int64_t>(kReportBytes / sample_bytes),
                              1, 4096);

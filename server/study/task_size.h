@@ -51,7 +51,8 @@ struct TaskRequest {
 int64_t TaskSize(const TaskRequest& request);
 
 // Largest task: 4096 samples, and what keeps a report of its results below
-// 4 MiB.
-int64_t LargestTask(size_t n_parameters, size_t n_outputs, size_t n_traces);
+// 4 MiB. `n_raw`: float32 of raw traces.
+int64_t LargestTask(size_t n_parameters, size_t n_outputs, size_t n_traces,
+                    size_t n_raw = 0);
 
 }  // namespace somafit

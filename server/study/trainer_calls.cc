@@ -1,6 +1,8 @@
 // What trainers do, and what people ask of posteriors.
 #include <algorithm>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 

@@ -86,7 +86,7 @@ TaskRequest Coordinator::RequestOf(const FitRun& fit, const Worker& worker,
   }
   request.threads = worker.hello.threads;
   request.limit = LargestTask(record.parameters.size(), record.outputs.size(),
-                              record.n_traces);
+                              record.n_traces, record.n_raw);
   double thread_speed = 1;
   if (const auto found = thread_speeds_.find(record.id);
       found != thread_speeds_.end()) {

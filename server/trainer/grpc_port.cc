@@ -14,6 +14,7 @@
 namespace somafit {
 namespace {
 
+constexpr size_t kMostScriptBytes = size_t{6} << 20;
 constexpr size_t kChunk = size_t{1} << 20;
 constexpr size_t kMostEstimatorBytes = size_t{1} << 30;
 
@@ -101,6 +102,17 @@ class GrpcPort final : public TrainerPort {
       }
     }
     return channel_.Placed(reader->Finish());
+  }
+
+  absl::StatusOr<std::string> FetchScript(const TrainerLease& lease) override {
+    v1::FetchScriptRequest request;
+    Name(lease, request);
+    grpc::ClientContext context;
+    channel_.Prepare(context, kTransferLimit);
+    const auto reader = stub_->FetchScript(&context, request);
+    return channel_.ReadChunks(
+        context, *reader, kMostScriptBytes,
+        "the TorchScript module is larger than modules may be");
   }
 
   absl::StatusOr<std::string> FetchEstimators(const TrainerLease& lease,

@@ -33,6 +33,7 @@ struct Options {
   SessionArguments session;
   double checkpoint_s = 30;
   std::string log_level = "info";
+  bool allow_scripts = false;
 };
 
 void DescribeOptions(CLI::App& app, Options& options) {
@@ -47,6 +48,10 @@ void DescribeOptions(CLI::App& app, Options& options) {
                  "state is sent to the coordinator")
       ->check(CLI::Range(0.0, 1e9))
       ->capture_default_str();
+  app.add_flag(
+      "--allow-torchscript", options.allow_scripts,
+      "run TorchScript modules that users give as embeddings: they are "
+      "code, and run as this program does");
   AddLogLevel(app, options.log_level);
 }
 
@@ -111,6 +116,7 @@ int Main(int argc, char** argv) {
   trainer_options.link.identity = IdentityOf(options.session, SOMAFIT_VERSION);
   trainer_options.idle_exit_s = options.session.idle_exit_s;
   trainer_options.checkpoint_s = options.checkpoint_s;
+  trainer_options.allow_scripts = options.allow_scripts;
   Trainer trainer(std::move(trainer_options),
                   [&path = options.session.endpoint] {
                     return ConnectTrainerByEndpointFile(path);

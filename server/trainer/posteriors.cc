@@ -40,7 +40,8 @@ void Shorten(List& list) {
   while (list.size() > kKeptSets) list.pop_back();
 }
 
-absl::StatusOr<Estimators> Decode(const std::string& bytes) {
+absl::StatusOr<Estimators> Decode(const std::string& bytes,
+                                  bool allow_scripts) {
   v1::EstimatorSet set;
   if (!set.ParseFromString(bytes)) {
     return absl::DataLossError("they are no EstimatorSet");
@@ -52,7 +53,10 @@ absl::StatusOr<Estimators> Decode(const std::string& bytes) {
   }
   Estimators estimators;
   for (const std::string& file : set.estimator()) {
-    SOMAFIT_ASSIGN_OR_RETURN(auto estimator, DecodeEstimator(file));
+    SOMAFIT_ASSIGN_OR_RETURN(
+        auto estimator,
+        DecodeEstimator(file, "cpu",
+                        allow_scripts ? Scripts::kAllowed : Scripts::kRefused));
     estimators.push_back(std::move(estimator));
   }
   return estimators;
@@ -80,10 +84,14 @@ absl::StatusOr<Posteriors::Kept<Estimators>> Posteriors::Decoded(
                            run.fetch_estimators(round));
   const std::string key = Sha256Hex(bytes);
   if (!Find(estimators_, key)) {
-    absl::StatusOr<Estimators> decoded = Decode(bytes);
+    absl::StatusOr<Estimators> decoded = Decode(bytes, run.allow_scripts);
     if (!decoded.ok()) {
-      // Out of memory says nothing of the bytes.
-      if (absl::IsResourceExhausted(decoded.status())) return decoded.status();
+      // These say nothing of the bytes: out of memory, and that another trainer
+      // may be allowed what this one is not.
+      if (absl::IsResourceExhausted(decoded.status()) ||
+          absl::IsPermissionDenied(decoded.status())) {
+        return decoded.status();
+      }
       return NoEstimators(problem, round, decoded.status().message());
     }
     estimators_.push_front(

@@ -9,6 +9,7 @@
 #include "proto/convert/digest.h"
 #include "proto/convert/inference_spec.h"
 #include "server/inference/device.h"
+#include "server/posterior/embedding_layers.h"
 #include "worker/core/base/number.h"
 #include "worker/core/base/status.h"
 #include "worker/core/lang/source.h"
@@ -99,7 +100,9 @@ void ReadPrior(const v1::InferenceProblem& message, Problem& problem,
 
 void ReadObservation(const v1::InferenceProblem& message, Problem& problem,
                      Lines& lines) {
-  problem.features = {message.features().begin(), message.features().end()};
+  auto columns = FromProto(message.features(), message.trace_columns());
+  if (!columns.ok()) return Keep(columns.status(), lines);
+  problem.columns = *std::move(columns);
   problem.observation = {message.observation().begin(),
                          message.observation().end()};
   if (problem.e() < 1 || problem.e() > kMaxFeaturesOfProblem) {
@@ -120,7 +123,7 @@ void ReadObservation(const v1::InferenceProblem& message, Problem& problem,
   for (size_t i = 0; i < problem.e(); ++i) {
     if (std::isfinite(problem.observation[i]) || ++bad > kMostNamed) continue;
     lines.push_back(
-        absl::StrCat("observation: ", Quoted(problem.features[i]), " is ",
+        absl::StrCat("observation: ", Quoted(problem.columns.NameOf(i)), " is ",
                      ShortestText(problem.observation[i]),
                      ": leave out features that the recording does not have"));
   }
@@ -128,46 +131,6 @@ void ReadObservation(const v1::InferenceProblem& message, Problem& problem,
     lines.push_back(absl::StrCat("observation: and ", bad - kMostNamed,
                                  " more numbers are not finite"));
   }
-}
-
-EmbeddingLayer ReadLayer(const EmbeddingLayerSpec& given, size_t number,
-                         Lines& lines) {
-  using Kind = EmbeddingLayer::Kind;
-  using Activation = EmbeddingLayer::Activation;
-  constexpr Word<Kind> kKinds[] = {
-      {"fully_connected", Kind::kFullyConnected},
-      {"conv1d", Kind::kConv1d},
-      {"conv2d", Kind::kConv2d},
-      {"gru", Kind::kGru},
-      {"permutation_invariant", Kind::kPermutationInvariant}};
-  constexpr Word<Activation> kActivations[] = {{"relu", Activation::kRelu},
-                                               {"tanh", Activation::kTanh},
-                                               {"none", Activation::kNone}};
-  constexpr Word<bool> kCombinations[] = {{"mean", false}, {"sum", true}};
-  const std::string where = absl::StrCat("estimator.embedding[", number, "]");
-  EmbeddingLayer layer;
-  if (given.kind.empty()) {
-    lines.push_back(absl::StrCat(where, ".kind is missing"));
-  }
-  ReadWord(where + ".kind", given.kind, kKinds, layer.kind, lines);
-  ReadWord(where + ".activation", given.activation, kActivations,
-           layer.activation, lines);
-  ReadWord(where + ".combine", given.combine, kCombinations, layer.sum, lines);
-  constexpr int64_t kMost = 1 << 20;
-  const auto number_of = [&](const char* name, int64_t value,
-                             int64_t otherwise) {
-    if (value < 0 || value > kMost) {
-      lines.push_back(
-          absl::StrCat(where, ".", name, " is ", value, ", not 0 to ", kMost));
-    }
-    return value == 0 ? otherwise : value;
-  };
-  layer.size = number_of("size", given.size, 50);
-  layer.kernel = number_of("kernel", given.kernel, layer.kernel);
-  layer.stride = number_of("stride", given.stride, layer.stride);
-  layer.pool = number_of("pool", given.pool, layer.pool);
-  if (given.padding) layer.padding = number_of("padding", *given.padding, 0);
-  return layer;
 }
 
 // Of "auto", each net gets the options that it knows; one that none knows is
@@ -207,20 +170,31 @@ void ReadEstimator(const DensityEstimatorSpec& given, Problem& problem,
     if (spec) problem.specs.push_back(*std::move(spec));
   }
   Keep(diagnostics.ToStatus(), lines);
-  EmbeddingSpec embedding;
-  if (given.embedding.size() > kMaxEmbeddingLayers) {
-    lines.push_back(absl::StrCat("estimator.embedding has ",
-                                 given.embedding.size(), " layers, at most ",
-                                 kMaxEmbeddingLayers, " are allowed"));
-  } else {
-    for (size_t i = 0; i < given.embedding.size(); ++i) {
-      embedding.layers.push_back(ReadLayer(given.embedding[i], i, lines));
-    }
-  }
+  Diagnostics about_layers;
+  const auto declared = ReadEmbedding(given, problem.e(), about_layers);
+  Keep(about_layers.ToStatus(), lines);
+  const bool automatic = problem.columns.raw() && declared &&
+                         declared->embedding.layers.empty() &&
+                         declared->script.empty();
+  if (declared) problem.script = declared->script;
+  const bool scaled = std::any_of(
+      given.options.begin(), given.options.end(),
+      [](const NamedText& option) { return option.name == "z_score_x"; });
   for (EstimatorSpec& spec : problem.specs) {
     if (problem.prior != nullptr) spec.support = problem.prior->support();
-    spec.x_shape = {static_cast<int64_t>(problem.e())};
-    spec.embedding = embedding;
+    if (declared) {
+      spec.x_shape = declared->x_shape;
+      spec.embedding =
+          automatic ? DefaultTraceEmbedding() : declared->embedding;
+    }
+    // Steps of a trace are of one kind, and differ by what is to be seen.
+    if (problem.columns.raw() && !scaled) spec.z_score_x = ZScore::kStructured;
+  }
+  if (automatic) {
+    problem.messages.push_back(absl::StrCat(
+        "x is raw traces, ", problem.e(),
+        " numbers, and no embedding is declared: two fully connected layers, "
+        "50 and 20 wide, are trained with the estimator"));
   }
   problem.ensemble = given.ensemble == 0 ? 1 : given.ensemble;
   if (problem.ensemble < 1 || problem.ensemble > kMaxEnsemble) {

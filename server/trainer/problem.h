@@ -12,6 +12,7 @@
 #include "server/posterior/prior.h"
 #include "server/posterior/round_rules.h"
 #include "somafit/v1/trainer_service.pb.h"
+#include "worker/core/objective/x_columns.h"
 
 namespace somafit {
 
@@ -23,11 +24,15 @@ struct Problem {
   int32_t stage = 0;
   int64_t n_rounds = 0;  // of the stage
   std::shared_ptr<const Prior> prior;
-  std::vector<std::string> parameters, features;
+  std::vector<std::string> parameters;
+  XColumns columns;
   std::vector<double> observation;  // finite; empty: there is none yet
   Algorithm algorithm = Algorithm::kTruncatedNpe;
 
   std::vector<EstimatorSpec> specs;  // several: the best of them is kept
+  // SHA-256 of the TorchScript module that is their embedding; it is fetched
+  // where they are trained. "": there is none.
+  std::string script;
   int ensemble = 1;
   TrainingOptions training;           // all but seed and threads
   std::vector<std::string> messages;  // e.g. a device that is not there
@@ -39,7 +44,7 @@ struct Problem {
   InvalidRows invalid = InvalidRows::kDefault;
 
   size_t d() const { return parameters.size(); }
-  size_t e() const { return features.size(); }
+  size_t e() const { return columns.size(); }
 };
 
 // InvalidArgument with a line for each mistake. What was fixed is no parameter

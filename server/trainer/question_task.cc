@@ -292,7 +292,7 @@ absl::StatusOr<std::vector<double>> ObservationsOf(
     if (std::isfinite(xs[i])) continue;
     return absl::InvalidArgumentError(
         absl::StrCat("x", n > 1 ? absl::StrCat(", observation ", i / e) : "",
-                     ": ", Quoted(problem.features[i % e]), " is ",
+                     ": ", Quoted(problem.columns.NameOf(i % e)), " is ",
                      ShortestText(xs[i]), ", but must be finite"));
   }
   return xs;

@@ -7,6 +7,8 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 
+#include "proto/convert/evaluation.h"
+#include "server/trainer/trace_warnings.h"
 #include "worker/core/base/number.h"
 #include "worker/core/base/status.h"
 #include "worker/core/lang/source.h"
@@ -14,7 +16,8 @@
 namespace somafit {
 namespace {
 
-constexpr size_t kMostNumbers = size_t{1} << 28;  // of theta, and of x: 2 GiB
+// Of theta, and of x: 2 GiB, and of raw traces 1 GiB.
+constexpr size_t kMostNumbers = size_t{1} << 28;
 
 absl::Status CheckRow(const Problem& problem, int64_t round, size_t number,
                       std::span<const double> theta) {
@@ -46,28 +49,40 @@ absl::Status Append(const Problem& problem, int64_t last_round,
                     Simulations& all) {
   const auto n = static_cast<size_t>(block.round_size());
   const size_t d = problem.d(), e = problem.e();
-  if (static_cast<size_t>(block.theta_size()) != n * d ||
-      static_cast<size_t>(block.x_size()) != n * e) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("a block of ", n, " simulations came with ",
-                     block.theta_size(), " parameters and ", block.x_size(),
-                     " features, not with ", n * d, " and ", n * e));
+  const bool raw = problem.columns.raw();
+  const std::string& floats = block.raw_x();
+  const size_t n_x =
+      raw ? floats.size() / sizeof(float) : static_cast<size_t>(block.x_size());
+  const bool other =
+      raw ? block.x_size() > 0 || floats.size() != n * e * sizeof(float)
+          : !floats.empty() || n_x != n * e;
+  if (static_cast<size_t>(block.theta_size()) != n * d || other) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "a block of ", n, " simulations came with ", block.theta_size(),
+        " parameters and ", n_x, raw ? " numbers of traces" : " features",
+        ", not with ", n * d, " and ", n * e));
   }
   if (all.theta.size() + n * d > kMostNumbers ||
-      all.x.size() + n * e > kMostNumbers) {
+      all.rows().size() + n * e > kMostNumbers) {
     return absl::InvalidArgumentError(
         absl::StrCat("there are more simulations than ", kMostNumbers,
-                     " numbers hold: use fewer simulations or features"));
+                     " numbers hold: use fewer simulations or ",
+                     raw ? "steps of the traces" : "features"));
   }
   for (size_t i = 0; i < n; ++i, ++seen) {
     const double* const theta = block.theta().data() + i * d;
-    const double* const x = block.x().data() + i * e;
     SOMAFIT_RETURN_IF_ERROR(
         CheckRow(problem, block.round(static_cast<int>(i)), seen, {theta, d}));
     if (block.round(static_cast<int>(i)) > last_round) continue;
     all.round.push_back(static_cast<int32_t>(block.round(static_cast<int>(i))));
     all.theta.insert(all.theta.end(), theta, theta + d);
-    all.x.insert(all.x.end(), x, x + e);
+    if (raw) {
+      const size_t size = e * sizeof(float);
+      AppendFloats(std::string_view(floats).substr(i * size, size), all.raw_x);
+    } else {
+      const double* const x = block.x().data() + i * e;
+      all.x.insert(all.x.end(), x, x + e);
+    }
   }
   return absl::OkStatus();
 }
@@ -82,16 +97,36 @@ std::vector<size_t> RowsOf(const Simulations& all, int64_t first,
   return rows;
 }
 
+RowState StateOf(const DataRows& row) {
+  bool infinite = false;
+  for (size_t i = 0; i < row.size(); ++i) {
+    if (std::isnan(row[i])) return RowState::kNan;
+    infinite |= std::isinf(row[i]);
+  }
+  return infinite ? RowState::kInfinite : RowState::kValid;
+}
+
+// Leaves the rows `kept`, ascending, of `width` numbers each.
+template <typename T>
+void KeepRows(const std::vector<size_t>& kept, size_t width,
+              std::vector<T>& rows) {
+  for (size_t i = 0; i < kept.size() && !rows.empty(); ++i) {
+    if (kept[i] == i) continue;
+    std::copy_n(rows.begin() + static_cast<ptrdiff_t>(kept[i] * width), width,
+                rows.begin() + static_cast<ptrdiff_t>(i * width));
+  }
+  if (!rows.empty()) rows.resize(kept.size() * width);
+}
+
 // Appends those of `rows` that are valid to `kept`, or says why not.
 absl::Status KeepValid(const Problem& problem, Algorithm algorithm,
                        int64_t round, const Simulations& all,
                        const std::vector<size_t>& rows,
                        std::vector<size_t>& kept, ChosenSimulations& chosen) {
   const size_t e = problem.e();
-  std::vector<double> x;
-  x.reserve(rows.size() * e);
+  std::vector<RowState> states;
   for (const size_t row : rows) {
-    x.insert(x.end(), all.x.begin() + row * e, all.x.begin() + (row + 1) * e);
+    states.push_back(StateOf(all.rows().subspan(row * e, e)));
   }
   // Truncated proposals are the prior, cut: the rules of round 0 hold.
   const bool truncated = algorithm == Algorithm::kTruncatedNpe && round > 0;
@@ -100,7 +135,7 @@ absl::Status KeepValid(const Problem& problem, Algorithm algorithm,
     return absl::StrReplaceAll(text, {{"of round 0", "of all rounds"}});
   };
   absl::StatusOr<ValidRows> valid =
-      SelectValidRows(x, e, problem.invalid, algorithm,
+      SelectValidRows(states, problem.invalid, algorithm,
                       truncated ? 0 : static_cast<int>(round));
   if (!valid.ok()) {
     return absl::Status(valid.status().code(),
@@ -130,7 +165,7 @@ void CompareWithObservation(const Problem& problem, ChosenSimulations& chosen) {
     const double own = problem.observation[c];
     if (own >= low && own <= high) continue;
     if (++n_beyond > kMostNamed) continue;
-    beyond.push_back(absl::StrCat(Quoted(problem.features[c]), " = ",
+    beyond.push_back(absl::StrCat(Quoted(problem.columns.NameOf(c)), " = ",
                                   RoundedText(own, 4),
                                   " (simulated: ", RoundedText(low, 4), " to ",
                                   RoundedText(high, 4), ")"));
@@ -161,7 +196,7 @@ absl::StatusOr<Simulations> FetchSimulations(const Problem& problem,
 absl::StatusOr<ChosenSimulations> ChooseSimulations(const Problem& problem,
                                                     Algorithm algorithm,
                                                     int64_t round,
-                                                    const Simulations& all) {
+                                                    Simulations all) {
   const RoundRange range =
       RoundsToTrainOn(algorithm, static_cast<int>(round),
                       problem.training.discard_prior_samples);
@@ -184,18 +219,25 @@ absl::StatusOr<ChosenSimulations> ChooseSimulations(const Problem& problem,
     }
     std::sort(kept.begin(), kept.end());
   }
-  const size_t d = problem.d(), e = problem.e();
+  // In place: of raw traces there may be a gigabyte.
+  const size_t e = problem.e();
   Simulations& used = chosen.used;
-  for (const size_t row : kept) {
-    used.round.push_back(all.round[row]);
-    used.theta.insert(used.theta.end(), all.theta.begin() + row * d,
-                      all.theta.begin() + (row + 1) * d);
-    used.x.insert(used.x.end(), all.x.begin() + row * e,
-                  all.x.begin() + (row + 1) * e);
-  }
+  used = std::move(all);
+  KeepRows(kept, 1, used.round);
+  KeepRows(kept, problem.d(), used.theta);
+  KeepRows(kept, e, used.x);
+  KeepRows(kept, e, used.raw_x);
   SOMAFIT_RETURN_IF_ERROR(CheckTrainingSize(
       static_cast<int64_t>(used.size()), problem.training.validation_fraction));
-  for (std::string& warning : FeatureWarnings(used.x, e, problem.features)) {
+  if (problem.columns.raw()) {
+    for (std::string& warning :
+         TraceWarnings(problem.columns, used.raw_x, problem.observation)) {
+      chosen.messages.push_back(std::move(warning));
+    }
+    return chosen;
+  }
+  for (std::string& warning :
+       FeatureWarnings(used.x, e, problem.columns.names())) {
     chosen.messages.push_back(std::move(warning));
   }
   CompareWithObservation(problem, chosen);

@@ -7,6 +7,7 @@
 
 #include "absl/status/statusor.h"
 
+#include "server/inference/data_rows.h"
 #include "server/trainer/problem.h"
 #include "server/trainer/task_run.h"
 
@@ -16,9 +17,14 @@ namespace somafit {
 struct Simulations {
   std::vector<int32_t> round;
   std::vector<double> theta;  // [n x D], within the prior
-  std::vector<double> x;      // [n x E]
+  // [n x E]: one of both, the latter of raw traces.
+  std::vector<double> x;
+  std::vector<float> raw_x;
 
   size_t size() const { return round.size(); }
+  DataRows rows() const {
+    return raw_x.empty() ? DataRows(x) : DataRows(raw_x);
+  }
 };
 
 // What rounds 0 to `last_round` simulated, checked; later rounds are passed
@@ -36,9 +42,10 @@ struct ChosenSimulations {
 
 // Those that `algorithm` trains on in `round`, by the rules of rounds
 // (round_rules.h), with what is to be said about them and the observation.
+// Chooses in place: give `all` away.
 absl::StatusOr<ChosenSimulations> ChooseSimulations(const Problem& problem,
                                                     Algorithm algorithm,
                                                     int64_t round,
-                                                    const Simulations& all);
+                                                    Simulations all);
 
 }  // namespace somafit

@@ -28,6 +28,10 @@ struct TaskRun {
   std::function<void(int member, const std::string& bytes)> keep_checkpoint =
       [](int, const std::string&) {};
   double checkpoint_s = 30;  // so often
+  // The bytes of the TorchScript module that the task's estimator names.
+  std::function<absl::StatusOr<std::string>()> fetch_script;
+  // Whether such modules, which are code, may be run.
+  bool allow_scripts = false;
   // What it does, for people.
   std::function<void(std::string)> say = [](std::string) {};
   // Of a training: an epoch is over. The calls of one net come in order.

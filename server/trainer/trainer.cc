@@ -189,6 +189,16 @@ TaskRun Trainer::RunOf(const v1::TrainerTask& task, const Link& link) {
     }));
     return bytes;
   };
+  run.allow_scripts = options_.allow_scripts;
+  run.fetch_script = [this, &task, &link]() -> absl::StatusOr<std::string> {
+    std::string bytes;
+    SOMAFIT_RETURN_IF_ERROR(Fetch(link, [&](const Link& over) -> absl::Status {
+      SOMAFIT_ASSIGN_OR_RETURN(
+          bytes, over.port->FetchScript({over.session.id, task.lease()}));
+      return absl::OkStatus();
+    }));
+    return bytes;
+  };
   run.keep_checkpoint = [this, &task, &link](int member,
                                              const std::string& bytes) {
     const std::optional<Link> now = link_.current();

@@ -24,6 +24,7 @@ struct TrainerOptions {
   LinkOptions link;  // the threads of its identity: see TaskRun
   std::optional<double> idle_exit_s;  // stop when there was no task for so long
   double checkpoint_s = 30;           // see TaskRun
+  bool allow_scripts = false;         // see TaskRun
 };
 
 // The trainer's loop: lease, train or draw or answer, report. One thread works,

@@ -41,6 +41,8 @@ class TrainerPort : public SessionPort {
                                                       int member) = 0;
   virtual absl::Status ReportCheckpoint(const TrainerLease& lease, int member,
                                         const std::string& bytes) = 0;
+  virtual absl::StatusOr<std::string> FetchScript(
+      const TrainerLease& lease) = 0;
 
   // All return once the result is durable.
   virtual absl::Status ReportTraining(const TrainerLease& lease,

@@ -8,6 +8,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 
+#include "proto/convert/digest.h"
+#include "server/inference/estimator_file.h"
 #include "server/trainer/simulations.h"
 #include "server/trainer/training_plan.h"
 #include "worker/core/base/number.h"
@@ -172,23 +174,25 @@ struct Trained {
 };
 
 absl::StatusOr<Trained> TrainRound(const Problem& problem, int64_t round,
-                                   bool exact, const Simulations& all,
+                                   bool exact, Simulations all,
                                    Posteriors& posteriors, const TaskRun& run) {
   Trained trained;
   SOMAFIT_ASSIGN_OR_RETURN(
       trained.plan, PlanTraining(problem, round, exact, posteriors, run));
   SOMAFIT_ASSIGN_OR_RETURN(
       trained.chosen,
-      ChooseSimulations(problem, trained.plan.rows, round, all));
+      ChooseSimulations(problem, trained.plan.rows, round, std::move(all)));
   const Simulations& used = trained.chosen.used;
   SOMAFIT_ASSIGN_OR_RETURN(
       trained.numbers,
       NumbersOfRows(problem, round, trained.plan, used, posteriors, run));
+  const std::vector<size_t> column_ends = problem.columns.OutputEnds();
   const TrainingData data{.theta = used.theta,
-                          .x = used.x,
+                          .x = used.rows(),
                           .weights = trained.numbers.weights,
                           .rounds = used.round,
-                          .log_prior = trained.numbers.log_prior};
+                          .log_prior = trained.numbers.log_prior,
+                          .column_ends = column_ends};
   Round work(problem, round, trained.plan, data, run);
   SOMAFIT_ASSIGN_OR_RETURN(trained.members, work.Train());
   return trained;
@@ -276,6 +280,21 @@ v1::TrainingSummary Summarize(const Problem& problem, const Trained& trained) {
   return summary;
 }
 
+// Gives the specs the TorchScript module that the problem names.
+absl::Status FetchScript(const TaskRun& run, Problem& problem) {
+  if (problem.script.empty()) return absl::OkStatus();
+  if (!run.allow_scripts) return ScriptRefused();
+  SOMAFIT_ASSIGN_OR_RETURN(const std::string bytes, run.fetch_script());
+  if (Sha256Hex(bytes) != problem.script) {
+    return absl::DataLossError(absl::StrCat(
+        "the TorchScript module ", problem.script, " arrived damaged"));
+  }
+  for (EstimatorSpec& spec : problem.specs) {
+    spec.embedding.torch_script = bytes;
+  }
+  return absl::OkStatus();
+}
+
 // How much of the new posterior at the observation the prior allows. That none
 // does is no failure of training: other observations may be asked for.
 absl::Status DescribePosterior(const Problem& problem, int64_t round,
@@ -306,24 +325,29 @@ absl::Status DescribePosterior(const Problem& problem, int64_t round,
 
 }  // namespace
 
-absl::StatusOr<TrainingOutcome> DoTraining(const Problem& problem,
+absl::StatusOr<TrainingOutcome> DoTraining(const Problem& given,
                                            const v1::TrainTask& task,
                                            Posteriors& posteriors,
                                            const TaskRun& run) {
   const int64_t round = task.round();
   SOMAFIT_RETURN_IF_ERROR(CheckRound(round));
+  Problem problem = given;
+  SOMAFIT_RETURN_IF_ERROR(FetchScript(run, problem));
   run.say("fetching simulations");
-  SOMAFIT_ASSIGN_OR_RETURN(const Simulations all,
+  SOMAFIT_ASSIGN_OR_RETURN(Simulations all,
                            FetchSimulations(problem, round, run));
-  absl::StatusOr<Trained> trained =
-      TrainRound(problem, round, /*exact=*/true, all, posteriors, run);
+  absl::StatusOr<Trained> trained = TrainRound(problem, round, /*exact=*/true,
+                                               std::move(all), posteriors, run);
   std::string fallback;
   if (problem.algorithm == Algorithm::kNpeC && round > 0 &&
       absl::IsFailedPrecondition(trained.status())) {
     // The proposal is narrower than the estimate: there is no closed form.
     fallback = absl::StrCat(std::string(trained.status().message()),
                             ": trained with atoms instead");
-    trained = TrainRound(problem, round, /*exact=*/false, all, posteriors, run);
+    // Fetched anew, which is rare, rather than held twice.
+    SOMAFIT_ASSIGN_OR_RETURN(all, FetchSimulations(problem, round, run));
+    trained = TrainRound(problem, round, /*exact=*/false, std::move(all),
+                         posteriors, run);
   }
   SOMAFIT_RETURN_IF_ERROR(trained.status());
 

@@ -1,10 +1,13 @@
 #include "client/lib/simulation_writer.h"
 
+#include <limits>
 #include <string>
 
 #include <gmock/gmock.h>
 #include <google/protobuf/text_format.h>
 #include <gtest/gtest.h>
+
+#include "proto/convert/evaluation.h"
 
 namespace somafit {
 namespace {
@@ -45,9 +48,12 @@ class SimulationWriterTest : public testing::Test {
 
   std::string Written(SampleFormat format, bool units = true) {
     std::string text;
-    SimulationWriter writer(format, units, fit_, [&](absl::string_view piece) {
-      text.append(piece.data(), piece.size());
-    });
+    SimulationWriter writer(
+        format, units, fit_,
+        [&](absl::string_view piece) {
+          text.append(piece.data(), piece.size());
+        },
+        x_);
     status_ = writer.Add(block_);
     writer.End();
     return text;
@@ -56,6 +62,7 @@ class SimulationWriterTest : public testing::Test {
   v1::Fit fit_;
   v1::SampleBlock block_;
   absl::Status status_;
+  XColumns x_;
 };
 
 TEST_F(SimulationWriterTest, ColumnsAreInTheOrderOfX) {
@@ -103,6 +110,33 @@ TEST_F(SimulationWriterTest, TableAndJson) {
   EXPECT_THAT(Written(SampleFormat::kTable),
               testing::HasSubstr("no samples yet\n"));
   EXPECT_THAT(Written(SampleFormat::kJson), testing::EndsWith("\n ]\n}\n"));
+}
+
+TEST_F(SimulationWriterTest, RawTracesAreStepsOrArrays) {
+  auto* const inference = fit_.mutable_spec()->mutable_inference();
+  inference->clear_features();
+  inference->add_features()->set_feature("trace");
+  block_.clear_trace_error();
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  block_.set_raw_x(FloatBytes(std::vector<float>{1, 0.5, 3, nan, nan, nan}));
+  x_ = XColumns(std::vector<TraceSegment>{
+      {.name = "v", .first_step = 5, .every = 2, .count = 2},
+      {.name = "v", .trace = 1, .count = 1}});
+  EXPECT_EQ(Written(SampleFormat::kCsv),
+            "sample,stage,round,status,gl,v[0][5],v[0][7],v[1][0]\n"
+            "0,0,0,ok,1e-09,1,0.5,3\n"
+            "1,0,0,drawn,2e-09,,,\n");
+  EXPECT_THAT(Written(SampleFormat::kTable),
+              testing::HasSubstr("x is raw traces, 3 numbers a sample"));
+  const std::string npz = Written(SampleFormat::kNpz);
+  EXPECT_THAT(npz, testing::HasSubstr("'<f4'"));
+  EXPECT_THAT(npz, testing::HasSubstr("(1, 3)"));
+  x_ = {};
+  EXPECT_THAT(Written(SampleFormat::kCsv),
+              testing::HasSubstr(",x[0],x[1],x[2]"));
+  block_.mutable_raw_x()->pop_back();
+  Written(SampleFormat::kCsv);
+  EXPECT_TRUE(absl::IsInternal(status_)) << status_;
 }
 
 TEST_F(SimulationWriterTest, RefusesColumnsThatDoNotMatch) {

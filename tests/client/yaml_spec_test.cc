@@ -286,6 +286,18 @@ TEST(YamlSpecTest, ReadsTheExamplesOfInference) {
   }
 }
 
+TEST(YamlSpecTest, ReadsTheExampleOfRawTraces) {
+  const absl::StatusOr<v1::FitSpec> spec =
+      ReadFitSpec("client/examples/hodgkin_huxley/raw_traces.yaml",
+                  {"inference.estimator={name: mdn, input_shape: [5, 150], "
+                   "embedding: [{kind: conv1d}, fully_connected]}"});
+  ASSERT_TRUE(spec.ok()) << spec.status();
+  EXPECT_EQ(spec->inference().features(0).feature(), "trace");
+  EXPECT_EQ(spec->inference().estimator().input_shape(1), 150);
+  EXPECT_EQ(spec->inference().estimator().embedding(1).kind(),
+            "fully_connected");
+}
+
 TEST(YamlSpecTest, ChoosesALabelThatIsAName) {
   EXPECT_EQ(LabelOfFile("a/hodgkin_huxley/fit.yaml"), "hodgkin_huxley");
   EXPECT_EQ(LabelOfFile("/x/Cell 7 (b).yaml"), "cell-7-b");

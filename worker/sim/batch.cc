@@ -81,10 +81,11 @@ class Batch {
     const Block block = MakeBlock(experiment_.program, points_, place_,
                                   n_traces_, trace, first, n_lanes, width_);
     std::vector<double> errors;  // [term][lane]
-    const BlockOutcome outcome = !experiment_.features.empty()
-                                     ? LookAt(block, errors)
-                                 : squares_.apply() ? Compare(block, errors)
-                                                    : Accumulate(block, errors);
+    const BlockOutcome outcome =
+        experiment_.raw_columns.raw()   ? Keep(block, first)
+        : !experiment_.features.empty() ? LookAt(block, errors)
+        : squares_.apply()              ? Compare(block, errors)
+                                        : Accumulate(block, errors);
     if (outcome.cancelled) return false;
     std::vector<double> penalties;
     if (experiment_.penalty) {
@@ -95,6 +96,7 @@ class Batch {
     for (size_t lane = 0; lane < n_lanes; ++lane) {
       if (outcome.diverged[lane]) {
         results_.SetDivergence(trace, first + lane, *outcome.diverged[lane]);
+        results_.ForgetTrace(trace, first + lane);
         continue;  // the errors stay NaN
       }
       for (size_t term = 0; term < n_terms_; ++term) {
@@ -180,6 +182,26 @@ class Batch {
       accumulators[f]->Finish({&values[f * width_], block.n_lanes});
     }
     return outcome;
+  }
+
+  // x has every step, or one of several. `first`: the block's first point.
+  BlockOutcome Keep(const Block& block, size_t first) {
+    std::vector<const TraceSegment*> own;
+    for (const TraceSegment& segment : experiment_.raw_columns.segments()) {
+      if (segment.trace == block.trace) own.push_back(&segment);
+    }
+    return SeeSteps(block, [&](size_t step, std::span<const double> row) {
+      for (const TraceSegment* const segment : own) {
+        if (step < segment->first_step) continue;
+        const size_t behind = step - segment->first_step;
+        const size_t k = behind / segment->every;
+        if (k >= segment->count || k * segment->every != behind) continue;
+        const auto lanes = row.subspan(segment->output * width_, block.n_lanes);
+        for (size_t lane = 0; lane < lanes.size(); ++lane) {
+          results_.SetRaw(first + lane, segment->column + k, lanes[lane]);
+        }
+      }
+    });
   }
 
   // Calls `observe(step, row)` with the row [output][lane] of every step.

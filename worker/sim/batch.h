@@ -31,6 +31,10 @@ namespace somafit {
 // that is not finite has the status kNonfinite, the first such feature and
 // trace in its reason, and as ever no total.
 //
+// With raw traces raw_x has all columns of x, as float32, and there are neither
+// terms nor errors. A sample with a number that is not finite is kNonfinite,
+// the first such column in its reason; of a trace that diverges x has none.
+//
 // `cancelled` is asked from all threads at once. Cancelled once it is true,
 // InvalidArgument for a point of the wrong length, and for limits where the
 // total does not only grow.

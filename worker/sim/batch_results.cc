@@ -15,11 +15,14 @@ BatchResults::BatchResults(const Experiment& experiment, size_t n_points)
     : experiment_(experiment),
       n_points_(n_points),
       n_traces_(experiment.dataset->traces.size()),
-      n_terms_(experiment.terms.size() + experiment.features.size()),
+      n_terms_(experiment.terms.size() +
+               (experiment.raw_columns.raw() ? 0 : experiment.features.size())),
       errors_(n_terms_ * n_traces_ * n_points, kNaN),
       penalties_(experiment.penalty ? n_traces_ * n_points : 0, kNaN),
       diverged_(n_traces_ * n_points),
-      abandoned_(n_points) {
+      abandoned_(n_points),
+      raw_(n_points * experiment.raw_columns.size(),
+           std::numeric_limits<float>::quiet_NaN()) {
   size_t longest = 0;
   for (const Trace& trace : experiment.dataset->traces) {
     largest_weight_ = std::max(largest_weight_, trace.weight);
@@ -82,7 +85,17 @@ double BatchResults::TotalSoFar(std::span<const double> added, size_t trace,
   return total;
 }
 
+void BatchResults::ForgetTrace(size_t trace, size_t point) {
+  for (const TraceSegment& segment : experiment_.raw_columns.segments()) {
+    if (segment.trace != trace) continue;
+    for (size_t k = 0; k < segment.count; ++k) {
+      SetRaw(point, segment.column + k, kNaN);
+    }
+  }
+}
+
 Evaluation BatchResults::Collect(size_t point) const {
+  if (experiment_.raw_columns.raw()) return CollectRaw(point);
   if (!experiment_.features.empty()) return CollectFeatures(point);
   Evaluation result;
   if (abandoned_[point] != 0) {
@@ -122,6 +135,26 @@ Evaluation BatchResults::Collect(size_t point) const {
   if (!result.reason.empty()) result.total_error = kNaN;
   result.status = std::isfinite(result.total_error) ? SampleStatus::kOk
                                                     : SampleStatus::kNonfinite;
+  return result;
+}
+
+Evaluation BatchResults::CollectRaw(size_t point) const {
+  Evaluation result;
+  result.reason = WhereDiverged(point);
+  const size_t n = experiment_.raw_columns.size();
+  result.raw_x.assign(raw_.begin() + static_cast<ptrdiff_t>(point * n),
+                      raw_.begin() + static_cast<ptrdiff_t>((point + 1) * n));
+  for (size_t i = 0; i < n && result.reason.empty(); ++i) {
+    const float value = result.raw_x[i];
+    if (std::isfinite(value)) continue;
+    result.reason =
+        absl::StrCat(experiment_.raw_columns.NameOf(i).substr(0, 100),
+                     std::isnan(value) ? " is not a number"
+                                       : " is beyond what 32 bits hold");
+  }
+  const bool ok = result.reason.empty();
+  result.status = ok ? SampleStatus::kOk : SampleStatus::kNonfinite;
+  result.total_error = ok ? 0 : kNaN;
   return result;
 }
 

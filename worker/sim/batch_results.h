@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "worker/core/data/evaluation.h"
+#include "worker/core/objective/raw_traces.h"
 #include "worker/sim/divergence.h"
 #include "worker/sim/experiment.h"
 
@@ -35,6 +36,12 @@ class BatchResults {
     diverged_[Index(0, trace, point)] = where;
   }
   void SetAbandoned(size_t point) { abandoned_[point] = 1; }
+  // A number of x that is raw traces.
+  void SetRaw(size_t point, size_t column, double value) {
+    raw_[point * experiment_.raw_columns.size() + column] = RawNumber(value);
+  }
+  // What x has of a trace that diverged is no number.
+  void ForgetTrace(size_t trace, size_t point);
 
   // What the traces of `point` before `trace` add to each term.
   std::vector<double> AddedBefore(size_t point, size_t trace) const;
@@ -60,6 +67,7 @@ class BatchResults {
   }
   std::string WhereDiverged(size_t point) const;
   Evaluation CollectFeatures(size_t point) const;
+  Evaluation CollectRaw(size_t point) const;
 
   const Experiment& experiment_;
   const size_t n_points_;
@@ -70,6 +78,7 @@ class BatchResults {
   std::vector<double> penalties_;  // [trace][point]; empty: there is none
   std::vector<std::optional<Divergence>> diverged_;  // [trace][point]
   std::vector<char> abandoned_;                      // [point]
+  std::vector<float> raw_;  // [point][column of x], of raw traces
   // Of terms alone:
   std::vector<char> counts_;     // [term][trace]
   std::vector<double> weights_;  // [term]: of all traces that count

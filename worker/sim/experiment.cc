@@ -13,6 +13,7 @@
 #include "worker/core/ir/lower.h"
 #include "worker/core/ir/recording.h"
 #include "worker/core/lang/model.h"
+#include "worker/core/objective/raw_traces.h"
 
 namespace somafit {
 namespace {
@@ -135,6 +136,9 @@ absl::StatusOr<Experiment> MakeExperiment(
     experiment.features = MakeFeatures(features, *dataset, dt, diagnostics);
   }
   SOMAFIT_RETURN_IF_ERROR(diagnostics.ToStatus());
+  if (AreRawTraces(experiment.features)) {
+    experiment.raw_columns = RawColumns(experiment.features, *dataset);
+  }
   experiment.dataset = std::move(dataset);
   return experiment;
 }

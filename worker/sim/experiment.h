@@ -12,6 +12,7 @@
 #include "worker/core/ir/program.h"
 #include "worker/core/objective/feature_terms.h"
 #include "worker/core/objective/terms.h"
+#include "worker/core/objective/x_columns.h"
 
 namespace somafit {
 
@@ -27,6 +28,8 @@ struct Experiment {
   std::optional<Program> penalty = {};
   // Of an inference, in place of terms.
   std::vector<FeatureTerm> features = {};
+  // Where features are raw traces: what x has of which trace.
+  XColumns raw_columns = {};
 };
 
 // Compiles `source` for the channels of `dataset` at time step `dt` [s].

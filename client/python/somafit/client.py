@@ -31,19 +31,23 @@ class Client:
     database; with `database` it keeps that file, and is one for each file.
 
     workers, threads: of a coordinator that is started; default one worker a core.
+    allow_torchscript: likewise; whether its trainer runs TorchScript modules, which
+        are code.
     May be used from several threads.
     """
 
     def __init__(self, endpoint: "Optional[str | os.PathLike[str]]" = None, *,
                  database: "Optional[str | os.PathLike[str]]" = None,
-                 workers: Optional[int] = None, threads: int = 1) -> None:
+                 workers: Optional[int] = None, threads: int = 1,
+                 allow_torchscript: bool = False) -> None:
         if endpoint is not None and database is not None:
             raise ValueError("database is given beside endpoint: the coordinator "
                              "there has one already; give one of them")
         path = None if database is not None else named_endpoint(endpoint)
         self.embedded: Optional[embedded.Embedded] = None
         if path is None:
-            self.embedded = embedded.shared(database, workers, threads)
+            self.embedded = embedded.shared(database, workers, threads,
+                                            allow_torchscript)
             self.connection = Connection(self.embedded.endpoint,
                                          self.embedded.problem)
             self.embedded.attach(self.connection)
@@ -80,6 +84,23 @@ class Client:
         # whether anybody is there.
         return self.connection.retry(lambda: self.connection.stub.UploadDataset(
             chunks(), metadata=self.connection.metadata)).dataset
+
+    def upload_script(self, module: Any) -> str:
+        """Stores a TorchScript module: torch.jit.script(net), its bytes, or its file.
+        Its SHA-256, for the option torch_script of an estimator. The coordinator must
+        allow such modules, which are code: --allow-torchscript."""
+        if hasattr(module, "save_to_buffer"):
+            module = module.save_to_buffer()
+        if not isinstance(module, bytes):
+            with open(module, "rb") as file:
+                module = file.read()
+
+        def chunks() -> Iterator[Any]:
+            for at in range(0, len(module), _CHUNK):
+                yield fit_service_pb2.UploadScriptRequest(chunk=module[at:at + _CHUNK])
+
+        return self.connection.retry(lambda: self.connection.stub.UploadScript(
+            chunks(), metadata=self.connection.metadata)).script
 
     def submit(self, spec: Union[fit_pb2.FitSpec, Mapping[str, Any]],
                dataset: Optional[Dataset] = None, use_units: bool = True) -> Fit:

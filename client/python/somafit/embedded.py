@@ -23,7 +23,9 @@ _LOOK_SECONDS = 0.2
 class Embedded:
     """somafit-server and `workers` somafit-workers. Made by `shared`."""
 
-    def __init__(self, database: Optional[str], workers: int, threads: int) -> None:
+    def __init__(self, database: Optional[str], workers: int, threads: int,
+                 allow_torchscript: bool) -> None:
+        self.allow_torchscript = allow_torchscript
         self._folder = PrivateFolder()
         self._pid = os.getpid()
         self.database = database or os.path.join(self._folder.path, "fits.db")
@@ -71,7 +73,9 @@ class Embedded:
             "somafit-worker")
         self._children.append(Child(
             [server, "--listen", f"unix:{path}/socket", "--db", self.database,
-             "--endpoint", endpoint], os.path.join(path, "server.log")))
+             "--endpoint", endpoint,
+             *(["--allow-torchscript"] if self.allow_torchscript else [])],
+            os.path.join(path, "server.log")))
         deadline = time.monotonic() + _START_SECONDS
         while not os.access(endpoint, os.R_OK):
             problem = self._ended()
@@ -151,7 +155,8 @@ _starting = threading.Lock()
 
 
 def shared(database: "Optional[str | os.PathLike[str]]" = None,
-           workers: Optional[int] = None, threads: int = 1) -> Embedded:
+           workers: Optional[int] = None, threads: int = 1,
+           allow_torchscript: bool = False) -> Embedded:
     """The embedded coordinator of this process, started when it is first asked
     for: one for each database, and one with a temporary database, which goes
     with the process. `workers` counts when it is started; default: one a core.
@@ -168,10 +173,14 @@ def shared(database: "Optional[str | os.PathLike[str]]" = None,
     with _starting:
         found = _started.get(key)
         if found is not None and found.problem() is None:
+            if allow_torchscript and not found.allow_torchscript:
+                raise SomafitError("allow_torchscript: this process has a coordinator "
+                                   "that was started without it; give it to the first "
+                                   "Client, or use another database")
             return found
         if found is not None:
             found.stop()
-        _started[key] = made = Embedded(key, workers, threads)
+        _started[key] = made = Embedded(key, workers, threads, allow_torchscript)
         return made
 
 

@@ -8,6 +8,10 @@
 ``Client().describe("features")``, such as q of a quantile, and empty: what stands
 for a number that too few spikes have not. A plain name, ``"max"``, is a feature
 without options. Functions of your own cannot be: traces stay with the workers.
+
+``features.trace(t_start=5*ms, every=10)`` is the trace itself, of which one of every
+10 steps is a column of x, and stands beside no other feature: a net then finds
+features by itself. Without any features all traces are taken so.
 """
 
 from __future__ import annotations
@@ -15,11 +19,12 @@ from __future__ import annotations
 from typing import Any, Dict, List, Mapping, Sequence
 
 from somafit.convert import as_text
+from somafit.dataset import SPIKES
 from somafit.errors import NotAvailableError
 from somafit.v1 import fit_pb2, model_pb2
 
 OF_TRACES = ("max", "min", "mean", "median", "std", "quantile", "kurtosis",
-             "rms", "last")
+             "rms", "last", "trace")
 OF_SPIKES = ("spike_count", "spike_rate", "spike_latency", "isi_mean", "isi_cv")
 KNOWN = OF_TRACES + OF_SPIKES
 
@@ -72,6 +77,7 @@ kurtosis = _maker("kurtosis",
                   "m4 / m2^2 - 3 over steps; with pearson=True without the - 3")
 rms = _maker("rms", "The root of the mean square")
 last = _maker("last", "The last value")
+trace = _maker("trace", "The trace itself, one of `every` steps")
 spike_count = _maker("spike_count", "The number of spikes")
 spike_rate = _maker("spike_rate", "Spikes per time")
 spike_latency = _maker("spike_latency", "The time of the first spike")
@@ -96,6 +102,15 @@ def _of(value: Any, output: str) -> Feature:
             "as an output of its own")
     raise TypeError(f"features of '{output}': {value!r} is none; give "
                     "somafit.features.max() and the like, or their names")
+
+
+def traces_of(outputs: Sequence[str]) -> Dict[str, List[Feature]]:
+    """What is taken where no features are given."""
+    if SPIKES in outputs:
+        raise ValueError("features: there are none, but spikes have no raw trace to "
+                         "infer from; give {output: [somafit.features.spike_count(), "
+                         "...]} for each output")
+    return {output: [Feature("trace")] for output in outputs}
 
 
 def feature_specs(given: Mapping[str, Any]) -> List[fit_pb2.FeatureSpec]:

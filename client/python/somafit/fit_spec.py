@@ -144,11 +144,11 @@ def stop(values: Mapping[str, Any]) -> fit_pb2.StopSpec:
 
 
 def estimator(value: Any) -> inference_pb2.DensityEstimatorSpec:
-    """Of a name of the catalogue, or {name, options, embedding, ensemble}; a layer
-    of the embedding is a kind, or {kind, size, kernel, ...}."""
+    """Of a name of the catalogue, or {name, options, embedding, input_shape,
+    ensemble}; a layer of the embedding is a kind, or {kind, size, kernel, ...}."""
     if isinstance(value, str):
         return inference_pb2.DensityEstimatorSpec(name=value)
-    _only(value, "inference.estimator", ("name", "options", "embedding", "ensemble"))
+    _only(value, "inference.estimator", ("name", "options", "embedding", "input_shape", "ensemble"))
     layers = []
     for number, layer in enumerate(value.get("embedding", ())):
         layer = {"kind": layer} if isinstance(layer, str) else layer
@@ -156,6 +156,8 @@ def estimator(value: Any) -> inference_pb2.DensityEstimatorSpec:
                                f"inference.estimator.embedding.{number}"))
     return inference_pb2.DensityEstimatorSpec(
         name=value.get("name", ""), embedding=layers,
+        input_shape=[whole(each, "input_shape", 1)
+                     for each in value.get("input_shape", ())],
         ensemble=whole(value.get("ensemble", 0), "ensemble"),
         options=named_texts(value.get("options", {}), "inference.estimator.options"))
 

@@ -4,13 +4,14 @@ and waiting for rounds."""
 from __future__ import annotations
 
 import numbers
+import os
 from typing import Any, Callable, Dict, List, Mapping, Optional, Union
 
 from somafit import fit_spec
 from somafit.errors import FitStoppedError, NotAvailableError
 from somafit.fit import Fit
 from somafit.rounds import run_rounds
-from somafit.v1 import inference_pb2
+from somafit.v1 import fit_pb2, inference_pb2
 
 ALGORITHMS = {"SNPE": "tsnpe", "NPE": "tsnpe", "SNPE_A": "npe_a", "NPE_A": "npe_a",
               "SNPE_B": "npe_b", "NPE_B": "npe_b", "SNPE_C": "npe_c",
@@ -78,20 +79,27 @@ class Inference:
         self.device = device_of(device)
         if callable(density_model):
             raise NotAvailableError(
-                f"{what}: nets that are made in Python, and TorchScript, are "
-                f"not available (yet); there are {', '.join(ESTIMATORS)}, with the "
-                "layers of an embedding as embedding=[{\"kind\": \"gru\"}]")
+                f"{what}: nets that are made in Python are not available (yet); there "
+                f"are {', '.join(ESTIMATORS)}, with the layers of an embedding as "
+                "embedding=[{\"kind\": \"gru\"}], or embedding_net=torch.jit.script(net)")
         if isinstance(density_model, str) and density_model not in ESTIMATORS:
             raise ValueError(f"{what}: there is no \"{density_model}\"; there are "
                              f"{', '.join(ESTIMATORS)}")
         options = dict(options)
-        for name in ("embedding_net", "embedding_net_theta", "embedding_net_x"):
+        for name in ("embedding_net_theta", "embedding_net_x"):
             if options.pop(name, None) is not None:
-                raise NotAvailableError(
-                    f"{name}: nets of torch are not available (yet); describe the "
-                    "layers: embedding=[{\"kind\": \"conv1d\"}, \"fully_connected\"]")
+                raise NotAvailableError(f"{name}: is of ratios, which are not available "
+                                        "(yet); there is embedding_net")
+        self.script = options.pop("embedding_net", None)
+        if self.script is not None and not (
+                isinstance(self.script, (str, bytes, os.PathLike))
+                or hasattr(self.script, "save_to_buffer")):
+            raise NotAvailableError(
+                "embedding_net: the trainer runs no Python; give torch.jit.script(net), "
+                "the file that it saved, or describe the layers: embedding=[{\"kind\": "
+                "\"conv1d\"}, \"fully_connected\"]")
         description: Dict[str, Any] = {"name": density_model}
-        for name in ("embedding", "ensemble"):
+        for name in ("embedding", "input_shape", "ensemble"):
             if name in options:
                 description[name] = options.pop(name)
         description["options"] = options
@@ -108,6 +116,15 @@ class Inference:
         """Trained on."""
         found = self.fit if self.own is None else self.own.server_fit  # begun by then
         return 0 if found is None else found.message.rounds
+
+    def estimator_at(self, client: Any) -> inference_pb2.DensityEstimatorSpec:
+        """The estimator, its TorchScript module uploaded where there is one."""
+        estimator = inference_pb2.DensityEstimatorSpec()
+        estimator.CopyFrom(self.estimator)
+        if self.script is not None:
+            estimator.options.add(name="torch_script",
+                                  text=client.upload_script(self.script))
+        return estimator
 
     def training(self, train_kwargs: Mapping[str, Any]) -> inference_pb2.TrainingSpec:
         """The training's description; TypeError for an unknown option."""

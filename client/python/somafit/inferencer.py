@@ -11,7 +11,7 @@ from somafit import fit_spec, simulations
 from somafit.bounds import Bounds
 from somafit.client import Client
 from somafit.errors import NotAvailableError, NotFittedError
-from somafit.features import feature_specs
+from somafit.features import feature_specs, traces_of
 from somafit.fit import Fit
 from somafit.fitter import Fitter
 from somafit.inference_run import Callback, Inference, algorithm_of, check_sampler, wait
@@ -32,7 +32,9 @@ class Inferencer(InferencerRounds, InferencerViews):
     dt, model, input, output, method, threshold, reset, refractory, param_init: as of
         TraceFitter; several outputs, "spikes" among them.
     features: {output: [feature, ...]} for each output: members of
-        ``somafit.features``, or their names.
+        ``somafit.features``, or their names. Without it x is the raw traces of all
+        outputs, and a net learns from them what to look at (automatic extraction):
+        two fully connected layers, unless ``embedding=[...]`` declares others.
 
     Beyond the original, by keyword: seed (same seed, same simulations, nets and
     draws; default 0), client, name, namespace, as of TraceFitter. Columns of theta
@@ -54,12 +56,8 @@ class Inferencer(InferencerRounds, InferencerViews):
             refractory=refractory, method=method, param_init=param_init, seed=seed,
             client=client, name=name, namespace=namespace)
         self.output_var = list(self._experiment.output_var)
-        if not features:
-            raise NotAvailableError(
-                "features: raw traces as they are, for nets that find features by "
-                "themselves, are not available (yet); give {output: [somafit.features."
-                "max(), ...]} for each output")
-        self._features: List[fit_pb2.FeatureSpec] = self._feature_specs(features)
+        self._features: List[fit_pb2.FeatureSpec] = self._feature_specs(
+            traces_of(self.output_var) if features is None else features)
         self.seed, self.n_traces = self._experiment.seed, self._experiment.n_traces
         self.parameter_names = sorted(self._experiment.parameter_names)
         self.bounds: Dict[str, Bounds] = {}
@@ -174,8 +172,8 @@ class Inferencer(InferencerRounds, InferencerViews):
                        **inference_kwargs: Any) -> Inference:
         """How is to be learned: "SNPE" (truncated proposals), "SNPE_A", "SNPE_B" or
         "SNPE_C"; "maf", "nsf", "made", "mdn" or "auto", with options of
-        ``client.describe("estimators")``, and embedding and ensemble. NameError for an
-        unknown method."""
+        ``client.describe("estimators")``, and embedding, input_shape, embedding_net and
+        ensemble. NameError for an unknown method."""
         self._use_prior(prior, required=False)
         self._inference = Inference(inference_method, density_estimator_model,
                                     sbi_device, inference_kwargs)
@@ -378,8 +376,8 @@ class Inferencer(InferencerRounds, InferencerViews):
             raise ValueError(f"theta has the shape {theta.shape}; it must be [n x "
                              f"{len(self.parameter_names)}], for "
                              f"{', '.join(self.parameter_names)}")
-        if x.ndim != 2 or len(x) != len(theta) or (
-                x.shape[1] != len(self._features) * self.n_traces):
+        raw = self._features[0].feature == "trace"  # windows decide how many
+        width = x.shape[-1] if raw else len(self._features) * self.n_traces
+        if x.shape != (len(theta), width):
             raise ValueError(f"x has the shape {x.shape}; it must be [{len(theta)} x "
-                             f"{len(self._features) * self.n_traces}]: traces times "
-                             "features")
+                             f"traces times {'steps' if raw else 'features'}]")

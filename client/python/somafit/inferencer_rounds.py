@@ -61,7 +61,7 @@ class InferencerRounds:
             {name: given[name] for name in self.parameter_names}, self._dims()))
         spec.inference.algorithm = inference.algorithm
         spec.inference.features.extend(self._features)
-        spec.inference.estimator.CopyFrom(inference.estimator)
+        spec.inference.estimator.CopyFrom(inference.estimator_at(self.client))
         spec.inference.training.CopyFrom(inference.training(train_kwargs))
         return spec
 
@@ -134,7 +134,7 @@ class InferencerRounds:
         fit = before.fit.refresh()
         last = fit.message.last_seq
         changes = fit_pb2.InferenceSpec(algorithm=inference.algorithm)
-        changes.estimator.CopyFrom(inference.estimator)
+        changes.estimator.CopyFrom(inference.estimator_at(self.client))
         changes.training.CopyFrom(inference.training(train_kwargs))
         # Priors that a loaded posterior has stay.
         fit.continue_(rounds, restart=True, n_samples=self.n_samples or 0,

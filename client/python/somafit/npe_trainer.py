@@ -275,7 +275,8 @@ class PosteriorEstimatorTrainer:
             raise ValueError(f"x has {width} numbers a simulation, but features names "
                              f"{len(self._features)}")
         self._own = OwnInference(
-            self.client, self.prior, self._settings.algorithm, self._settings.estimator,
+            self.client, self.prior, self._settings.algorithm,
+            self._settings.estimator_at(self.client),
             width if self._features is None else self._features, self.seed,
             (self._name or "") if self._own is None else "",
             self._name or self._method.lower())

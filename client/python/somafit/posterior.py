@@ -16,6 +16,7 @@ from somafit import errors
 from somafit.convert import scalar, si
 from somafit.fit_units import _words
 from somafit.quantity import make
+from somafit.simulations import trace_column_names
 from somafit.unit_table import NONE, formula, same
 from somafit.v1 import inference_pb2, inference_service_pb2
 
@@ -81,8 +82,9 @@ class Posterior:
 
     @property
     def features(self) -> List[str]:
-        """Names of x's columns."""
-        return list(self.message.features)
+        """Names of x's columns; of raw traces "v[0][17]", step 17 of trace 0."""
+        return list(self.message.features) + trace_column_names(
+            self.message.trace_columns)
 
     @property
     def observation(self) -> np.ndarray:
@@ -338,10 +340,11 @@ class Posterior:
 
     def _observed(self, x: Any) -> np.ndarray:
         values = np.ravel(np.asarray(si(x, "x")[0], dtype=float))
-        if len(values) != len(self.message.features):
-            raise ValueError(f"x has {len(values)} numbers, but there are "
-                             f"{len(self.message.features)} features: "
-                             f"{', '.join(self.features)}")
+        names = self.features
+        if len(values) != len(names):
+            few = names if len(names) <= 20 else [names[0], "...", names[-1]]
+            raise ValueError(f"x has {len(values)} numbers, but there are {len(names)} "
+                             f"features: {', '.join(few)}")
         if not np.all(np.isfinite(values)):
             raise ValueError("x has a number that is not finite")
         return values

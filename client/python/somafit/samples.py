@@ -179,7 +179,8 @@ def column_names(parameters: Sequence[str],
     """Names of columns as the fit's table in the database has them: one that is
     taken, ignoring case, gets a "_" behind it."""
     taken = {"sample", "stage", "round", "status", "total_error", "trace_errors",
-             "worker", "microseconds", "numerics_version", "reason", "unit_point"}
+             "worker", "microseconds", "numerics_version", "reason", "unit_point",
+             "raw_file", "raw_offset"}
 
     def free(name: str) -> str:
         while name.lower() in taken:

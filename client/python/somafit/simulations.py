@@ -5,14 +5,14 @@ from __future__ import annotations
 import io
 import json
 import os
-from typing import Any, List, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Any, Iterable, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
 from somafit.errors import SomafitError
 from somafit.number_text import json_number, shortest_text
 from somafit.samples import PAGE, column_names, status_text
-from somafit.v1 import fit_pb2, fit_service_pb2
+from somafit.v1 import fit_pb2, fit_service_pb2, inference_pb2
 
 # What could not be simulated has features, too: none is a number.
 _SIMULATED = (fit_pb2.SAMPLE_STATUS_OK, fit_pb2.SAMPLE_STATUS_NONFINITE,
@@ -20,8 +20,8 @@ _SIMULATED = (fit_pb2.SAMPLE_STATUS_OK, fit_pb2.SAMPLE_STATUS_NONFINITE,
 
 
 class Simulations(NamedTuple):
-    """n samples with D parameters and E features. SI; NaN where a feature has no
-    number."""
+    """n samples with D parameters and E features, or numbers of raw traces, which
+    are float32. SI; NaN where there is no number."""
 
     theta: np.ndarray  # [n x D]
     x: np.ndarray  # [n x E], output by output, trace by trace, feature by feature
@@ -64,6 +64,12 @@ def feature_columns(inference: fit_pb2.InferenceSpec, n_traces: int,
     return columns, order
 
 
+def trace_column_names(columns: Iterable[inference_pb2.TraceColumns]) -> List[str]:
+    """Of x that is raw traces: "v[0][17]" is step 17 of trace 0."""
+    return [f"{each.name}[{each.trace}][{each.first_step + k * each.every}]"
+            for each in columns for k in range(each.count)]
+
+
 def read(connection: Any, fit: fit_pb2.Fit, stage: Optional[int] = None,
          limit: Optional[int] = None, drawn_too: bool = False,
          x_names: Sequence[str] = ()) -> Simulations:
@@ -76,7 +82,7 @@ def read(connection: Any, fit: fit_pb2.Fit, stage: Optional[int] = None,
         request.status.extend(_SIMULATED)
     parameters = [each.name for each in fit.parameters]
     theta, features, rounds, samples, status, stages = [], [], [], [], [], []
-    n = 0
+    n, raw = 0, False
     while True:
         reply = connection.call("ListSamples", request, deadline=300.0)
         block = reply.samples
@@ -86,8 +92,12 @@ def read(connection: Any, fit: fit_pb2.Fit, stage: Optional[int] = None,
             try:
                 theta.append(np.array(block.parameters).reshape(
                     size, len(parameters)))
-                features.append(np.array(block.trace_error).reshape(size, -1)
-                                if block.trace_error else None)
+                raw = raw or bool(block.raw_x)
+                features.append(
+                    np.frombuffer(block.raw_x, "<f4").reshape(size, -1)
+                    if block.raw_x
+                    else np.array(block.trace_error).reshape(size, -1)
+                    if block.trace_error else None)
             except ValueError:
                 raise SomafitError("the coordinator sent samples whose columns do "
                                    "not match the inference's; update somafit"
@@ -101,15 +111,19 @@ def read(connection: Any, fit: fit_pb2.Fit, stage: Optional[int] = None,
         request.page_token = reply.next_page_token
     width = max((each.shape[1] for each in features if each is not None), default=0)
     count = len(fit.spec.inference.features)
-    names, order = feature_columns(fit.spec.inference,
-                                   width // count if count else 0, x_names)
     def joined(parts: List[Any], empty: np.ndarray) -> np.ndarray:
         return np.concatenate(parts)[:limit] if parts else empty
     x = joined([np.full((len(part), width), np.nan) if each is None else each
-                for each, part in zip(features, samples)],
-               np.zeros((0, max(width, len(order)))))
+                for each, part in zip(features, samples)], np.zeros((0, width)))
+    if raw:
+        names = (list(x_names) if len(x_names) == width
+                 else [f"x[{i}]" for i in range(width)])
+    else:
+        names, order = feature_columns(fit.spec.inference,
+                                       width // count if count else 0, x_names)
+        x = x[:, order] if len(x) else np.zeros((0, len(order)))
     return Simulations(
-        joined(theta, np.zeros((0, len(parameters)))), x[:, order],
+        joined(theta, np.zeros((0, len(parameters)))), x,
         joined(rounds, np.zeros(0, int)), joined(samples, np.zeros(0, int)),
         joined(status, np.zeros(0, int)), joined(stages, np.zeros(0, int)),
         column_names(parameters, [])["parameters"], names)

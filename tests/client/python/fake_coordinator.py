@@ -92,6 +92,13 @@ class Fits(fit_service_pb2_grpc.FitServiceServicer):
         spec = fit.spec
         n, features = spec.n_samples, spec.inference.features
         theta = theta_of(spec.seed, round, n)
+        if features[0].feature == "trace":  # two traces of three steps
+            rows = [[k + step + 100 * t for t in range(2) for step in range(3)]
+                    for k in theta[:, 1]]
+            return fit_pb2.SampleBlock(
+                sample=range(round * n, (round + 1) * n), stage=[0] * n,
+                round=[round] * n, status=[fit_pb2.SAMPLE_STATUS_OK] * n,
+                parameters=theta.ravel(), raw_x=np.array(rows, "<f4").tobytes())
         # Feature f on trace t is k + 10 f + 100 t, of [features x traces].
         rows = [[k + 10 * f + 100 * t for f in range(len(features)) for t in range(2)]
                 for k in theta[:, 1]]
@@ -152,6 +159,13 @@ class Posteriors(inference_service_pb2_grpc.InferenceServiceServicer):
         if fit is None or request.name in self.fits.lost:
             context.abort(grpc.StatusCode.NOT_FOUND, f"there is no {request.name}")
         features = len(fit.spec.inference.features) * 2
+        if fit.spec.inference.features[0].feature == "trace":
+            return inference_service_pb2.Posterior(
+                name=fit.name, rounds=[summary(i) for i in range(fit.rounds)],
+                parameters=variables(), observation=range(6),
+                estimator_bytes=[3] * fit.rounds, trace_columns=[
+                    inference_pb2.TraceColumns(name="v", trace=t, first_step=4,
+                                               every=5, count=3) for t in range(2)])
         return inference_service_pb2.Posterior(
             name=fit.name, rounds=[summary(i) for i in range(fit.rounds)],
             parameters=variables(), features=[f"x{i}" for i in range(features)],

@@ -10,7 +10,7 @@ import pytest
 EXAMPLES = pathlib.Path(__file__).resolve().parents[3] / "client/examples"
 SCRIPTS = sorted(path.relative_to(EXAMPLES).as_posix()
                  for path in EXAMPLES.glob("*/*.py")
-                 if path.name not in ("model.py", "inference.py")
+                 if path.name not in ("model.py", "inference.py", "raw_traces.py")
                  and path.parent.name != "own_simulator")
 
 
@@ -33,9 +33,11 @@ def test_example(script, monkeypatch, client, capsys):
     assert capsys.readouterr().out
 
 
-@pytest.mark.parametrize("folder", ("hodgkin_huxley", "integrate_and_fire"))
-def test_inference_example(folder, monkeypatch, client, capsys):
-    inferencer = load(f"{folder}/inference.py", monkeypatch).main(
+@pytest.mark.parametrize("script", (
+    "hodgkin_huxley/inference.py", "integrate_and_fire/inference.py",
+    "hodgkin_huxley/raw_traces.py"))
+def test_inference_example(script, monkeypatch, client, capsys):
+    inferencer = load(script, monkeypatch).main(
         n_rounds=1, n_samples=200, max_num_epochs=5)
     assert inferencer.samples.shape[1] >= 2
     assert np.isfinite(inferencer.samples).all()

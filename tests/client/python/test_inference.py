@@ -66,6 +66,29 @@ def test_features_are_described():
     assert features.min() == features.Feature("min") != features.max()
 
 
+def test_raw_traces(fake):
+    inferencer = Inferencer(**arguments(
+        client=fake.client, features=None, output={
+            "v": np.full((2, STEPS), -60.0) * mV, "w": np.zeros((2, STEPS)) * mV},
+        model=MODEL + "w = 2*v : volt\n", threshold=None, reset=None))
+    posterior = inferencer.infer(50, callback=None, inference_kwargs={
+        "embedding": [{"kind": "conv1d", "size": 8}, "gru"], "input_shape": [2, 20]},
+        **BOUNDS)
+    spec = inferencer.server_fit.spec.inference
+    assert [(each.output, each.feature) for each in spec.features] == [
+        ("v", "trace"), ("w", "trace")]
+    assert list(spec.estimator.input_shape) == [2, 20]
+    assert posterior.features == ["v[0][4]", "v[0][9]", "v[0][14]",
+                                  "v[1][4]", "v[1][9]", "v[1][14]"]
+    assert inferencer.x.shape == (50, 6) and inferencer.x.dtype == np.float32
+    np.testing.assert_allclose(inferencer.x[:, 4] - inferencer.theta[:, 1], 101,
+                               rtol=1e-6)
+    assert list(inferencer.server_fit.results("dict"))[-1] == "v[1][14]"
+    with pytest.raises(ValueError, match=r"x has 2 numbers, but there are 6 features"):
+        posterior.sample((3,), x=[1, 2])
+    assert features.trace(t_start=1 * ms, every=10).spec("v").options[1].text == "10.0"
+
+
 @pytest.mark.parametrize("given, error, said", [
     ({"v": [lambda trace: trace.max()]}, NotImplementedError,
      "features of 'v': <lambda> is a function of Python.*max, min, mean"),
@@ -75,7 +98,8 @@ def test_features_are_described():
     (["max"], TypeError, "features must be a mapping"),
     ({"v": ["max"]}, ValueError, "the output 'spikes' has none"),
     ({**FEATURES, "w": ["max"]}, ValueError, "'w' is not an output"),
-    (None, NotImplementedError, "raw traces"),
+    (None, ValueError, "spikes have no raw trace"),
+    ({}, ValueError, "has none; give features for each output"),
 ])
 def test_wrong_features(given, error, said):
     with pytest.raises(error, match=said):
@@ -135,7 +159,7 @@ def test_methods_and_devices():
 
 @pytest.mark.parametrize("model, options, error, said", [
     ("birds", {}, ValueError, "density_model: there is no \"birds\""),
-    (lambda: None, {}, NotImplementedError, "TorchScript"),
+    (lambda: None, {}, NotImplementedError, "torch.jit.script"),
     ("maf", {"embedding_net": object()}, NotImplementedError, "embedding_net"),
     ("maf", {"embedding": [{"kid": "gru"}]}, ValueError, "\"kid\" is not known"),
 ])

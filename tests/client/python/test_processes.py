@@ -1,6 +1,7 @@
 """Processes that die, hang, or are there twice."""
 
 import os
+import pathlib
 import signal
 import subprocess
 import sys
@@ -8,10 +9,12 @@ import textwrap
 import threading
 import time
 
+import numpy as np
 import pytest
 
 from cluster import Cluster
 import somafit
+import somafit.units
 from somafit import embedded
 from somafit.watch import RoundEvent
 
@@ -277,3 +280,30 @@ def test_ctrl_c_at_any_moment():
     finally:
         process.kill()
     assert out.split() == ["True"], (out, err)
+
+
+def test_torchscript_is_run_where_it_is_allowed(tmp_path, monkeypatch):
+    """A module as embedding, by a coordinator of one's own."""
+    monkeypatch.delenv("SOMAFIT_ENDPOINT", raising=False)
+    maker = pathlib.Path(os.environ["SOMAFIT_BIN"], "make_script_module")
+    subprocess.run([maker, "40", "4", tmp_path / "net.pt"], check=True)
+    units = somafit.units
+
+    def infer(client):
+        return somafit.Inferencer(
+            0.1 * units.ms, "dv/dt = (g*(El - v) + I)/C : volt\n"
+            "g : siemens (constant)\n", {"I": np.full((2, 20), 0.1) * units.nA},
+            {"v": np.full((2, 20), -60.0) * units.mV}, param_init={"v": "El"},
+            client=client, namespace={"El": -65 * units.mV, "C": 200 * units.pF}
+        ).infer(50, callback=None, train_kwargs={"max_num_epochs": 2},
+                inference_kwargs={"embedding_net": tmp_path / "net.pt"},
+                g=[1 * units.nS, 100 * units.nS])
+
+    plain = somafit.Client(database=tmp_path / "plain.db", workers=1)
+    with pytest.raises(somafit.SomafitError, match="--allow-torchscript"):
+        infer(plain)
+    with pytest.raises(somafit.SomafitError, match="started without it"):
+        somafit.Client(database=tmp_path / "plain.db", allow_torchscript=True)
+    allowing = somafit.Client(database=tmp_path / "fits.db", workers=1,
+                              allow_torchscript=True)
+    assert infer(allowing).sample((3,)).shape == (3, 1)

@@ -19,6 +19,8 @@
 #include "proto/convert/digest.h"
 #include "server/store/schema.h"
 #include "server/store/statement.h"
+#include "server/study/fit_run.h"
+#include "server/study/raw_file.h"
 #include "tests/server/study/example_fit.h"
 #include "tests/suites/store_suite.h"
 
@@ -283,6 +285,91 @@ TEST_F(SqliteStoreTest, TakesUpFilesOfVersion2) {
   EXPECT_TRUE(store->ListEstimators(fit.id, 0)->empty());
   Commit(*store, {EstimatorRecord{fit.id, 0, 0, "e", "s"}});
   EXPECT_EQ(*store->LoadEstimators(fit.id, 0, 0), "e");
+}
+
+TEST_F(SqliteStoreTest, TakesUpFilesOfVersion3) {
+  LoadSql("version3.sql");
+  const auto store = MustOpen(path_);
+  EXPECT_EQ(Text("PRAGMA user_version"), absl::StrCat(SchemaVersion()));
+  const auto fits = store->LoadFits();
+  ASSERT_TRUE(fits.ok()) << fits.status();
+  ASSERT_EQ(fits->size(), 1u);
+  const FitRecord& fit = fits->at(0).fit;
+  EXPECT_EQ(fit.name, "third");
+  EXPECT_EQ(fit.n_raw, 0u);
+  ASSERT_TRUE(fit.spec.inference);
+  SampleQuery query;
+  query.limit = 100;
+  query.trace_errors = true;
+  const auto rows = store->ReadSamples(fit, query);
+  ASSERT_TRUE(rows.ok()) << rows.status();
+  ASSERT_EQ(rows->size(), 12u);
+  EXPECT_EQ(rows->at(0).trace_errors.size(), 4u);
+  EXPECT_EQ(rows->at(0).raw.file, "");
+  EXPECT_FALSE(store->LoadEstimators(fit.id, 0, 0)->empty());
+  EXPECT_NE(store->ReadEvents(fit.id, 0, 100)->at(1).training, "");
+  Commit(*store, {DeletedFit{fit.id, fit.name}});
+  EXPECT_TRUE(store->LoadFits()->empty());
+}
+
+// Two fits from raw traces, one sample each, and a file that no row names.
+TEST_F(SqliteStoreTest, RawTracesAreFilesThatGoWithTheirFit) {
+  const std::string folder = path_ + ".blobs/";
+  std::string hashes[2], orphan;
+  {
+    const auto store = MustOpen(path_);
+    for (int64_t i = 0; i < 2; ++i) {
+      FitRecord fit =
+          FitRun::NewRecord(i + 1, i == 0 ? "a" : "b", ExamplePlan("f"), {});
+      fit.outputs.clear();
+      fit.n_raw = 3;
+      std::vector<RecordedSample> samples(2);
+      samples[0].evaluation.status = SampleStatus::kOk;
+      samples[0].evaluation.raw_x = {1, 2, static_cast<float>(i)};
+      samples[1].sample = 1;
+      samples[1].evaluation.status = SampleStatus::kFailed;
+      const std::string bytes =
+          EncodeRawFile({fit.id, fit.create_time_us}, samples);
+      const auto hash = store->PutRawFile(bytes);
+      ASSERT_TRUE(hash.ok()) << hash.status();
+      EXPECT_EQ(*hash, Sha256Hex(bytes));
+      hashes[i] = samples[0].raw.file = *hash;
+      RoundRecord round{.fit = fit.id,
+                        .stage = 0,
+                        .round = 0,
+                        .first_sample = 0,
+                        .points = {{1, 2}, {3, 4}},
+                        .unit_points = {}};
+      Commit(*store,
+             {NewFit{fit}, round, ResultsRecord{fit.id, "w", 50, 6, samples}});
+      const auto rows = store->ReadSamples(fit, std::nullopt, -1, 9);
+      ASSERT_TRUE(rows.ok()) << rows.status();
+      EXPECT_EQ(rows->at(0).raw.file, *hash);
+      EXPECT_EQ(rows->at(0).raw.offset, samples[0].raw.offset);
+      EXPECT_EQ(rows->at(1).raw.file, "");
+      EXPECT_EQ(*store->LoadRawFile(*hash), bytes);
+    }
+    orphan = *store->PutRawFile(std::string(kRawFileMark) + "nobody's");
+    // Of another kind, and of a database that was put back to an older state.
+    std::ofstream(folder + std::string(64, 'd')) << "a dataset, maybe";
+    std::ofstream(folder + orphan + ".123-4.new") << "half";
+    EXPECT_TRUE(std::filesystem::exists(folder + orphan));
+  }
+  const auto store = MustOpen(path_);
+  EXPECT_FALSE(std::filesystem::exists(folder + orphan));
+  EXPECT_FALSE(std::filesystem::exists(folder + orphan + ".123-4.new"));
+  EXPECT_TRUE(std::filesystem::exists(folder + std::string(64, 'd')));
+  const auto fits = store->LoadFits();
+  ASSERT_EQ(fits->size(), 2u);
+  EXPECT_EQ(fits->at(0).fit.n_raw, 3u);
+  Commit(*store, {DeletedFit{1, "a"}});
+  EXPECT_FALSE(std::filesystem::exists(folder + hashes[0]));
+  EXPECT_TRUE(absl::IsUnavailable(store->LoadRawFile(hashes[0]).status()));
+  EXPECT_TRUE(store->LoadRawFile(hashes[1]).ok());
+  EXPECT_EQ(Text("SELECT count(*) FROM raw_files"), "1");
+  EXPECT_TRUE(absl::IsDataLoss(store->LoadRawFile("../fits.db").status()));
+  std::ofstream(folder + hashes[1], std::ios::app) << "x";
+  EXPECT_TRUE(absl::IsDataLoss(store->LoadRawFile(hashes[1]).status()));
 }
 
 TEST_F(SqliteStoreTest, TellsOfEachCommitBeforeItsCallback) {

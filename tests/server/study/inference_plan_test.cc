@@ -7,10 +7,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "server/study/fit_run.h"
+
 namespace somafit {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 const Dimension kVolt({2, 1, -3, -1, 0, 0, 0});
@@ -75,7 +78,7 @@ TEST(InferencePlanTest, FillsInDefaults) {
   EXPECT_TRUE(plan->space.parameters()[2].fixed());
   EXPECT_NEAR(plan->space.parameters()[0].lower, 5e-9, 1e-15);
   // Output by output, trace by trace, feature by feature.
-  EXPECT_THAT(inference.columns,
+  EXPECT_THAT(inference.columns.names(),
               ElementsAre("v_max_trace_0", "v_mean_trace_0", "v_max_trace_1",
                           "v_mean_trace_1", "spikes_spike_count_trace_0",
                           "spikes_spike_count_trace_1"));
@@ -115,6 +118,80 @@ TEST(InferencePlanTest, TakesAnObservation) {
   const auto plan = ResolvePlan(spec, "hash", holes, diagnostics);
   ASSERT_TRUE(plan) << diagnostics.Render();
   EXPECT_THAT(plan->inference->observation, ElementsAre(1, 2, 3, 4, 5, 6));
+}
+
+// The same without spikes and features.
+FitSpec RawSpec() {
+  FitSpec spec = Spec();
+  spec.inference->features.clear();
+  return spec;
+}
+Dataset RawRecordings() {
+  Dataset dataset = Recordings();
+  dataset.outputs.resize(1);
+  for (Trace& trace : dataset.traces) trace.targets.resize(1);
+  return dataset;
+}
+
+TEST(InferencePlanTest, WithoutFeaturesXIsTheTraces) {
+  Diagnostics diagnostics;
+  const auto plan =
+      ResolvePlan(RawSpec(), "hash", RawRecordings(), diagnostics);
+  ASSERT_TRUE(plan) << diagnostics.Render();
+  const InferencePlan& inference = *plan->inference;
+  ASSERT_TRUE(inference.columns.raw());
+  EXPECT_EQ(inference.columns.size(), 40u);
+  EXPECT_EQ(inference.columns.NameOf(39), "v[1][19]");
+  EXPECT_TRUE(inference.order.empty());
+  EXPECT_TRUE(inference.features.empty());
+  EXPECT_TRUE(plan->outputs.empty());
+  ASSERT_EQ(inference.observation.size(), 40u);
+  EXPECT_EQ(inference.observation[0], static_cast<double>(-0.065f));
+  // What workers are told.
+  ASSERT_EQ(plan->spec.inference->features.size(), 1u);
+  EXPECT_EQ(plan->spec.inference->features[0].feature, "trace");
+  EXPECT_EQ(plan->spec.inference->features[0].name, "v");
+  EXPECT_EQ(FitRun::NewRecord(1, "f", *plan, {}).n_raw, 40u);
+  const auto features = ResolvePlan(Spec(), "hash", Recordings(), diagnostics);
+  EXPECT_EQ(FitRun::NewRecord(1, "f", *features, {}).n_raw, 0u);
+}
+
+TEST(InferencePlanTest, RawTracesHaveMistakesOfTheirOwn) {
+  const auto mistakes = [](const FitSpec& spec, const Dataset& dataset) {
+    Diagnostics diagnostics;
+    EXPECT_FALSE(ResolvePlan(spec, "hash", dataset, diagnostics));
+    return diagnostics.Render();
+  };
+  EXPECT_THAT(mistakes(RawSpec(), Recordings()),
+              HasSubstr("spikes have no raw trace"));
+  Dataset holes = RawRecordings();
+  holes.traces[1].targets[0][7] = kNaN;
+  EXPECT_THAT(mistakes(RawSpec(), holes),
+              HasSubstr("the recording of trace 1 has no point at step 7"));
+  FitSpec spec = RawSpec();
+  spec.inference->observation = {1, 2};
+  EXPECT_THAT(mistakes(spec, RawRecordings()),
+              HasSubstr("there are 2 numbers, but x has 40 columns: v[0][0] to "
+                        "v[1][19]"));
+  spec = RawSpec();
+  spec.n_samples = 100'000;
+  spec.stop.rounds = 100;
+  EXPECT_THAT(
+      mistakes(spec, RawRecordings()),
+      HasSubstr("have 400000000 numbers of raw traces, 40 each; at most "
+                "268435456"));
+  spec = RawSpec();
+  spec.inference->estimator.input_shape = {2, 4, 5};
+  spec.inference->estimator.embedding.resize(2);
+  spec.inference->estimator.embedding[0].kind = "conv2d";
+  spec.inference->estimator.embedding[1].kind = "conv1d";
+  const std::string layers = mistakes(spec, RawRecordings());
+  EXPECT_THAT(layers, HasSubstr("inference.estimator.embedding[1]"));
+  EXPECT_THAT(layers, HasSubstr("layer 1 (1-d convolution) takes"));
+  spec.inference->estimator.embedding.pop_back();
+  Diagnostics diagnostics;
+  EXPECT_TRUE(ResolvePlan(spec, "hash", RawRecordings(), diagnostics))
+      << diagnostics.Render();
 }
 
 TEST(InferencePlanTest, ReportsEachMistakeUnderItsField) {
@@ -163,7 +240,7 @@ TEST(InferencePlanTest, ReportsEachMistakeUnderItsField) {
        [](FitSpec& s, Dataset&) {
          s.inference->training.calibration_kernel = "box";
        }},
-      {"inference.estimator.embedding", "no layer \"conv9d\"",
+      {"inference.estimator.embedding[0].kind", "cannot be `conv9d`",
        [](FitSpec& s, Dataset&) {
          s.inference->estimator.embedding.resize(1);
          s.inference->estimator.embedding[0].kind = "conv9d";

@@ -33,7 +33,8 @@ FitPlan InferencePlanOf(const std::string& name, int64_t n_samples = 6,
   inference->free = {0, 1};
   inference->algorithm = "tsnpe";
   inference->features = plan.outputs;
-  inference->columns = {"v_max_trace_0", "v_max_trace_1"};
+  inference->columns =
+      XColumns(std::vector<std::string>{"v_max_trace_0", "v_max_trace_1"});
   inference->order = {0, 1};
   inference->observation = {-0.06, -0.05};
   inference->n_rounds = rounds;
@@ -293,13 +294,13 @@ TEST_F(InferenceTest, APauseEndsTheTrainersTask) {
   Simulate(Join("w"));
   const std::string trainer = JoinTrainer();
   const auto train = LeaseTrainer(trainer);
+  Effects effects;
   const auto beat = [&] {
     return *coordinator_.TrainerHeartbeat(trainer, train->lease, "epoch 3", {},
-                                          now());
+                                          now(), effects);
   };
   EXPECT_FALSE(beat());
   EXPECT_THAT(coordinator_.Trainers(now())[0].activity, HasSubstr("epoch 3"));
-  Effects effects;
   ASSERT_TRUE(coordinator_.PauseFit("inf", now(), effects).ok());
   EXPECT_TRUE(beat());
   EXPECT_EQ(coordinator_
@@ -333,7 +334,7 @@ TEST_F(InferenceTest, RefusesDrawsThatAreNone) {
   EXPECT_EQ(Drawn(trainer, *draw, Theta(6)), "round:0:1@6+6 fit:RUNNING");
 }
 
-TEST_F(InferenceTest, IsNoFit) {
+TEST_F(InferenceTest, TakesNoPoints) {
   Create(InferencePlanOf("inf", 6, 1));
   Simulate(Join("w"));
   const std::string trainer = JoinTrainer();
@@ -345,16 +346,27 @@ TEST_F(InferenceTest, IsNoFit) {
                 .status()
                 .code(),
             absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(Describe(effects.writes), "");
+}
+
+TEST_F(InferenceTest, GoesOnFromItsPosterior) {
+  Create(InferencePlanOf("inf", 6, 1));
+  Simulate(Join("w"));
+  const std::string trainer = JoinTrainer();
+  Trained(trainer, *LeaseTrainer(trainer));
   Continuation continuation;
   continuation.plan = InferencePlanOf("inf");
   continuation.fit = 1;
   continuation.rounds = 1;
-  EXPECT_EQ(
-      coordinator_.ContinueFit("inf", std::move(continuation), now(), effects)
-          .status()
-          .code(),
-      absl::StatusCode::kFailedPrecondition);
-  EXPECT_EQ(Describe(effects.writes), "");
+  Effects effects;
+  const auto fit =
+      coordinator_.ContinueFit("inf", std::move(continuation), now(), effects);
+  ASSERT_TRUE(fit.ok()) << fit.status();
+  EXPECT_EQ(Describe(effects.writes), "changed event4:RUNNING fit:RUNNING");
+  const auto draw = LeaseTrainer(trainer);
+  ASSERT_TRUE(draw);
+  EXPECT_EQ(draw->job.kind, TrainerJob::Kind::kDraw);
+  EXPECT_EQ(draw->job.round, 1);
 }
 
 TEST_F(InferenceTest, ARestartWantsTheSame) {

@@ -46,8 +46,10 @@ struct Rows {
 Rows MakeRows(int n, int n_holes = 0) {
   Rows rows;
   for (int i = 0; i < n; ++i) {
-    rows.theta.insert(rows.theta.end(), {1e-9 + 1e-12 * i, 1e-3});
-    rows.x.insert(rows.x.end(), {i < n_holes ? kNaN : i, 2.0 * i});
+    rows.theta.push_back(1e-9 + 1e-12 * i);
+    rows.theta.push_back(1e-3);
+    rows.x.push_back(i < n_holes ? kNaN : i);
+    rows.x.push_back(2.0 * i);
   }
   return rows;
 }
@@ -63,10 +65,11 @@ class OwnSimulationsTest : public CoordinatorTest {
     Follow(effects);
     return appended;
   }
-  absl::Status Train(bool final_round = false) {
+  absl::Status Train(bool final_round = false,
+                     const FitSpec& spec = OwnSpec()) {
     Effects effects;
     const auto fit =
-        coordinator_.Train("own", OwnPlan(), final_round, now(), effects);
+        coordinator_.Train("own", OwnPlan(spec), final_round, now(), effects);
     written_ = Describe(effects.writes);
     return fit.status();
   }
@@ -138,6 +141,38 @@ TEST_F(OwnSimulationsTest, GoesFromRoundToRound) {
   Trained(*task);
   EXPECT_EQ(Get("own").state, FitState::kSucceeded);
   EXPECT_EQ(Get("own").samples_done, 40);
+}
+
+TEST_F(OwnSimulationsTest, OtherOptionsEndATrainingThatWasPaused) {
+  Create(OwnPlan());
+  ASSERT_TRUE(Append(MakeRows(20)).ok());
+  ASSERT_TRUE(Train().ok());
+  const auto before = LeaseTrainer();
+  ASSERT_TRUE(before);
+  Effects effects;
+  ASSERT_TRUE(coordinator_.PauseFit("own", now(), effects).ok());
+  FitSpec other = OwnSpec();
+  other.inference->training.learning_rate = 1e-3;
+  ASSERT_TRUE(Train(false, other).ok());
+  EXPECT_EQ(
+      coordinator_
+          .ReportTraining(trainer_, before->lease, "e", "s", now(), effects)
+          .code(),
+      absl::StatusCode::kNotFound);
+  const auto after = LeaseTrainer();
+  ASSERT_TRUE(after);
+  EXPECT_EQ(after->spec.training.learning_rate, 1e-3);
+}
+
+TEST_F(OwnSimulationsTest, AKernelNeedsAnObservation) {
+  FitSpec spec = OwnSpec();
+  spec.inference->observation.clear();
+  Create(OwnPlan(spec));
+  ASSERT_TRUE(Append(MakeRows(20)).ok());
+  spec.inference->training.calibration_kernel = "box";
+  spec.inference->training.calibration_bandwidth = 1;
+  EXPECT_THAT(std::string(Train(false, spec).message()),
+              HasSubstr("has no observation"));
 }
 
 TEST_F(OwnSimulationsTest, AFailedTrainingPausesAndMoreMendsIt) {
@@ -225,9 +260,8 @@ TEST_F(OwnSimulationsTest, ARestartedCoordinatorKnowsItsRound) {
   stored.fit.numerics_version = kNumericsVersion - 1;  // it has no kernel
   stored.stages = {{.fit = 1, .stage = 0, .snapshot = ""}};
   StoredRound round;
-  round.round = {
-      .fit = 1,
-      .points = std::vector<std::vector<double>>(12, {1e-9, 3, 1e-3})};
+  round.round.fit = 1;
+  round.round.points.assign(12, {1e-9, 3, 1e-3});
   round.evaluations.resize(12);
   for (Evaluation& each : round.evaluations) each.status = SampleStatus::kOk;
   stored.open_rounds = {round};
@@ -251,14 +285,14 @@ TEST(OwnSimulatorPlanTest, TakesDimensionsFromWhatDescribesParameters) {
   EXPECT_DOUBLE_EQ(plan.inference->prior->support()[0].upper, 2e-9);
   EXPECT_DOUBLE_EQ(plan.inference->prior->mean()[1], 1e-3);
   EXPECT_EQ(plan.space.parameters()[1].lower, 3);
-  EXPECT_THAT(plan.inference->columns, ElementsAre("peak", "area"));
+  EXPECT_THAT(plan.inference->columns.names(), ElementsAre("peak", "area"));
   FitSpec many = OwnSpec();
   many.inference->simulator = OwnSimulator{{}, 5000};
   many.inference->observation.assign(5000, 1);
   const FitPlan wide = OwnPlan(many);
   EXPECT_EQ(wide.outputs.size(), 1u);
   EXPECT_EQ(wide.n_traces, 5000u);
-  EXPECT_EQ(wide.inference->columns[4999], "x4999");
+  EXPECT_EQ(wide.inference->columns.NameOf(4999), "x4999");
 }
 
 }  // namespace

@@ -66,6 +66,9 @@ class FakeTrainerPort final : public TrainerPort {
     return absl::OkStatus();
   }
 
+  absl::StatusOr<std::string> FetchScript(const TrainerLease&) override {
+    return absl::NotFoundError("there is no module");
+  }
   absl::StatusOr<std::string> FetchEstimators(const TrainerLease&,
                                               int64_t round) override {
     std::lock_guard lock(all_.mutex_);

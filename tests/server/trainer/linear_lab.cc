@@ -79,6 +79,8 @@ TaskRun LinearLab::Run() {
     if (found == estimators.end()) return absl::NotFoundError("no such round");
     return found->second;
   };
+  run.fetch_script = [this]() -> absl::StatusOr<std::string> { return script; };
+  run.allow_scripts = allow_scripts;
   return run;
 }
 

@@ -48,6 +48,8 @@ class LinearLab {
 
   std::vector<v1::SimulationBlock> blocks;
   std::map<int64_t, std::string> estimators;
+  std::string script;  // of the problem's estimator
+  bool allow_scripts = false;
 
  private:
   v1::InferenceProblem problem_;

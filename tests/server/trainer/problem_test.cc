@@ -110,6 +110,68 @@ TEST(Problem, ShapesAreChecked) {
   ExpectMistake(message, "features");
 }
 
+// x is 12 steps of v, in place of the lab's features.
+v1::InferenceProblem Raw() {
+  v1::InferenceProblem message = Good("auto");
+  message.clear_features();
+  message.clear_observation();
+  v1::TraceColumns* const columns = message.add_trace_columns();
+  columns->set_name("v");
+  columns->set_every(1);
+  columns->set_count(12);
+  for (int i = 0; i < 12; ++i) message.add_observation(i);
+  return message;
+}
+
+TEST(Problem, RawTracesGetAnEmbedding) {
+  v1::InferenceProblem message = Raw();
+  auto problem = ReadProblem(message);
+  ASSERT_TRUE(problem.ok()) << problem.status();
+  EXPECT_EQ(problem->e(), 12u);
+  EXPECT_EQ(problem->columns.NameOf(11), "v[0][11]");
+  for (const EstimatorSpec& spec : problem->specs) {
+    EXPECT_EQ(spec.embedding, DefaultTraceEmbedding());
+    EXPECT_EQ(spec.z_score_x, ZScore::kStructured);
+  }
+  ASSERT_EQ(problem->messages.size(), 1u);
+  EXPECT_THAT(problem->messages[0], HasSubstr("two fully connected layers"));
+  // What is declared is left alone.
+  message.mutable_estimator()->add_input_shape(3);
+  message.mutable_estimator()->add_input_shape(4);
+  message.mutable_estimator()->add_embedding()->set_kind(
+      "permutation_invariant");
+  v1::NamedText* const option = message.mutable_estimator()->add_options();
+  option->set_name("z_score_x");
+  option->set_text("independent");
+  problem = ReadProblem(message);
+  ASSERT_TRUE(problem.ok()) << problem.status();
+  EXPECT_TRUE(problem->messages.empty());
+  EXPECT_EQ(problem->specs[0].embedding.layers.size(), 1u);
+  EXPECT_EQ(problem->specs[0].z_score_x, ZScore::kIndependent);
+  EXPECT_EQ(problem->specs[0].x_shape, (std::vector<int64_t>{3, 4}));
+}
+
+TEST(Problem, RawTracesAreChecked) {
+  v1::InferenceProblem message = Raw();
+  message.mutable_trace_columns(0)->set_count(0);
+  ExpectMistake(message, "no columns");
+  message = Raw();
+  message.mutable_trace_columns(0)->set_count(200'001);
+  ExpectMistake(message, "more than 200000");
+  message = Raw();
+  message.mutable_trace_columns(0)->set_first_step(-1);
+  ExpectMistake(message, "a number -1");
+  message = Raw();
+  message.add_features("v_max");
+  ExpectMistake(message, "give one of them");
+  message = Raw();
+  message.mutable_observation()->Set(3, std::nan(""));
+  ExpectMistake(message, "`v[0][3]` is nan");
+  message = Raw();
+  message.mutable_estimator()->add_embedding()->set_kind("conv2d");
+  ExpectMistake(message, "layer 0 (2-d convolution) takes");
+}
+
 TEST(Problem, UnknownOptionsAreNamed) {
   for (const char* net : {"maf", "auto"}) {
     v1::InferenceProblem message = Good(net);
@@ -120,7 +182,7 @@ TEST(Problem, UnknownOptionsAreNamed) {
   }
   v1::InferenceProblem message = Good();
   message.mutable_estimator()->add_embedding()->set_kind("resnet");
-  ExpectMistake(message, "estimator.embedding[0].kind cannot be `resnet`");
+  ExpectMistake(message, "kind cannot be `resnet`");
 }
 
 TEST(Problem, NpeANeedsMixturesAndSimplePriors) {

@@ -5,6 +5,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "proto/convert/evaluation.h"
+#include "server/trainer/trace_warnings.h"
 #include "tests/server/trainer/linear_lab.h"
 
 namespace somafit {
@@ -122,6 +124,92 @@ TEST(Simulations, EstimatorsOfAnotherProblemAreNotUsed) {
   lab.problem().add_observation(0);
   const absl::Status status = lab.Draw(1, 5).status();
   EXPECT_TRUE(absl::IsDataLoss(status)) << status;
+}
+
+// The lab's two features as two steps of a trace.
+LinearLab Raw(const std::string& algorithm = "tsnpe") {
+  LinearLab lab = Prepared(algorithm);
+  v1::InferenceProblem& problem = lab.problem();
+  problem.clear_features();
+  v1::TraceColumns* const columns = problem.add_trace_columns();
+  columns->set_name("v");
+  columns->set_first_step(7);
+  columns->set_every(2);
+  columns->set_count(2);
+  for (v1::SimulationBlock& block : lab.blocks) {
+    const std::vector<float> x(block.x().begin(), block.x().end());
+    block.set_raw_x(FloatBytes(x));
+    block.clear_x();
+  }
+  return lab;
+}
+
+TEST(Simulations, RawTracesAreTrainedOn) {
+  LinearLab lab = Raw(), same = Raw();
+  const auto outcome = lab.Train(0);
+  ASSERT_TRUE(outcome.ok()) << outcome.status();
+  EXPECT_THAT(outcome->summary.messages(),
+              Contains(HasSubstr("two fully connected layers")));
+  EXPECT_EQ(outcome->summary.simulations(), 200);
+  EXPECT_EQ(same.Train(0)->estimators, outcome->estimators);
+  // Rows without numbers are left out, the others stay where they are.
+  const std::vector<float> nothing(2, std::numeric_limits<float>::quiet_NaN());
+  for (v1::SimulationBlock& block : lab.blocks) {
+    block.mutable_raw_x()->insert(0, FloatBytes(nothing));
+    block.mutable_round()->Add(0);
+    const double g = block.theta(0), e = block.theta(1);
+    block.mutable_theta()->Add(0);
+    block.mutable_theta()->Add(0);
+    for (int i = block.theta_size() - 1; i >= 2; --i) {
+      block.set_theta(i, block.theta(i - 2));
+    }
+    block.set_theta(0, g);
+    block.set_theta(1, e);
+  }
+  const auto with_invalid = lab.Train(0);
+  ASSERT_TRUE(with_invalid.ok()) << with_invalid.status();
+  EXPECT_EQ(with_invalid->summary.invalid(), 1);
+  EXPECT_EQ(with_invalid->estimators, outcome->estimators);
+}
+
+TEST(Simulations, RawTracesOfWrongSizesAreRefused) {
+  LinearLab lab = Raw();
+  lab.blocks.back().mutable_raw_x()->pop_back();
+  ExpectRefused(lab, "numbers of traces, not with");
+  lab = Raw();
+  lab.blocks.back().add_x(1);
+  ExpectRefused(lab, "numbers of traces, not with");
+  lab = Prepared();
+  lab.blocks.back().set_raw_x("abcd");
+  ExpectRefused(lab, "features, not with");
+}
+
+TEST(Simulations, WarningsOfTraces) {
+  TraceSegment v{.name = "v", .trace = 1, .count = 3};
+  TraceSegment w{.name = "w", .output = 1, .count = 1};
+  const XColumns columns(std::vector<TraceSegment>{v, w});
+  std::vector<float> x;
+  for (int i = 0; i < 20; ++i) {
+    const auto value = static_cast<float>(i);
+    x.insert(x.end(), {5, value, -value, 1e-9f * value});
+  }
+  // A constant first step and a little noise are as they should be.
+  EXPECT_TRUE(
+      TraceWarnings(columns, x, std::vector<double>{6, 20, 1, 0}).empty());
+  auto warnings =
+      TraceWarnings(columns, x, std::vector<double>{5, 50, -5, 1e-7});
+  ASSERT_EQ(warnings.size(), 1u);
+  EXPECT_THAT(warnings[0], HasSubstr("2 of 4 steps of the observation"));
+  EXPECT_THAT(warnings[0],
+              HasSubstr("`v[1][1]` = 50 (simulated: 0 to 19), `w[0][0]`"));
+  for (size_t i = 0; i < x.size(); ++i) x[i] = x[i % 8];
+  warnings = TraceWarnings(columns, x, std::vector<double>{5, 0, 0, 0});
+  ASSERT_EQ(warnings.size(), 1u);
+  EXPECT_THAT(warnings[0], HasSubstr("18 of 20 simulations have the traces"));
+  for (size_t i = 0; i < x.size(); ++i) x[i] = x[i % 4];
+  warnings = TraceWarnings(columns, x, std::vector<double>{5, 0, 0, 0});
+  ASSERT_EQ(warnings.size(), 1u);
+  EXPECT_THAT(warnings[0], HasSubstr("have the same traces"));
 }
 
 TEST(Simulations, DrawsWithinLimits) {

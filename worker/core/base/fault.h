@@ -13,6 +13,7 @@ namespace somafit {
 //   before_commit       a set of writes was decided, not yet submitted
 //   draw_committed      a set with a drawn round was committed
 //   leased              tasks were handed out, the reply was not sent
+//   raw_file_written    a report's raw traces are on disk, no row names them
 //   reported_not_told   results were committed, their round not yet ended
 //   round_end           a round's end was committed
 // Worker:

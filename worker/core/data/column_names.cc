@@ -17,9 +17,9 @@ class FreeColumns {
 
  private:
   std::set<std::string> taken_ = {
-      "sample",  "stage",        "round",  "status",       "total_error",
-      "penalty", "trace_errors", "worker", "microseconds", "numerics_version",
-      "reason",  "unit_point"};
+      "sample",  "stage",        "round",    "status",       "total_error",
+      "penalty", "trace_errors", "worker",   "microseconds", "numerics_version",
+      "reason",  "unit_point",   "raw_file", "raw_offset"};
 };
 
 }  // namespace

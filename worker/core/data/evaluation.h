@@ -29,6 +29,9 @@ struct Evaluation {
   std::vector<double> trace_errors;    // [output][trace], own SI units
   std::optional<double> penalty = {};  // of fits with one
   std::string reason;  // why it failed, or where it diverged; else empty
+  // Of an inference from raw traces all columns of x; NaN where there is no
+  // number, empty where nothing could be simulated.
+  std::vector<float> raw_x = {};
 };
 
 }  // namespace somafit

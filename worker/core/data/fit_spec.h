@@ -129,7 +129,8 @@ struct DensityEstimatorSpec {
   std::string name;  // "" is "maf"; or "auto"
   std::vector<NamedText> options;
   std::vector<EmbeddingLayerSpec> embedding;
-  int ensemble = 0;  // 0 is 1
+  int ensemble = 0;                       // 0 is 1
+  std::vector<int64_t> input_shape = {};  // empty: x has one axis
   friend bool operator==(const DensityEstimatorSpec&,
                          const DensityEstimatorSpec&) = default;
 };

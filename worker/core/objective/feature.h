@@ -65,6 +65,7 @@ struct FeatureEntry {
   std::vector<OptionSpec> options;
   // Whether a lane keeps a number of every step of the window.
   bool keeps_steps;
+  // nullptr: it is no number but the trace itself, see raw_traces.h.
   std::unique_ptr<Feature> (*make)(const FeatureConfig& config);
 };
 

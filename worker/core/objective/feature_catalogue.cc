@@ -18,6 +18,8 @@ extern const FeatureEntry kMaxFeature, kMinFeature, kMeanFeature,
 // spike_features.cc
 extern const FeatureEntry kSpikeCountFeature, kSpikeRateFeature,
     kSpikeLatencyFeature, kIsiMeanFeature, kIsiCvFeature;
+// raw_traces.cc
+extern const FeatureEntry kTraceFeature;
 
 namespace {
 
@@ -67,7 +69,7 @@ const std::vector<const FeatureEntry*>& AllFeatures() {
       &kMedianFeature,     &kStdFeature,       &kKurtosisFeature,
       &kQuantileFeature,   &kRmsFeature,       &kLastFeature,
       &kSpikeCountFeature, &kSpikeRateFeature, &kSpikeLatencyFeature,
-      &kIsiMeanFeature,    &kIsiCvFeature};
+      &kIsiMeanFeature,    &kIsiCvFeature,     &kTraceFeature};
   return *features;
 }
 

@@ -11,6 +11,7 @@
 #include "absl/strings/str_join.h"
 
 #include "worker/core/base/number.h"
+#include "worker/core/objective/raw_traces.h"
 #include "worker/core/objective/spec_fields.h"
 #include "worker/core/objective/trace_statistics.h"
 #include "worker/core/objective/train_statistics.h"
@@ -29,6 +30,11 @@ std::string FieldOf(const FeatureSpec& spec) {
   return absl::StrCat(kField, ".", spec.name.substr(0, 80));
 }
 
+bool IsRawTrace(const FeatureSpec& spec) {
+  const FeatureEntry* const entry = FindFeature(spec.feature);
+  return entry != nullptr && entry->make == nullptr;
+}
+
 // Gives names to those that have none; given ones come first.
 void FillNames(std::vector<FeatureSpec>& specs) {
   std::set<std::string> taken;
@@ -37,9 +43,10 @@ void FillNames(std::vector<FeatureSpec>& specs) {
   for (FeatureSpec& spec : specs) {
     if (!spec.name.empty()) continue;
     // Of what is too long, enough to see that it is.
-    const std::string plain =
-        absl::StrCat(spec.output.substr(0, kLongestName + 1), "_",
-                     spec.feature.substr(0, kLongestName + 1));
+    std::string plain = spec.output.substr(0, kLongestName + 1);
+    if (!IsRawTrace(spec)) {
+      absl::StrAppend(&plain, "_", spec.feature.substr(0, kLongestName + 1));
+    }
     size_t& number = latest[plain];
     do {
       ++number;
@@ -85,6 +92,18 @@ class Checker {
         absl::StrCat("at most ", kMaxColumns, " features times traces, and ",
                      kMaxObserved, " features times steps"));
     return false;
+  }
+
+  // A net looks at steps of a trace as neighbours, at features as it comes.
+  void CheckKinds(const std::vector<FeatureSpec>& specs) {
+    const auto raw = std::find_if(specs.begin(), specs.end(), IsRawTrace);
+    const auto other = std::find_if_not(specs.begin(), specs.end(), IsRawTrace);
+    if (raw == specs.end() || other == specs.end()) return;
+    diagnostics_.FieldError(
+        "E_FEATURE", FieldOf(*raw) + ".feature",
+        absl::StrCat("the raw trace stands beside other features, such as ",
+                     Shown(other->name)),
+        "give raw traces alone, or features alone");
   }
 
   void CheckTrains(const std::vector<FeatureSpec>& specs) {
@@ -140,7 +159,11 @@ class Checker {
         !CheckWindows(spec, *entry, term.config)) {
       return std::nullopt;
     }
-    term.feature = entry->make(term.config);
+    if (entry->make != nullptr) {
+      term.feature = entry->make(term.config);
+    } else if (!CountColumns(spec, term.config)) {
+      return std::nullopt;
+    }
     term.dimension = entry->dimension(of_output);
     term.unit = ReadableDimension(term.dimension);
     return term;
@@ -226,6 +249,24 @@ class Checker {
     return false;
   }
 
+  // Says it once that there are too many.
+  bool CountColumns(const FeatureSpec& spec, const FeatureConfig& config) {
+    const auto every = static_cast<size_t>(config.options.at("every"));
+    const bool fitted = raw_columns_ <= kMaxRawColumns;
+    for (const Trace& trace : dataset_.traces) {
+      const size_t n = WindowOf(config, trace.n_steps()).size();
+      raw_columns_ += (n + every - 1) / every;
+    }
+    if (raw_columns_ <= kMaxRawColumns || !fitted) return true;
+    diagnostics_.FieldError(
+        "E_LIMIT", FieldOf(spec),
+        absl::StrCat("with this trace, a sample's x has ", raw_columns_,
+                     " numbers; at most ", kMaxRawColumns),
+        "take one of `every` so many steps, a shorter window (t_start, t_end), "
+        "or features");
+    return false;
+  }
+
   const Dataset& dataset_;
   const std::optional<double> dt_;
   Diagnostics& diagnostics_;
@@ -239,6 +280,7 @@ class Checker {
   std::set<std::string> names_;
   std::map<std::string, std::string> made_;  // what it is, its name
   size_t kept_ = 0;
+  size_t raw_columns_ = 0;
 };
 
 }  // namespace
@@ -253,6 +295,7 @@ std::vector<FeatureTerm> MakeFeatures(std::vector<FeatureSpec>& specs,
   std::vector<bool> named;
   for (const FeatureSpec& spec : specs) named.push_back(!spec.name.empty());
   FillNames(specs);
+  checker.CheckKinds(specs);
   checker.CheckTrains(specs);
   for (size_t i = 0; i < specs.size() && !diagnostics.full(); ++i) {
     std::optional<FeatureTerm> term = checker.Make(specs[i], named[i]);

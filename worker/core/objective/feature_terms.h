@@ -18,19 +18,21 @@ struct FeatureTerm {
   std::string name;
   size_t output = 0;  // its number in the dataset
   FeatureConfig config;
-  std::unique_ptr<Feature> feature;
+  std::unique_ptr<Feature> feature;  // nullptr: the raw trace, raw_traces.h
   Dimension dimension;
   std::string unit;  // of the dimension, for people: "volt", "1"
 };
 
 // Checks features against `dataset`. Names are filled in: "<output>_<feature>",
-// with "_2", "_3" and so on behind it where that is taken. `dt` [s] is nullopt
+// of a raw trace "<output>", with "_2", "_3" and so on behind it where that is
+// taken. `dt` [s] is nullopt
 // where it is wrong itself. Of a dataset without traces, an outline, windows
 // are not checked. Without errors there is one term per spec, in their order;
 // mistakes are reported under "inference.features.<name>": unknown outputs and
 // features, those of the other family, options, names that cannot be or are
 // given twice, features that are the same, windows (CheckWindow) and recorded
-// trains (CheckTrain) on any trace, none at all, too many.
+// trains (CheckTrain) on any trace, none at all, too many, raw traces beside
+// other features.
 std::vector<FeatureTerm> MakeFeatures(std::vector<FeatureSpec>& specs,
                                       const Dataset& dataset,
                                       std::optional<double> dt,
@@ -45,7 +47,8 @@ struct FeatureColumn {
 };
 
 // The columns of x: output by output, in the dataset's order; of each, trace by
-// trace; of each, feature by feature, in the order of `terms`.
+// trace; of each, feature by feature, in the order of `terms`, which are not
+// raw traces.
 std::vector<FeatureColumn> FeatureColumns(const std::vector<FeatureTerm>& terms,
                                           const Dataset& dataset);
 
