@@ -261,9 +261,23 @@ uint64_t Identity(const EstimatorSpec& spec, const TrainingOptions& options,
   return sum;
 }
 
-absl::Status CheckSplit(const Split& split, const TrainingLoss& loss) {
+absl::Status CheckSplit(const Split& split, const TrainingLoss& loss,
+                        std::span<const double> weights) {
   const size_t least = loss.kind == TrainingLoss::Kind::kAtomic ? 2 : 1;
   if (split.training.size() >= 2 && split.validation.size() >= least) {
+    if (weights.empty()) return absl::OkStatus();
+    for (const auto& [rows, what] :
+         {std::pair(&split.training, "be trained on"),
+          std::pair(&split.validation, "validate")}) {
+      if (std::any_of(rows->begin(), rows->end(),
+                      [&](int64_t row) { return weights[row] > 0; })) {
+        continue;
+      }
+      return absl::FailedPreconditionError(absl::StrCat(
+          "none of the ", rows->size(), " rows that would ", what,
+          " has a weight above 0: simulate more, validate with more of them, "
+          "or weigh them less sharply"));
+    }
     return absl::OkStatus();
   }
   return absl::InvalidArgumentError(absl::StrCat(
@@ -313,7 +327,7 @@ absl::StatusOr<TrainingResult> RunTraining(
   SOMAFIT_RETURN_IF_ERROR(CheckTrainingData(*model, data, loss));
   Split split = SplitRows(SelectRows(options, data, loss, spec.n_parameters()),
                           options.validation_fraction, options.seed);
-  SOMAFIT_RETURN_IF_ERROR(CheckSplit(split, loss));
+  SOMAFIT_RETURN_IF_ERROR(CheckSplit(split, loss, data.weights));
 
   const uint64_t identity = Identity(spec, options, data, loss);
   TrainingState state;

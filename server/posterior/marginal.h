@@ -24,6 +24,8 @@ class Marginal {
   virtual Support support() const = 0;
   virtual double mean() const = 0;
   virtual double standard_deviation() const = 0;
+  // Whether there is no distribution: see Prior.
+  virtual bool improper() const { return false; }
 };
 
 struct MarginalEntry {

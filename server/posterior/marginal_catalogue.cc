@@ -11,11 +11,12 @@ extern const MarginalEntry kUniformMarginal;
 extern const MarginalEntry kNormalMarginal;
 extern const MarginalEntry kLogUniformMarginal;
 extern const MarginalEntry kLogNormalMarginal;
+extern const MarginalEntry kImproperMarginal;
 
 const std::vector<const MarginalEntry*>& AllMarginals() {
   static const auto* const marginals = new std::vector<const MarginalEntry*>{
       &kUniformMarginal, &kNormalMarginal, &kLogUniformMarginal,
-      &kLogNormalMarginal};
+      &kLogNormalMarginal, &kImproperMarginal};
   return *marginals;
 }
 

@@ -21,8 +21,8 @@ constexpr double kInf = std::numeric_limits<double>::infinity();
 // What leakage is estimated with: no round has this number.
 constexpr uint32_t kLeakagePurpose = 0xffffffff;
 constexpr int64_t kLeastInside = 100;
-// Different x at which Z is remembered; then all are forgotten.
-constexpr size_t kMostRemembered = 10'000;
+// Numbers of the different x at which Z is remembered; then all are forgotten.
+constexpr size_t kMostRemembered = 1'000'000;
 
 bool IsUnbounded(const Prior& prior) {
   return std::all_of(
@@ -146,7 +146,7 @@ absl::StatusOr<std::vector<Leakage>> Posterior::LeakageAt(
     leakage[m].log_error = leakage[m].inside.error / leakage[m].inside.value;
   }
   const std::lock_guard lock(mutex_);
-  if (leakage_.size() >= kMostRemembered) leakage_.clear();
+  if (leakage_.size() * x.size() >= kMostRemembered) leakage_.clear();
   leakage_[key] = leakage;
   return leakage;
 }

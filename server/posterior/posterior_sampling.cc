@@ -17,6 +17,8 @@
 namespace somafit {
 namespace {
 
+// Of importance sampling, which remembers their weights: 1 GiB.
+constexpr int64_t kMostCandidates = int64_t{1} << 26;
 constexpr double kFewAccepted = 0.01;
 constexpr double kSlopeStep = 1e-6;  // of a standard deviation
 
@@ -57,6 +59,10 @@ absl::StatusOr<Draws> FromPrior(const Posterior& posterior,
                                 std::span<const double> x, int64_t n,
                                 DrawKey key, const DrawLimits& limits,
                                 const SamplingOptions& options) {
+  if (posterior.prior().improper()) {
+    return absl::InvalidArgumentError(
+        "there is no prior to draw from: sample_with \"direct\" needs none");
+  }
   // Also tells that an observation is none, and that nothing can be accepted.
   SOMAFIT_RETURN_IF_ERROR(posterior.LeakageAt(x).status());
   const Prior& prior = posterior.prior();
@@ -123,7 +129,8 @@ absl::StatusOr<SampleWith> ReadSampleWith(std::string_view name) {
       absl::CHexEscape(std::string(name.substr(0, 80))), "\": ", kChoice));
 }
 
-std::vector<std::string> CheckSampling(const SamplingOptions& options) {
+std::vector<std::string> CheckSampling(const SamplingOptions& options,
+                                       int64_t n_draws) {
   std::vector<std::string> problems;
   if (options.keep_outside_prior &&
       options.sample_with != SampleWith::kDirect) {
@@ -136,6 +143,13 @@ std::vector<std::string> CheckSampling(const SamplingOptions& options) {
     problems.push_back(absl::StrCat("oversampling_factor is ",
                                     options.oversampling_factor, ": give 1 to ",
                                     kMostOversampling));
+  } else if (options.sample_with == SampleWith::kImportance &&
+             n_draws > kMostCandidates / options.oversampling_factor) {
+    problems.push_back(
+        absl::StrCat(n_draws, " draws by an oversampling_factor of ",
+                     options.oversampling_factor,
+                     " are too many candidates to weigh; at most ",
+                     kMostCandidates, " are possible at once"));
   }
   return problems;
 }
@@ -144,7 +158,7 @@ absl::StatusOr<Draws> SamplePosterior(
     std::shared_ptr<const Posterior> posterior, std::span<const double> x,
     int64_t n, DrawKey key, const DrawLimits& limits,
     const SamplingOptions& options) {
-  SOMAFIT_CHECK(CheckSampling(options).empty());
+  SOMAFIT_CHECK(CheckSampling(options, n).empty());
   if (options.sample_with != SampleWith::kDirect) {
     return FromPrior(*posterior, x, n, key, limits, options);
   }

@@ -34,8 +34,10 @@ struct SamplingOptions {
   bool keep_outside_prior = false;   // kDirect: raw draws of the estimators
 };
 inline constexpr int64_t kMostOversampling = 100'000;
-// Sentences for what contradicts itself or is out of range; all at once.
-std::vector<std::string> CheckSampling(const SamplingOptions& options);
+// Sentences for what contradicts itself or is out of range, for so many draws;
+// all at once.
+std::vector<std::string> CheckSampling(const SamplingOptions& options,
+                                       int64_t n_draws);
 
 // The first n draws of `key` at x. Draws::log_density is Potential. `messages`
 // say how many candidates were accepted or counted. Errors are those of

@@ -65,6 +65,9 @@ class Prior {
   // The prior as a normal distribution, or as the constant that it is within
   // its box (precision 0), where it is one of these: what NPE-A divides by.
   virtual std::optional<NormalForm> normal_form() const { return std::nullopt; }
+  // Whether a parameter has a density of 1 everywhere in place of a
+  // distribution. Nothing is to be drawn then.
+  virtual bool improper() const { return false; }
 };
 
 // The prior of one parameter, as a person declares it.

@@ -1,5 +1,6 @@
 // Independent priors, one a parameter; and how any prior's draws are keyed.
 
+#include <algorithm>
 #include <cmath>
 #include <set>
 
@@ -61,6 +62,10 @@ class ProductPrior final : public Prior {
   }
   std::optional<NormalForm> normal_form() const override {
     return normal_form_;
+  }
+  bool improper() const override {
+    return std::any_of(marginals_.begin(), marginals_.end(),
+                       [](const auto& each) { return each->improper(); });
   }
 
  private:

@@ -179,8 +179,11 @@ class AppendCall final
 
  private:
   absl::Status Take() {
+    // Of what comes later theta and x alone are kept.
     const size_t bytes =
-        8 * static_cast<size_t>(message_.theta_size() + message_.x_size());
+        begun_
+            ? 8 * static_cast<size_t>(message_.theta_size() + message_.x_size())
+            : message_.ByteSizeLong();
     if (held_.fetch_add(bytes) + bytes > kMostHeld) {
       held_.fetch_sub(bytes);
       return absl::ResourceExhaustedError(
@@ -196,7 +199,8 @@ class AppendCall final
       request_ = message_;
       return CheckRequestId(request_.request_id());
     }
-    request_.MergeFrom(message_);
+    request_.mutable_theta()->MergeFrom(message_.theta());
+    request_.mutable_x()->MergeFrom(message_.x());
     return absl::OkStatus();
   }
 
@@ -328,7 +332,8 @@ grpc::ServerUnaryReactor* ChangeInference(ServerParts& parts,
                 Effects& effects) -> absl::StatusOr<v1::Fit> {
               SOMAFIT_ASSIGN_OR_RETURN(
                   const FitRecord changed,
-                  decide(coordinator, name, std::move(plan), now, effects));
+                  decide(coordinator, name, std::move(plan), fit, now,
+                         effects));
               return ToProto(changed);
             });
         return absl::OkStatus();
@@ -360,7 +365,7 @@ InferenceHandler::Unary* InferenceHandler::SetObservation(
       parts_, "SetObservation", context, request, response,
       [observation](InferenceSpec& spec) { spec.observation = observation; },
       [observation](Coordinator& coordinator, const std::string& name, FitPlan,
-                    Now now, Effects& effects) {
+                    const FitRecord&, Now now, Effects& effects) {
         return coordinator.SetObservation(name, observation, now, effects);
       });
 }
@@ -398,9 +403,9 @@ InferenceHandler::Unary* InferenceHandler::Train(
         }
       },
       [request](Coordinator& coordinator, const std::string& name, FitPlan plan,
-                Now now, Effects& effects) {
-        return coordinator.Train(name, std::move(plan), request->final_round(),
-                                 now, effects);
+                const FitRecord& seen, Now now, Effects& effects) {
+        return coordinator.Train(name, std::move(plan), seen,
+                                 request->final_round(), now, effects);
       });
 }
 

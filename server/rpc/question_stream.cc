@@ -47,7 +47,8 @@ absl::Status CheckDraws(const v1::DrawQuery& draw, int n_x, int n_free) {
     violations.Add("draw.sample_with",
                    std::string(sample_with.status().message()));
   }
-  for (const std::string& problem : CheckSampling(options)) {
+  for (const std::string& problem :
+       CheckSampling(options, std::min(draw.n(), kMaxDraws) * n_x)) {
     violations.Add("draw", problem);
   }
   return violations.ToStatus();

@@ -18,7 +18,12 @@ absl::Status RawReader::Append(const RawPlace& place, std::string& bytes) {
   }
   if (place.file != hash_) {
     hash_.clear();
-    SOMAFIT_ASSIGN_OR_RETURN(file_, store_.LoadRawFile(place.file));
+    absl::StatusOr<std::string> file = store_.LoadRawFile(place.file);
+    if (!file.ok()) {
+      // A trainer would take Unavailable for a lost connection.
+      return absl::DataLossError(file.status().message());
+    }
+    file_ = *std::move(file);
     hash_ = place.file;
   }
   SOMAFIT_ASSIGN_OR_RETURN(const std::string_view floats,

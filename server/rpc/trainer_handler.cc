@@ -57,8 +57,11 @@ v1::TrainerTask ToProto(const TrainerTask& task) {
   problem->set_algorithm(task.plan->algorithm);
   *problem->mutable_estimator() = ToProto(task.spec.estimator);
   *problem->mutable_training() = ToProto(task.spec.training);
-  problem->set_n_rounds(task.plan->n_rounds);
+  problem->set_n_rounds(task.n_rounds);
   problem->set_stage(task.stage);
+  problem->set_fit_number(task.fit);
+  problem->set_create_time_us(task.create_time_us);
+  problem->set_n_samples(task.n_samples);
   if (task.request != 0 && task.job.kind == TrainerJob::Kind::kDraw) {
     message.mutable_ask()->mutable_propose()->set_round(task.job.round);
     message.mutable_ask()->mutable_propose()->set_n(task.job.n);
@@ -323,12 +326,12 @@ TrainerHandler::ReportCheckpoint(Context* context,
 
 grpc::ServerWriteReactor<v1::EstimatorsChunk>* TrainerHandler::FetchCheckpoint(
     Context* context, const v1::FetchCheckpointRequest* request) {
-  absl::Status status = parts_.access.Check(*context);
-  absl::StatusOr<CheckpointKey> key = status;
-  if (status.ok()) {
-    const absl::StatusOr<TrainerTask> task = TaskOf(parts_, *request);
-    key = task.ok() ? CheckpointOf(*task, request->member()) : task.status();
-  }
+  const auto find = [&]() -> absl::StatusOr<CheckpointKey> {
+    SOMAFIT_RETURN_IF_ERROR(parts_.access.Check(*context));
+    SOMAFIT_ASSIGN_OR_RETURN(const TrainerTask task, TaskOf(parts_, *request));
+    return CheckpointOf(task, request->member());
+  };
+  const absl::StatusOr<CheckpointKey> key = find();
   if (!key.ok()) {
     return new RefusedWriter<v1::EstimatorsChunk>(Sendable(key.status()));
   }

@@ -152,7 +152,10 @@ absl::Status ReadRoundSamples(sqlite3* db, const FitTable& table,
     stored.evaluations.push_back(std::move(evaluation));
     SOMAFIT_ASSIGN_OR_RETURN(std::vector<double> unit_point,
                              DecodeDoubles(rows.ReadBlob()));
-    if (is_optimized) round.unit_points.push_back(std::move(unit_point));
+    // Inferences have none.
+    if (is_optimized && !unit_point.empty()) {
+      round.unit_points.push_back(std::move(unit_point));
+    }
     round.points.push_back(ReadReals(rows, table.parameter_columns.size()));
   }
   // The coordinator may have ended while it wrote a large round.

@@ -237,7 +237,11 @@ absl::StatusOr<FitRecord> Coordinator::ContinueFit(const std::string& name,
                                                    Continuation continuation,
                                                    Now now, Effects& effects) {
   SOMAFIT_ASSIGN_OR_RETURN(FitRun* const fit, FindFit(name));
-  return After(fit->Continue(std::move(continuation), now, effects), *fit, now);
+  const absl::Status status =
+      fit->Continue(std::move(continuation), now, effects);
+  // What was paused may be trained by other options now.
+  if (status.ok()) EndTrainerLeases(fit->record().id);
+  return After(status, *fit, now);
 }
 
 absl::StatusOr<Coordinator::ResultShape> Coordinator::ShapeOf(

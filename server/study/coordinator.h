@@ -267,8 +267,10 @@ class Coordinator {
       const std::string& name, const std::optional<int64_t>& round,
       std::span<const double> theta, std::span<const double> x, Now now,
       Effects& effects);
+  // `plan` was made of the fit as `seen`; Aborted where it has changed.
   absl::StatusOr<FitRecord> Train(const std::string& name, FitPlan plan,
-                                  bool final_round, Now now, Effects& effects);
+                                  const FitRecord& seen, bool final_round,
+                                  Now now, Effects& effects);
   // Which draws are to be simulated next: `first`, or as many as were appended
   // to the present round. FailedPrecondition without an observation, unless
   // they come from the prior.

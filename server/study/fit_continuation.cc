@@ -21,6 +21,23 @@ absl::Status CheckColumns(const FitRecord& record, const FitPlan& plan) {
     }
     return text;
   };
+  if (plan.inference) {
+    const auto width = [](size_t n_raw, size_t n_outputs, size_t n_traces) {
+      return n_raw > 0 ? n_raw : n_outputs * n_traces;
+    };
+    const size_t n_raw =
+        plan.inference->columns.raw() ? plan.inference->columns.size() : 0;
+    if (n_raw != record.n_raw || plan.n_traces != record.n_traces) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "inference: x would have ",
+          width(n_raw, plan.outputs.size(), plan.n_traces), " columns",
+          n_raw > 0 ? " of raw traces" : "", ", but fits/", record.name,
+          " records ",
+          width(record.n_raw, record.outputs.size(), record.n_traces),
+          record.n_raw > 0 ? " of raw traces" : "",
+          "; submit an inference of its own"));
+    }
+  }
   const std::string before = names(record.outputs);
   const std::string after = names(plan.outputs);
   if (before == after) return absl::OkStatus();
@@ -103,6 +120,16 @@ absl::Status FitRun::Continue(Continuation continuation, Now now,
     stop.elapsed_s = std::min(*stop.elapsed_s + record_.elapsed_s, 1e15);
     written.time = absl::StrCat(ShortestText(*stop.elapsed_s), "*second");
   }
+  if (learns() && !simulated_by_user()) {
+    const int64_t most =
+        std::max(plan.spec.n_samples,
+                 continuation.restart ? int64_t{0} : record_.spec.n_samples);
+    if (const auto excess =
+            TooManyNumbers(*plan.inference, written.rounds.value_or(1), most)) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "rounds: ", *excess, "; submit an inference of its own"));
+    }
+  }
   plan.spec.name = record_.name;
   if (learns()) {
     TakePlan(std::move(plan));
@@ -135,6 +162,7 @@ absl::Status FitRun::Continue(Continuation continuation, Now now,
   effects.writes.push_back(ChangedFit{record_});
   optimizer_ = std::move(optimizer);
   breaker_armed_ = false;
+  job_not_before_s_ = 0;
   SetState(FitState::kRunning, "", now, effects);
   if (!current()) {
     if (const auto reason = StopReason(now)) {

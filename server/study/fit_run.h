@@ -68,6 +68,8 @@ class FitRun {
   const FitRecord& record() const { return record_; }
   FitRecord View(Now now) const;  // with the running time until now
   std::string title() const { return "fits/" + record_.name; }
+  // Of an inference: how many the stage will have. REQUIRES: as plan().
+  int64_t n_rounds() const;
   const FitPlan& plan() const { return *plan_; }  // REQUIRES: WantsWorkers()
 
   // --- people ---
@@ -144,7 +146,8 @@ class FitRun {
       std::span<const double> x, Now now, Effects& effects);
   // Ends the round: a trainer learns from it, by `plan` from now on.
   // FailedPrecondition where there are too few simulations.
-  absl::Status Train(FitPlan plan, bool final_round, Now now, Effects& effects);
+  absl::Status Train(FitPlan plan, const FitRecord& seen, bool final_round,
+                     Now now, Effects& effects);
 
   // Whether the current round is of given points.
   bool evaluating() const { return record_.resume_state.has_value(); }

@@ -63,6 +63,7 @@ void FitRun::FinishTraining(std::string estimators, std::string summary,
                       .round = search_round_->record().round,
                       .estimators = std::move(estimators),
                       .summary = summary});
+  const int64_t n_rounds = this->n_rounds();
   ++record_.rounds;
   job_attempts_ = 0;
   Settle(now);
@@ -74,7 +75,13 @@ void FitRun::FinishTraining(std::string estimators, std::string summary,
   AppendRoundEvent(*search_round_, false, now, effects);
   std::get<EventRecord>(effects.writes.back()).training = std::move(summary);
   search_round_.reset();
-  if (record_.rounds >= plan_->inference->n_rounds) {
+  if (record_.rounds >= n_rounds) {
+    if (n_rounds < plan_->inference->n_rounds) {
+      FitPlan plan = *std::move(plan_);
+      plan.spec.stop.rounds = n_rounds;
+      TakePlan(std::move(plan));
+      effects.writes.push_back(ChangedFit{record_});
+    }
     SetState(FitState::kSucceeded, "ROUNDS", now, effects);
   } else if (simulated_by_user()) {
     SetState(FitState::kRunning, "", now, effects);
@@ -123,9 +130,9 @@ void FitRun::FailJob(const std::string& message, bool final, Now now,
     return;
   }
   job_attempts_ = 0;
-  // What the user has simulated is never given up: to append more, or to train
-  // otherwise, mends what another attempt would not.
-  if (final && !simulated_by_user()) {
+  // What has been simulated is never given up: to train otherwise, or to append
+  // more, mends what another attempt would not.
+  if (final && !search_round_) {
     effects.writes.push_back(CancelledSamples{record_.id});
     SetState(FitState::kFailed, absl::StrCat("TRAINER: ", message), now,
              effects);

@@ -15,32 +15,41 @@ namespace somafit {
 namespace {
 
 // What workers report, files hold and a trainer keeps in memory.
-void CheckRaw(const FitSpec& spec, const InferencePlan& plan,
-                     Diagnostics& diagnostics) {
-  if (!spec.inference->training.calibration_kernel.empty()) {
+void CheckNumbers(const FitSpec& spec, const InferencePlan& plan,
+                  Diagnostics& diagnostics) {
+  if (plan.columns.raw() &&
+      !spec.inference->training.calibration_kernel.empty()) {
     diagnostics.FieldError(
         "E_INFERENCE", "inference.training.calibration_kernel",
         "kernels measure how far features are from the observation, and steps "
         "of raw traces are none",
         "leave it out, or give features");
   }
-  const auto columns = static_cast<int64_t>(plan.columns.size());
-  const int64_t rounds =
-      std::clamp<int64_t>(plan.n_rounds, 1, kMaxInferenceRounds);
-  const int64_t samples =
-      std::clamp<int64_t>(spec.n_samples, 1, kMaxSamplesPerRound);
-  if (columns * rounds * samples <= kMaxRawNumbers) return;
+  const auto excess = TooManyNumbers(plan, plan.n_rounds, spec.n_samples);
+  if (!excess) return;
   diagnostics.FieldError(
-      "E_LIMIT", "inference.features",
-      absl::StrCat(samples, " samples in ", rounds,
-                   rounds == 1 ? " round" : " rounds", " have ",
-                   columns * rounds * samples, " numbers of raw traces, ",
-                   columns, " each; at most ", kMaxRawNumbers),
-      "take one of `every` so many steps, a shorter window (t_start, t_end), "
-      "fewer samples, or features");
+      "E_LIMIT", "inference.features", *excess,
+      plan.columns.raw()
+          ? "take one of `every` so many steps, a shorter window (t_start, "
+            "t_end), fewer samples, or features"
+          : "take fewer samples, or fewer features");
 }
 
 }  // namespace
+
+std::optional<std::string> TooManyNumbers(const InferencePlan& plan,
+                                          int64_t rounds, int64_t n_samples) {
+  const auto columns = static_cast<int64_t>(plan.columns.size());
+  rounds = std::clamp<int64_t>(rounds, 1, kMaxInferenceRounds);
+  n_samples = std::clamp<int64_t>(n_samples, 1, kMaxSamplesPerRound);
+  const int64_t rows = rounds * n_samples;
+  if (columns <= kMaxNumbersOfX / rows) return std::nullopt;
+  return absl::StrCat(n_samples, " samples in ", rounds,
+                      rounds == 1 ? " round" : " rounds", " have ",
+                      columns * rows, " numbers of ",
+                      plan.columns.raw() ? "raw traces" : "features", ", ",
+                      columns, " each; at most ", kMaxNumbersOfX);
+}
 
 void CheckEmbedding(const DensityEstimatorSpec& estimator, size_t n_columns,
                     Diagnostics& diagnostics) {
@@ -92,7 +101,6 @@ void CheckFeatures(FitSpec& spec, const Dataset& dataset,
   diagnostics.Append(found);
   if (ok && AreRawTraces(terms)) {
     plan.columns = RawColumns(terms, dataset);
-    CheckRaw(spec, plan, diagnostics);
   } else if (ok) {
     std::vector<std::string> names;
     for (const FeatureTerm& term : terms) {
@@ -107,6 +115,7 @@ void CheckFeatures(FitSpec& spec, const Dataset& dataset,
   }
   CheckEmbedding(inference.estimator, plan.columns.size(), diagnostics);
   if (plan.columns.size() == 0) return;
+  CheckNumbers(spec, plan, diagnostics);
   if (!inference.observation.empty()) {
     TakeObservation(inference.observation, plan, diagnostics);
   } else if (plan.columns.raw()) {

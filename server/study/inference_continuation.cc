@@ -43,6 +43,12 @@ absl::Status FitRun::SetObservation(std::vector<double> observation, Now now,
         "its rounds were drawn for the observation that it has; ask the "
         "posterior at another one, or restart the inference");
   }
+  if (record_.rounds > 0 &&
+      !record_.spec.inference->training.calibration_kernel.empty()) {
+    return WrongState(
+        "it was trained with a calibration kernel around the observation that "
+        "it has; restart the inference");
+  }
   record_.spec.inference->observation = observation;
   if (plan_) {
     FitPlan plan = *std::move(plan_);
@@ -59,8 +65,13 @@ absl::StatusOr<FitRecord> Coordinator::SetObservation(
     const std::string& name, std::vector<double> observation, Now now,
     Effects& effects) {
   SOMAFIT_ASSIGN_OR_RETURN(FitRun* const fit, FindFit(name));
-  return After(fit->SetObservation(std::move(observation), now, effects), *fit,
-               now);
+  const absl::Status status =
+      fit->SetObservation(std::move(observation), now, effects);
+  if (status.ok()) {
+    EndTrainerLeases(fit->record().id);
+    effects.trainer_work = true;
+  }
+  return After(status, *fit, now);
 }
 
 }  // namespace somafit

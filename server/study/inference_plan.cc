@@ -12,6 +12,7 @@
 #include "server/posterior/estimator_spec.h"
 #include "server/posterior/marginal.h"
 #include "server/posterior/round_rules.h"
+#include "server/study/plan.h"
 #include "worker/core/base/number.h"
 #include "worker/core/lang/parameters.h"
 #include "worker/core/objective/option.h"
@@ -210,6 +211,15 @@ ParameterPlan CheckPriors(const FitSpec& spec, const Model& model,
     found.FieldError("E_PRIOR", "parameters",
                      "no parameter is free; nothing is left to infer",
                      "give one of them bounds or a prior");
+  }
+  for (const MarginalSpec& marginal : plan.marginals) {
+    if (marginal.kind == "improper" && !HasOwnSimulator(spec)) {
+      found.FieldError(
+          "E_PRIOR", absl::StrCat("parameters.", marginal.parameter, ".prior"),
+          "an improper prior proposes nothing to simulate",
+          "give bounds or another prior; only simulations of your own can do "
+          "without");
+    }
   }
   for (const MarginalSpec& marginal : plan.marginals) {
     if (plan.algorithm != "npe_a" || marginal.kind == "uniform" ||

@@ -35,9 +35,12 @@ struct InferencePlan {
 };
 
 inline constexpr int64_t kMaxInferenceRounds = 1000;
-// Numbers of raw traces that all rounds have together: a trainer holds them as
-// float32, 1 GiB.
-inline constexpr int64_t kMaxRawNumbers = int64_t{1} << 28;
+// Numbers of x that all rounds have together: a trainer holds them, 2 GiB, and
+// those of raw traces as float32, 1 GiB.
+inline constexpr int64_t kMaxNumbersOfX = int64_t{1} << 28;
+// What is wrong where there were more.
+std::optional<std::string> TooManyNumbers(const InferencePlan& plan,
+                                          int64_t rounds, int64_t n_samples);
 
 // Priors of all parameters, in place of CheckParameters: the space has their
 // bounds, or where there are none some five standard deviations, for people.

@@ -28,6 +28,9 @@ OpenRound::OpenRound(StoredRound stored, int64_t n_to_come)
   n_open_ = std::count_if(outcomes_.begin(), outcomes_.end(), [](auto& o) {
     return o.status == SampleStatus::kDrawn;
   });
+  n_not_ok_ = std::count_if(outcomes_.begin(), outcomes_.end(), [](auto& o) {
+    return o.status != SampleStatus::kDrawn && o.status != SampleStatus::kOk;
+  });
   GiveBack({.first = first(), .count = n_drawn_});
 }
 
@@ -40,6 +43,7 @@ DrawnSamples OpenRound::Draw(int64_t n) {
   drawn.first_sample = first() + n_drawn_;
   const auto slice = [&](const std::vector<std::vector<double>>& points) {
     if (points.empty()) return points;  // unit points of inferences
+    SOMAFIT_CHECK(points.size() == round_.points.size());
     return std::vector<std::vector<double>>(points.begin() + n_drawn_,
                                             points.begin() + n_drawn_ + n);
   };
@@ -66,6 +70,7 @@ void OpenRound::Record(int64_t sample, SampleStatus status,
   SOMAFIT_CHECK(IsOpen(sample) && status != SampleStatus::kDrawn);
   outcomes_[Index(sample)] = {status, total_error};
   --n_open_;
+  n_not_ok_ += status != SampleStatus::kOk ? 1 : 0;
   pending_.Remove(sample);
 }
 

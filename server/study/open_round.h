@@ -38,6 +38,8 @@ class OpenRound {
   }
   bool complete() const { return n_open_ == 0; }
   int64_t n_open() const { return n_open_; }  // those to come included
+  // Recorded with another status than kOk.
+  int64_t n_not_ok() const { return n_not_ok_; }
   int64_t n_to_come() const { return size() - n_drawn_; }
 
   // The next at most `n` samples that are to come, for the store; from now on
@@ -84,6 +86,7 @@ class OpenRound {
   std::vector<Outcome> outcomes_;
   int64_t n_drawn_ = 0;
   int64_t n_open_ = 0;
+  int64_t n_not_ok_ = 0;
   PendingRanges pending_;
 };
 

@@ -19,11 +19,26 @@ namespace {
 
 // The reason of a running inference whose present round is to be learned from.
 constexpr char kTraining[] = "TRAINING";
+constexpr char kLastTraining[] = "LAST_TRAINING";
+
+absl::Status NoPrior(const std::string& title) {
+  return absl::FailedPreconditionError(absl::StrCat(
+      title,
+      " has no prior: nothing can be proposed, and its first round is "
+      "its last; give a prior to go on in rounds"));
+}
 
 }  // namespace
 
 bool FitRun::IsToTrain() const {
-  return record_.state == FitState::kRunning && record_.reason == kTraining;
+  return record_.state == FitState::kRunning &&
+         (record_.reason == kTraining || record_.reason == kLastTraining);
+}
+
+int64_t FitRun::n_rounds() const {
+  return IsToTrain() && record_.reason == kLastTraining
+             ? record_.rounds + 1
+             : plan_->inference->n_rounds;
 }
 
 absl::Status FitRun::MayAppend(const std::optional<int64_t>& round) const {
@@ -69,6 +84,12 @@ absl::Status FitRun::CheckOwn(std::span<const double> theta,
         " are possible, and fewer with many parameters: train, and go on in "
         "the next round"));
   }
+  const int64_t rows = record_.next_sample + static_cast<int64_t>(n);
+  if (static_cast<int64_t>(n_columns) > kMaxNumbersOfX / rows) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        title(), " would have ", rows, " simulations of ", n_columns,
+        " numbers; at most ", kMaxNumbersOfX, " numbers are possible"));
+  }
   for (size_t row = 0; row < n; ++row) {
     const auto point = theta.subspan(row * n_free, n_free);
     if (plan.prior->Contains(point)) continue;
@@ -104,6 +125,7 @@ absl::StatusOr<AppendedSimulations> FitRun::AppendSimulations(
     OpenRoundOf(std::move(points), effects);
   }
   const size_t n_columns = plan_->inference->columns.size();
+  const size_t n_traces = plan_->n_traces;
   std::vector<RecordedSample> samples;
   samples.reserve(static_cast<size_t>(n));
   for (int64_t row = 0; row < n; ++row) {
@@ -120,26 +142,22 @@ absl::StatusOr<AppendedSimulations> FitRun::AppendSimulations(
     // The mean over traces, of which there is one where features have names.
     for (size_t f = 0; f < record_.outputs.size(); ++f) {
       double sum = 0;
-      for (size_t t = 0; t < record_.n_traces; ++t) {
-        sum += values[f * record_.n_traces + t];
-      }
-      evaluation.output_errors.push_back(sum /
-                                         static_cast<double>(record_.n_traces));
+      for (size_t t = 0; t < n_traces; ++t) sum += values[f * n_traces + t];
+      evaluation.output_errors.push_back(sum / static_cast<double>(n_traces));
     }
   }
   Record("", 0, std::move(samples), now, effects);
-  AppendedSimulations appended{.round = record_.rounds,
-                               .simulations = search_round_->size()};
-  for (int64_t s = search_round_->first();
-       s < search_round_->first() + search_round_->size(); ++s) {
-    appended.invalid +=
-        search_round_->outcome(s).status != SampleStatus::kOk ? 1 : 0;
-  }
-  return appended;
+  return AppendedSimulations{.round = record_.rounds,
+                             .simulations = search_round_->size(),
+                             .invalid = search_round_->n_not_ok()};
 }
 
-absl::Status FitRun::Train(FitPlan plan, bool final_round, Now now,
-                           Effects& effects) {
+absl::Status FitRun::Train(FitPlan plan, const FitRecord& seen,
+                           bool final_round, Now now, Effects& effects) {
+  if (record_.id != seen.id || record_.last_seq != seen.last_seq) {
+    return absl::AbortedError(
+        absl::StrCat(title(), " changed meanwhile; look at it and ask again"));
+  }
   SOMAFIT_RETURN_IF_ERROR(MayAppend(std::nullopt));
   const int64_t n = search_round_ ? search_round_->size() : 0;
   if (n < kLeastSimulations) {
@@ -147,11 +165,20 @@ absl::Status FitRun::Train(FitPlan plan, bool final_round, Now now,
         absl::StrCat("round ", record_.rounds, " of ", title(), " has ", n,
                      " simulations; append at least ", kLeastSimulations));
   }
+  if (record_.rounds > 0 && plan.inference->prior->improper()) {
+    return NoPrior(title());
+  }
   const TrainingSpec& training = plan.spec.inference->training;
   const double fraction = training.validation_fraction;
   SOMAFIT_RETURN_IF_ERROR(CheckTrainingSize(n, fraction == 0 ? 0.1 : fraction));
-  if (!training.calibration_kernel.empty() &&
-      record_.spec.inference->observation.empty()) {
+  const bool observed = !record_.spec.inference->observation.empty();
+  if (record_.rounds > 0 && !observed && plan.inference->algorithm != "tsnpe") {
+    return absl::FailedPreconditionError(absl::StrCat(
+        title(),
+        " has no observation, at which its proposals were made; set "
+        "it first"));
+  }
+  if (!training.calibration_kernel.empty() && !observed) {
     return absl::FailedPreconditionError(absl::StrCat(
         title(), " has no observation, which the calibration kernel ",
         Quoted(training.calibration_kernel), " is around; set it first"));
@@ -159,10 +186,10 @@ absl::Status FitRun::Train(FitPlan plan, bool final_round, Now now,
   // What may change now is what plans of a round's end are made of.
   plan.spec.name = record_.name;
   plan.spec.inference->observation = record_.spec.inference->observation;
-  if (final_round) plan.spec.stop.rounds = record_.rounds + 1;
   TakePlan(std::move(plan));
   effects.writes.push_back(ChangedFit{record_});
-  SetState(FitState::kRunning, kTraining, now, effects);
+  SetState(FitState::kRunning, final_round ? kLastTraining : kTraining, now,
+           effects);
   job_attempts_ = 0;
   job_not_before_s_ = 0;
   effects.trainer_work = true;
@@ -179,11 +206,13 @@ absl::StatusOr<AppendedSimulations> Coordinator::AppendSimulations(
 }
 
 absl::StatusOr<FitRecord> Coordinator::Train(const std::string& name,
-                                             FitPlan plan, bool final_round,
-                                             Now now, Effects& effects) {
+                                             FitPlan plan,
+                                             const FitRecord& seen,
+                                             bool final_round, Now now,
+                                             Effects& effects) {
   SOMAFIT_ASSIGN_OR_RETURN(FitRun* const fit, FindFit(name));
   const absl::Status status =
-      fit->Train(std::move(plan), final_round, now, effects);
+      fit->Train(std::move(plan), seen, final_round, now, effects);
   // What was paused is of the same round, but perhaps of other options.
   if (status.ok()) EndTrainerLeases(fit->record().id);
   return After(status, *fit, now);
@@ -194,6 +223,7 @@ absl::StatusOr<ProposalPlan> Coordinator::PlanProposal(
   SOMAFIT_ASSIGN_OR_RETURN(const FitRun* const fit, FindFit(name));
   SOMAFIT_RETURN_IF_ERROR(fit->MayAppend(std::nullopt));
   const FitRecord& record = fit->record();
+  if (fit->plan().inference->prior->improper()) return NoPrior(fit->title());
   if (record.rounds > 0 && fit->plan().inference->observation.empty()) {
     return absl::FailedPreconditionError(absl::StrCat(
         fit->title(),

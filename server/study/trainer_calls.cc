@@ -142,6 +142,9 @@ absl::StatusOr<std::optional<TrainerTask>> Coordinator::LeaseTrainerTask(
                        .plan = fit.plan().inference,
                        .spec = *fit.record().spec.inference,
                        .job = *job,
+                       .n_rounds = fit.n_rounds(),
+                       .create_time_us = fit.record().create_time_us,
+                       .n_samples = fit.record().next_sample,
                        .question = ""};
     last_trained_fit_ = it->first;
   }
@@ -321,6 +324,7 @@ absl::StatusOr<int64_t> Coordinator::AskPosterior(const std::string& name,
   task.title = fit->title();
   task.stage = record.stage;
   task.seed = record.spec.seed;
+  task.n_rounds = task.plan->n_rounds;
   task.request = number;
   questions_[number] = {.task = std::move(task),
                         .lease = "",

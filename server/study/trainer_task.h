@@ -30,6 +30,11 @@ struct TrainerTask {
   std::shared_ptr<const InferencePlan> plan;
   InferenceSpec spec;
   TrainerJob job;
+  // Of its stage; a job may be of the last one without the plan knowing.
+  int64_t n_rounds = 1;
+  // Of which fit, whatever others were called, and with how many samples.
+  int64_t create_time_us = 0;
+  int64_t n_samples = 0;
   // Not 0: a question, `question`, to the estimators of `job.round`; or if the
   // job is to draw, for the user, n parameter sets from draw `first` on.
   int64_t request = 0;

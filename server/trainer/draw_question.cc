@@ -60,7 +60,8 @@ absl::StatusOr<SamplingOptions> OptionsOf(const Problem& problem, int64_t n_x,
     problems.push_back(absl::StrCat(
         "sample_with: ", std::string(sample_with.status().message())));
   }
-  for (std::string& problem_found : CheckSampling(options)) {
+  for (std::string& problem_found :
+       CheckSampling(options, std::min(query.n(), kMostRows) * n_x)) {
     problems.push_back(std::move(problem_found));
   }
   if (problems.empty()) return options;

@@ -24,6 +24,13 @@ absl::Status NoEstimators(const Problem& problem, int64_t round,
                    " cannot be used: ", std::string(why)));
 }
 
+// Where proposals were made, and cannot be made without.
+absl::Status CheckObserved(const Problem& problem) {
+  if (!problem.observation.empty()) return absl::OkStatus();
+  return absl::FailedPreconditionError(absl::StrCat(
+      problem.fit, " has no observation, at which there were proposals"));
+}
+
 // Moves the one with this key to the front; false where there is none.
 template <typename List>
 bool Find(List& list, const std::string& key) {
@@ -123,6 +130,7 @@ absl::StatusOr<std::shared_ptr<const Estimators>> Posteriors::EstimatorsOf(
 absl::StatusOr<GaussianMixture> Posteriors::CorrectedMixture(
     const Problem& problem, int64_t round, std::span<const double> x,
     const TaskRun& run) {
+  if (round > 0) SOMAFIT_RETURN_IF_ERROR(CheckObserved(problem));
   std::optional<GaussianMixture> proposal;
   for (int64_t r = 0; r <= round; ++r) {
     SOMAFIT_ASSIGN_OR_RETURN(const auto estimators,
@@ -212,6 +220,7 @@ absl::StatusOr<std::unique_ptr<const Proposal>> Posteriors::ProposalOf(
 
 absl::StatusOr<std::optional<GaussianMixture>> Posteriors::ProposalMixture(
     const Problem& problem, int64_t round, const TaskRun& run) {
+  SOMAFIT_RETURN_IF_ERROR(CheckObserved(problem));
   SOMAFIT_ASSIGN_OR_RETURN(const auto estimators,
                            EstimatorsOf(problem, round - 1, run));
   // Each member's part of the mass is counted within the prior.

@@ -38,8 +38,8 @@ struct Problem {
   std::vector<std::string> messages;  // e.g. a device that is not there
   int64_t num_atoms = 10;
   bool use_combined_loss = false;
-  double largest_weight = 0;
-  CalibrationKernel calibration;  // 0: no limit
+  double largest_weight = 0;  // 0: no limit
+  CalibrationKernel calibration;
   double truncation = 1e-4;
   InvalidRows invalid = InvalidRows::kDefault;
 

@@ -4,9 +4,11 @@
 #include <thread>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include <spdlog/spdlog.h>
 
+#include "proto/convert/digest.h"
 #include "server/trainer/question_task.h"
 #include "worker/core/base/fault.h"
 #include "worker/core/base/status.h"
@@ -187,7 +189,9 @@ TaskRun Trainer::RunOf(const v1::TrainerTask& task, const Link& link) {
           over.port->FetchCheckpoint({over.session.id, task.lease()}, member));
       return absl::OkStatus();
     }));
-    return bytes;
+    // That of a task with other options, or of other data, is none.
+    const std::string mark = Sha256Hex(Without(task));
+    return absl::StartsWith(bytes, mark) ? bytes.substr(mark.size()) : "";
   };
   run.allow_scripts = options_.allow_scripts;
   run.fetch_script = [this, &task, &link]() -> absl::StatusOr<std::string> {
@@ -204,7 +208,8 @@ TaskRun Trainer::RunOf(const v1::TrainerTask& task, const Link& link) {
     const std::optional<Link> now = link_.current();
     if (!now || now->number != link.number) return;
     const absl::Status kept = now->port->ReportCheckpoint(
-        {now->session.id, task.lease()}, member, bytes);
+        {now->session.id, task.lease()}, member,
+        absl::StrCat(Sha256Hex(Without(task)), bytes));
     if (kept.ok()) FaultPoint("trainer_after_checkpoint");
     spdlog::debug("event=checkpoint fit={} net={} bytes={} kept={}",
                   task.problem().fit(), member, bytes.size(), kept.ok());

@@ -252,6 +252,7 @@ v1::TrainingSummary Summarize(const Problem& problem, const Trained& trained) {
   const TrainingSummary& first = trained.members.front().result.summary;
   // A curve is for people: of a long one, evenly spaced epochs and the last.
   const size_t n_epochs = first.training_loss.size();
+  summary.set_epochs(static_cast<int64_t>(n_epochs));
   const size_t stride = (n_epochs + kMostEpochs - 1) / kMostEpochs;
   for (size_t epoch = 0; epoch < n_epochs; ++epoch) {
     if (epoch % stride != 0 && epoch + 1 != n_epochs) continue;

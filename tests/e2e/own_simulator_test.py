@@ -2,12 +2,12 @@
 """Simulators of the user's own, and inferences that go on: from the command line,
 through the real programs, and whatever is killed meanwhile."""
 import json
-import math
 import random
 import unittest
 
 from cluster import main, rows, write_spec
-from inference_test import InferenceCluster, inference_spec
+from inference_test import (CAPACITANCE, InferenceCluster, inference_spec,
+                            membrane)
 
 TRUTH = {"a": 0.8e-9, "b": 1.5}
 
@@ -18,6 +18,15 @@ def simulate(row, random_numbers):
     a, b = float(row["a [siemens]"]) / 1e-9, float(row["b"])
     return (a + b + 0.1 * random_numbers.gauss(0, 1),
             a - b + 0.1 * random_numbers.gauss(0, 1))
+
+
+def observed(g, c):
+    """Of a membrane without noise, in the order of `somafit posterior`."""
+    numbers = []
+    for current in (0.1e-9, 0.2e-9):
+        trace = [v * 1e-3 for v in membrane(current, g, c)]
+        numbers += [trace[-1], sum(trace[5:20]) / 15]
+    return numbers
 
 
 def own_spec(**changes):
@@ -73,8 +82,8 @@ class LoopTest(unittest.TestCase):
         with OwnCluster(lease=5) as cluster:
             cluster.start_server()
             cluster.submit_own()
-            self.assertIn("waiting for simulations",
-                          cluster.somafit("status", "own").stdout)
+            self.assertRegex(cluster.somafit("show", "own").stdout,
+                             r"phase +waiting for simulations\n")
             # No worker is there, and none is missed.
             first, said = cluster.simulate_round(300, seed=1, holes=3)
             self.assertIn("Round 0 has 300 simulations, of which 3", said)
@@ -108,7 +117,7 @@ class LoopTest(unittest.TestCase):
             cluster.somafit("propose", "own", "-n", 5, "-o", "theta.csv")
 
     def test_the_same_whatever_is_killed(self):
-        tables = []
+        runs = []
         for kill in (False, True):
             with OwnCluster(lease=1) as cluster:
                 cluster.start_server()
@@ -116,20 +125,29 @@ class LoopTest(unittest.TestCase):
 
                 def accident():
                     if kill:
-                        cluster.server.kill()
-                        cluster.server.wait()
+                        # Nothing else has ended it.
+                        self.assertIsNone(cluster.server.poll())
+                        cluster.kill(cluster.server)
                         cluster.start_server(listen=cluster.address())
 
                 for round in range(2):
-                    cluster.simulate_round(150, seed=round)
+                    # Only the first round may leave some out.
+                    cluster.simulate_round(150, seed=round,
+                                           holes=2 if round == 0 else 0)
                     accident()
-                    cluster.simulate_round(150, seed=10 + round)
+                    _, said = cluster.simulate_round(150, seed=10 + round)
+                    self.assertIn(("Round 0 has 300 simulations, of which 2 have",
+                                   "Round 1 has 300 simulations\n")[round], said)
                     cluster.somafit("train", "own", "--no-wait")
                     accident()
                     cluster.wait_until("select rounds from fits", str(round + 1))
-                tables.append((cluster.table(), cluster.sql(
-                    "select round, hex(estimators) from estimators order by round")))
-        self.assertEqual(tables[0], tables[1])
+                self.assertIsNone(cluster.server.poll())
+                table, estimators = cluster.table(), cluster.sql(
+                    "select round, hex(estimators) from estimators order by round")
+                self.assertEqual(len(table.splitlines()), 600)
+                self.assertEqual(len(estimators.splitlines()), 2)
+                runs.append((table, estimators))
+        self.assertEqual(runs[0], runs[1])
 
     def test_a_failed_training_loses_nothing(self):
         with OwnCluster(lease=5) as cluster:
@@ -180,8 +198,11 @@ class LoopTest(unittest.TestCase):
                     status=1)
             self.assertEqual(cluster.sql('select count(*) from "fit_own"'), "0")
             refused(["has 0 simulations"], "train", "own", status=1)
-            refused(["no model"], "generate", "own", status=1)
-            refused(["2 numbers"], "observe", "own", "1,2,3")
+            (cluster.directory / "point.csv").write_text("a,b\n1e-9,1\n")
+            refused(["no model"], "generate", "own", "--params", "point.csv",
+                    "--output", "total", status=1)
+            refused(["no best sample"], "generate", "own", "--output", "total")
+            refused(["3 numbers", "2 features"], "observe", "own", "1,2,3")
 
 
 class ContinueTest(unittest.TestCase):
@@ -229,18 +250,40 @@ class ContinueTest(unittest.TestCase):
             cluster.somafit("sample", "parts", "-n", 20)
 
     def test_another_observation(self):
+        other = 1.5 * CAPACITANCE
+
+        def capacitances(cluster):
+            cluster.somafit("sample", "one", "-n", 2000, "--seed", 1, "-o",
+                            "draws.csv")
+            return sorted(float(row["C [farad]"]) for row in rows(
+                (cluster.directory / "draws.csv").read_text()))
+
         with OwnCluster(lease=5) as cluster:
             cluster.start_server()
             cluster.start_worker(threads=2)
             cluster.submit(inference_spec(cluster.directory, name="one",
                                           stop={"rounds": 1}))
             cluster.wait_for_end("one")
-            cluster.somafit("observe", "one", "-0.05,-0.06,-0.04,-0.055")
-            self.assertIn("-0.05", cluster.somafit("posterior", "one").stdout)
+            numbers = ",".join(map(str, observed(20e-9, other)))
+            self.assertLess(capacitances(cluster)[1900], CAPACITANCE * 1.25)
+            cluster.somafit("observe", "one", numbers)
+            shown = cluster.somafit("posterior", "one").stdout
+            self.assertRegex(shown, r"v_last_trace_1 +-0\.0622")
+            # What was learned is asked at the other one,
+            draws = capacitances(cluster)
+            self.assertGreater(draws[100], CAPACITANCE * 1.1)
+            self.assertAlmostEqual(draws[1000], other, delta=0.1 * other)
             cluster.somafit("continue", "one")
             cluster.wait_until("select rounds || state from fits", "2SUCCEEDED")
-            self.assertIn("restart", cluster.refused("observe", "one",
-                                                     "-0.05,-0.06,-0.04,-0.05"))
+            # and what is simulated from now on is likely there.
+            least, most = map(float, cluster.sql(
+                'select min(C), max(C) from "fit_one" where round=1').split("|"))
+            self.assertGreater(least, CAPACITANCE * 0.8)
+            self.assertGreater(most, other * 1.2)
+            draws = capacitances(cluster)
+            self.assertGreater(draws[100], CAPACITANCE * 1.1)
+            self.assertAlmostEqual(draws[1000], other, delta=0.1 * other)
+            self.assertIn("restart", cluster.refused("observe", "one", numbers))
 
 
 if __name__ == "__main__":

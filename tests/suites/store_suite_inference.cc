@@ -42,6 +42,7 @@ TEST_P(StoreSuite, KeepsWhatAnInferenceLearns) {
   ASSERT_EQ(fits->at(0).open_rounds.size(), 1u);
   EXPECT_EQ(fits->at(0).open_rounds[0].round.points, round.points);
   EXPECT_EQ(fits->at(0).open_rounds[0].round.n_to_come, 0);
+  EXPECT_TRUE(fits->at(0).open_rounds[0].round.unit_points.empty());
   SampleQuery query;
   query.trace_errors = true;
   query.limit = 9;
@@ -104,6 +105,7 @@ TEST_P(StoreSuite, ARoundGrows) {
   ASSERT_EQ(fits->at(0).open_rounds.size(), 1u);
   EXPECT_EQ(fits->at(0).open_rounds[0].round.points.size(), 5u);
   EXPECT_EQ(fits->at(0).open_rounds[0].round.n_to_come, 0);
+  EXPECT_TRUE(fits->at(0).open_rounds[0].round.unit_points.empty());
 }
 
 }  // namespace somafit

@@ -5,12 +5,18 @@ simulations what in it tells about the conductances (automatic extraction).
     python3 client/examples/hodgkin_huxley/raw_traces.py
 """
 
+import re
+
 from model import (DT, EK, ENa, El, EQUATIONS, TRUTH, VT,  # noqa: F401
                    record, steps)
 from somafit import Inferencer
 from somafit.units import mV, ms, nS, pF, usiemens
 
-MODEL = EQUATIONS.replace("gl : siemens (constant)\n", "")
+# What is recorded has 0.1 mV of noise. Simulations that lack it would never look
+# like the recordings, and the posterior would be sure of a mistake.
+MODEL = (re.sub(r"\b(d?)v\b", r"\1vm",
+                EQUATIONS.replace("gl : siemens (constant)\n", "")) +
+         "v = vm + 0.1*mV*randn() : volt (constant over dt)\n")
 gl, Cm = 10 * nS, 200 * pF
 
 
@@ -19,7 +25,7 @@ def main(n_rounds=1, n_samples=10000, callback="text", plot=None, **train_kwargs
     traces = record(current, ["v"], noise=0.1 * mV)
     # No features: every step of v is a number of x.
     inferencer = Inferencer(dt=DT, model=MODEL, input={"I": current}, output=traces,
-                            method="exponential_euler", param_init={"v": El}, seed=1)
+                            method="exponential_euler", param_init={"vm": El}, seed=1)
     posterior = inferencer.infer(
         n_samples, n_rounds=n_rounds, density_estimator_model="mdn",
         callback=callback, train_kwargs=train_kwargs,

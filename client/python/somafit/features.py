@@ -18,10 +18,10 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, Mapping, Sequence
 
-from somafit.convert import as_text
 from somafit.dataset import SPIKES
 from somafit.errors import NotAvailableError
-from somafit.v1 import fit_pb2, model_pb2
+from somafit.fit_spec import named_texts
+from somafit.v1 import fit_pb2
 
 OF_TRACES = ("max", "min", "mean", "median", "std", "quantile", "kurtosis",
              "rms", "last", "trace")
@@ -44,8 +44,7 @@ class Feature:
         what = f"features of '{output}', {self.name}"
         return fit_pb2.FeatureSpec(
             output=output, feature=self.name, name=self.label,
-            options=[model_pb2.NamedText(name=key, text=as_text(
-                value, f"{what}, {key}")) for key, value in self.options.items()])
+            options=named_texts(self.options, what))
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Feature) and self.spec("") == other.spec("")
@@ -90,6 +89,13 @@ def _of(value: Any, output: str) -> Feature:
         return value
     if isinstance(value, str):
         return Feature(value)
+    if isinstance(value, Mapping):
+        for key in value:
+            if key not in ("feature", "options", "name"):
+                raise ValueError(f"features of '{output}': \"{key}\" is not known; a "
+                                 "mapping has feature, options and name")
+        return Feature(value.get("feature", ""), value.get("name", ""),
+                       **(value.get("options") or {}))
     if callable(value):
         if value in (globals().get(name) for name in KNOWN):
             return value()  # features.max, without parentheses

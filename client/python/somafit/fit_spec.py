@@ -148,27 +148,29 @@ def estimator(value: Any) -> inference_pb2.DensityEstimatorSpec:
     ensemble}; a layer of the embedding is a kind, or {kind, size, kernel, ...}."""
     if isinstance(value, str):
         return inference_pb2.DensityEstimatorSpec(name=value)
-    _only(value, "inference.estimator", ("name", "options", "embedding", "input_shape", "ensemble"))
+    _only(value, "inference.estimator", ("name", "options", "embedding", "input_shape",
+                                         "ensemble"))
     layers = []
-    for number, layer in enumerate(value.get("embedding", ())):
+    for number, layer in enumerate(_several(value.get("embedding"))):
         layer = {"kind": layer} if isinstance(layer, str) else layer
         layers.append(_message(inference_pb2.EmbeddingLayerSpec, layer,
                                f"inference.estimator.embedding.{number}"))
     return inference_pb2.DensityEstimatorSpec(
         name=value.get("name", ""), embedding=layers,
         input_shape=[whole(each, "input_shape", 1)
-                     for each in value.get("input_shape", ())],
+                     for each in _several(value.get("input_shape"))],
         ensemble=whole(value.get("ensemble", 0), "ensemble"),
         options=named_texts(value.get("options", {}), "inference.estimator.options"))
 
 
 def inference(value: Any) -> fit_pb2.InferenceSpec:
-    """{algorithm, features, estimator, training, observation}; features are a
-    mapping from output to names or Features, or a list of {output, feature,
-    options, name}."""
+    """{algorithm, features, estimator, training, observation, simulator}; features
+    are a mapping from output to names, Features or {feature, options, name}, or a
+    list of {output, feature, options, name}; simulator: {features} or
+    {n_features}."""
     from somafit.features import feature_specs
     _only(value, "inference", ("algorithm", "features", "estimator", "training",
-                               "observation"))
+                               "observation", "simulator"))
     spec = fit_pb2.InferenceSpec(algorithm=value.get("algorithm", ""))
     given = value.get("features", ())
     if isinstance(given, Mapping):
@@ -187,12 +189,23 @@ def inference(value: Any) -> fit_pb2.InferenceSpec:
         spec.training.CopyFrom(training(value["training"]))
     if value.get("observation") is not None:
         spec.observation.extend(np.ravel(si(value["observation"], "observation")[0]))
+    if value.get("simulator") is not None:
+        spec.simulator.CopyFrom(_message(fit_pb2.OwnSimulator, value["simulator"],
+                                         "inference.simulator"))
     return spec
 
 
 def training(values: Mapping[str, Any]) -> inference_pb2.TrainingSpec:
     """Fields of TrainingSpec by name; None is one that is left out."""
     return _message(inference_pb2.TrainingSpec, values, "training")
+
+
+def _several(value: Any) -> Sequence[Any]:
+    """A list of what may be a single one; empty of None."""
+    if value is None:
+        return ()
+    single = isinstance(value, (str, Mapping, numbers.Number))
+    return [value] if single else value
 
 
 def _message(kind: Any, values: Any, field: str) -> Any:

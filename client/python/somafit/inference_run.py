@@ -3,15 +3,16 @@ and waiting for rounds."""
 
 from __future__ import annotations
 
+import hashlib
 import numbers
 import os
-from typing import Any, Callable, Dict, List, Mapping, Optional, Union
+from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple, Union
 
 from somafit import fit_spec
 from somafit.errors import FitStoppedError, NotAvailableError
 from somafit.fit import Fit
 from somafit.rounds import run_rounds
-from somafit.v1 import fit_pb2, inference_pb2
+from somafit.v1 import inference_pb2
 
 ALGORITHMS = {"SNPE": "tsnpe", "NPE": "tsnpe", "SNPE_A": "npe_a", "NPE_A": "npe_a",
               "SNPE_B": "npe_b", "NPE_B": "npe_b", "SNPE_C": "npe_c",
@@ -70,6 +71,21 @@ def _check_option(name: str, value: Any) -> None:
         raise ValueError(f"{name} is {value!r}; it must be a number above 0")
 
 
+def unpacked(model: Any, options: Mapping[str, Any]) -> Tuple[Any, Dict[str, Any]]:
+    """The estimator's name and all its options, of a name or what posterior_nn made,
+    as the catalogue has them."""
+    given = {**model, **options} if isinstance(model, Mapping) else dict(options)
+    if isinstance(model, Mapping):
+        model = given.pop("model", "maf")
+    for name in ("z_score_theta", "z_score_x"):
+        if name in given and (given[name] is None or given[name] is False):
+            given[name] = "none"
+    if given.get("z_score_theta") == "transform_to_unconstrained":
+        del given["z_score_theta"]
+        given["theta_space"] = "unconstrained"
+    return model, given
+
+
 class Inference:
     """How is to be learned: what init_inference returns, and train takes."""
 
@@ -77,6 +93,7 @@ class Inference:
                  options: Mapping[str, Any], what: str = "density_model") -> None:
         self.method, self.algorithm = method, algorithm_of(method)
         self.device = device_of(device)
+        density_model, options = unpacked(density_model, options)
         if callable(density_model):
             raise NotAvailableError(
                 f"{what}: nets that are made in Python are not available (yet); there "
@@ -85,7 +102,6 @@ class Inference:
         if isinstance(density_model, str) and density_model not in ESTIMATORS:
             raise ValueError(f"{what}: there is no \"{density_model}\"; there are "
                              f"{', '.join(ESTIMATORS)}")
-        options = dict(options)
         for name in ("embedding_net_theta", "embedding_net_x"):
             if options.pop(name, None) is not None:
                 raise NotAvailableError(f"{name}: is of ratios, which are not available "
@@ -126,33 +142,68 @@ class Inference:
                                   text=client.upload_script(self.script))
         return estimator
 
-    def training(self, train_kwargs: Mapping[str, Any]) -> inference_pb2.TrainingSpec:
-        """The training's description; TypeError for an unknown option."""
+    def is_like(self, other: "Inference") -> bool:
+        """Whether the other one, of whose net nothing else is said, has its."""
+        if self._described() != other._described():
+            return False
+        if other.script is None or other.script is self.script:
+            return True
+        if isinstance(other.script, (str, bytes, os.PathLike)):
+            if self.script is not None:
+                return bool(other.script == self.script)
+            given = other.script  # of a posterior that was loaded, the hash is known
+            if not isinstance(given, bytes):
+                with open(given, "rb") as file:
+                    given = file.read()
+            return self._script_hash() == hashlib.sha256(given).hexdigest()
+        # The bytes of a module need not be the same in each process.
+        return self.script is None and self._script_hash() != ""
+
+    def _described(self) -> inference_pb2.DensityEstimatorSpec:
+        """The estimator, but for a script."""
+        estimator = inference_pb2.DensityEstimatorSpec()
+        estimator.CopyFrom(self.estimator)
+        del estimator.options[:]
+        estimator.options.extend(each for each in self.estimator.options
+                                 if each.name != "torch_script")
+        return estimator
+
+    def _script_hash(self) -> str:
+        return next((each.text for each in self.estimator.options
+                     if each.name == "torch_script"), "")
+
+    def training(self, train_kwargs: Mapping[str, Any],
+                 what: str = "train_kwargs: ") -> inference_pb2.TrainingSpec:
+        """The training's description; TypeError for an unknown option. `what` is what
+        errors begin with."""
         options = dict(train_kwargs)
         kernel = options.get("calibration_kernel")
         if kernel is None:
             options.pop("calibration_kernel", None)
         elif callable(kernel):
             raise NotAvailableError(
-                "train_kwargs: a calibration_kernel that is a function would run Python "
+                f"{what}a calibration_kernel that is a function would run Python "
                 "where the trainer is, which is not available; name one: \"gaussian\" "
                 "or \"box\", with calibration_bandwidth in standard deviations of x")
         loader = options.pop("dataloader_kwargs", None) or {}
         for name in loader:
             if name != "batch_size":
                 raise NotAvailableError(
-                    f"train_kwargs: dataloader_kwargs: {name} is of a loader in Python; "
+                    f"{what}dataloader_kwargs: {name} is of a loader in Python; "
                     "the trainer has its own, of which batch_size can be given")
         if "batch_size" in loader:
             options["training_batch_size"] = loader["batch_size"]
         if options.pop("resume_training", False):
-            raise NotAvailableError("train_kwargs: resume_training is the trainer's "
-                                    "own business: what is interrupted goes on")
+            raise NotAvailableError(
+                f"{what}resume_training: a training that has ended is not gone on "
+                "with; give a larger max_num_epochs, or train anew. What is "
+                "interrupted goes on by itself")
         options.pop("show_train_summary", None)  # it is shown
+        known = [each.name for each in inference_pb2.TrainingSpec.DESCRIPTOR.fields]
         for name, value in options.items():
             if name not in known:
-                raise TypeError(f"train_kwargs: there is no option \"{name}\"; there "
-                                f"are {', '.join(known)}")
+                raise TypeError(f"{what}there is no option \"{name}\"; there are "
+                                f"{', '.join(known)}")
             _check_option(name, value)
         if options.get("clip_max_norm", 0) is None:
             options["clip_max_norm"] = 0.0  # never
@@ -162,10 +213,15 @@ class Inference:
         return f"<Inference {self.method}, {self.estimator.name}>"
 
 
+def epochs_of(training: inference_pb2.TrainingSummary) -> int:
+    """How many there were; the curves have some of very many."""
+    return getattr(training, "epochs", 0) or len(training.validation_loss)
+
+
 def training_text(training: inference_pb2.TrainingSummary) -> str:
     """What was learned, in one line."""
     text = (f"validation loss {training.best_validation_loss:.3g} nats after "
-            f"{len(training.validation_loss)} epochs"
+            f"{epochs_of(training)} epochs"
             + ("" if training.converged else " (not converged)")
             + f", {training.simulations} simulations")
     if training.invalid:
@@ -185,6 +241,14 @@ def check_callback(callback: Callback) -> None:
     if callback is not None and callback != "text" and not callable(callback):
         raise TypeError("callback must be \"text\", None or something that can be "
                         f"called, not {callback!r}")
+
+
+def callback_of(callback: Callback, train_kwargs: Mapping[str, Any]) -> Callback:
+    """What is told of rounds, checked; show_train_summary asks for a line, where
+    nobody else is told."""
+    check_callback(callback)
+    return "text" if callback is None and train_kwargs.get(
+        "show_train_summary") else callback
 
 
 def tell_round(callback: Callback, event: Any) -> bool:

@@ -14,10 +14,12 @@ from somafit.errors import NotAvailableError, NotFittedError
 from somafit.features import feature_specs, traces_of
 from somafit.fit import Fit
 from somafit.fitter import Fitter
-from somafit.inference_run import Callback, Inference, algorithm_of, check_sampler, wait
+from somafit.inference_run import (
+    Callback, Inference, algorithm_of, device_of, unpacked, wait)
 from somafit.inferencer_rounds import InferencerRounds
 from somafit.inferencer_views import InferencerViews
 from somafit.joint_prior import array_of
+from somafit.npe_posterior import sampling_of
 from somafit.posterior import Posterior
 from somafit.v1 import fit_pb2
 
@@ -140,7 +142,7 @@ class Inferencer(InferencerRounds, InferencerViews):
 
     def extract_summary_statistics(self, theta: Any, level: int = 0) -> np.ndarray:
         """[n x features] of what generate_training_data simulated for `theta`."""
-        given = np.asarray(theta, dtype=float)
+        given = array_of(theta, "theta")
         if self._data is None or not np.array_equal(given, self._data[0]):
             raise NotAvailableError(
                 "theta: the features of points of one's own are not available (yet); "
@@ -173,7 +175,7 @@ class Inferencer(InferencerRounds, InferencerViews):
         """How is to be learned: "SNPE" (truncated proposals), "SNPE_A", "SNPE_B" or
         "SNPE_C"; "maf", "nsf", "made", "mdn" or "auto", with options of
         ``client.describe("estimators")``, and embedding, input_shape, embedding_net and
-        ensemble. NameError for an unknown method."""
+        ensemble, or what posterior_nn returned. NameError for an unknown method."""
         self._use_prior(prior, required=False)
         self._inference = Inference(inference_method, density_estimator_model,
                                     sbi_device, inference_kwargs)
@@ -186,11 +188,13 @@ class Inferencer(InferencerRounds, InferencerViews):
         """Trains on theta and x, default those that there are: what the coordinator
         simulated, or simulations of one's own, of another round where theta was drawn
         from the posterior `proposal`. Options are those of TrainingSpec."""
-        data = self._own_data(self.theta if theta is None else theta,
-                              self.x if x is None else x)
+        stored = theta is None and x is None
+        data = self._own_data(self.theta if stored else theta, self.x if stored else x)
         if data is None:
             raise ValueError("theta and x: there are no data yet; call "
                              "generate_training_data and extract_summary_statistics")
+        if isinstance(proposal, Posterior):
+            self._check_proposal(inference, proposal)
         self._learn_from(sys._getframe(1 + level), inference, train_kwargs, 1, callback,
                          *data, proposal=proposal)
         return inference
@@ -198,46 +202,45 @@ class Inferencer(InferencerRounds, InferencerViews):
     def build_posterior(self, inference: Optional[Inference] = None,
                         **posterior_kwargs: Any) -> Posterior:
         """The posterior of what was trained. `sample_with`: "direct", the default,
-        "rejection" or "importance", what its `sample` does if not told otherwise."""
-        sampler = posterior_kwargs.pop("sample_with", "direct")
-        check_sampler(sampler, "posterior_kwargs: sample_with")
-        if posterior_kwargs:
-            raise TypeError("posterior_kwargs: there is no option "
-                            f"\"{next(iter(posterior_kwargs))}\"; there is sample_with")
+        "rejection" or "importance", what its `sample` does if not told otherwise;
+        other options are those of ``NPE_B.build_posterior``."""
+        sampling = sampling_of(posterior_kwargs, "posterior_kwargs: ")
         chosen = inference or self._inference
         if chosen is not None and chosen.own is not None:
-            self.posterior = chosen.own.build_posterior()
-            self.posterior.sample_with = sampler
+            self.posterior = sampling.of(chosen.own.build_posterior())
             return self.posterior
         fit = None if chosen is None else chosen.fit
         self.posterior = Posterior(self.client, (fit or self.server_fit).name,
                                    parameters=self.parameter_names)
         if chosen is not None:
             self.posterior._gone = chosen.gone
-        self.posterior.sample_with = sampler
-        return self.posterior
+        return sampling.of(self.posterior)
 
     def infer_step(self, proposal: Any = None, inference: Optional[Inference] = None,
                    n_samples: Optional[int] = None, theta: Any = None, x: Any = None,
                    train_kwargs: Optional[Mapping[str, Any]] = None,
                    posterior_kwargs: Optional[Mapping[str, Any]] = None,
                    callback: Callback = "text", level: int = 0) -> Posterior:
-        """One round: of the prior, or, with a posterior as proposal, one more."""
+        """One round: of the prior, or, with the inference's own posterior as proposal,
+        one more."""
+        sampling_of(posterior_kwargs or {}, "posterior_kwargs: ")
         chosen = inference or self._inference
         if chosen is None:
             raise ValueError("inference: call init_inference first, or give it")
         focused = isinstance(proposal, Posterior)
-        if theta is not None and x is not None:
+        if focused:
+            self._check_proposal(chosen, proposal)
+        if theta is not None or x is not None:
             self.train(chosen, theta, x, proposal if focused else None, callback,
                        level + 1, **(train_kwargs or {}))
         elif n_samples is None and not focused:
             raise ValueError("n_samples: give it, or theta and x")
         else:
             self._set_n_samples(n_samples)
-            if focused and chosen.rounds > 0:
+            if focused:
                 self._go_on(chosen, train_kwargs or {}, 1, callback)
             else:
-                self._use_prior(None if focused else proposal)
+                self._use_prior(proposal)
                 self._begin(sys._getframe(1 + level), chosen, train_kwargs or {}, 1,
                             callback)
         return self.build_posterior(chosen, **(posterior_kwargs or {}))
@@ -259,10 +262,12 @@ class Inferencer(InferencerRounds, InferencerViews):
         parameter.
 
         theta and x: simulations of one's own in place of the coordinator's, such as
-        load_summary_statistics returns; those of a later round are of theta that
-        `propose` or the posterior drew.
+        load_summary_statistics returns; theta of a later round is what `propose`
+        drew, or, of SNPE_A, SNPE_B and SNPE_C, the posterior. The default SNPE takes
+        that of `propose` alone.
         callback: "text", None, or what is called with each round's event.
         """
+        sampling_of(posterior_kwargs or {}, "posterior_kwargs: ")
         n_rounds = fit_spec.whole(n_rounds, "n_rounds", 1)
         frame, before = sys._getframe(1 + level), self._inference
         goes_on = (not restart and self.posterior is not None and before is not None
@@ -271,7 +276,7 @@ class Inferencer(InferencerRounds, InferencerViews):
         if goes_on:
             assert before is not None
             self._check_same(before, inference_method, density_estimator_model,
-                             inference_kwargs, bounds)
+                             inference_kwargs or {}, sbi_device, bounds)
             inference = before
         else:
             inference = Inference(inference_method, density_estimator_model, sbi_device,
@@ -355,29 +360,52 @@ class Inferencer(InferencerRounds, InferencerViews):
         return data
 
     def _check_same(self, inference: Inference, method: str, model: Any,
-                    options: Optional[Mapping[str, Any]], bounds: Mapping[str, Any]
+                    options: Mapping[str, Any], device: Any, bounds: Mapping[str, Any]
                     ) -> None:
         """Of what does not change while an inference goes on; a default is no wish."""
+        name = unpacked(model, {})[0]
+        chosen = isinstance(model, Mapping) or model != "maf"
         for what, changed in (
                 ("bounds", bool(bounds)),
                 ("inference_method", method != "SNPE"
                  and algorithm_of(method) != inference.algorithm),
-                ("density_estimator_model", model != "maf"
-                 and model != inference.estimator.name),
-                ("inference_kwargs", bool(options) and Inference(
-                    method, inference.estimator.name, "cpu", options or {}).estimator
-                 != inference.estimator)):
+                ("density_estimator_model",
+                 chosen and name != inference.estimator.name),
+                ("sbi_device", device != "cpu"
+                 and device_of(device) != inference.device)):
             if changed:
-                raise ValueError(f"{what}: given anew, but the inference goes on as it "
-                                 "is; restart=True begins anew with other settings")
+                raise _given_anew(what)
+        described = bool(options) or isinstance(model, Mapping)
+        if described and not inference.is_like(
+                Inference(method, model if chosen else inference.estimator.name, "cpu",
+                          options)):
+            raise _given_anew("inference_kwargs" if options
+                              else "density_estimator_model")
 
     def _check_data(self, theta: np.ndarray, x: np.ndarray) -> None:
         if theta.ndim != 2 or theta.shape[1] != len(self.parameter_names):
             raise ValueError(f"theta has the shape {theta.shape}; it must be [n x "
                              f"{len(self.parameter_names)}], for "
                              f"{', '.join(self.parameter_names)}")
-        raw = self._features[0].feature == "trace"  # windows decide how many
-        width = x.shape[-1] if raw else len(self._features) * self.n_traces
-        if x.shape != (len(theta), width):
-            raise ValueError(f"x has the shape {x.shape}; it must be [{len(theta)} x "
-                             f"traces times {'steps' if raw else 'features'}]")
+        width = self._n_columns()
+        if x.ndim != 2 or len(x) != len(theta) or x.shape[1] != (
+                x.shape[1] if width is None else width):
+            raise ValueError(
+                f"x has the shape {x.shape}; it must be [{len(theta)} x "
+                f"{'' if width is None else f'{width}], which are ['}traces times "
+                f"{'steps' if self._raw() else 'features'}]")
+
+    def _n_columns(self) -> Optional[int]:
+        """Of x; None: windows of raw traces decide, which the coordinator knows."""
+        if not self._raw():
+            return len(self._features) * self.n_traces
+        if self.posterior is not None:
+            return len(self.posterior.features)
+        if any(each.options for each in self._features):
+            return None
+        return len(self._features) * self.n_traces * self._experiment._n_steps
+
+
+def _given_anew(what: str) -> ValueError:
+    return ValueError(f"{what}: given anew, but the inference goes on as it is; "
+                      "restart=True begins anew with other settings")

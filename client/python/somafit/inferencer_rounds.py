@@ -3,6 +3,7 @@ appended as theta and x of one's own."""
 
 from __future__ import annotations
 
+import copy
 import logging
 from types import FrameType
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Union
@@ -11,8 +12,9 @@ import numpy as np
 
 from somafit import fit_spec, simulations
 from somafit.bounds import Bounds
+from somafit.drawn_parameters import same_x
 from somafit.fit import Fit
-from somafit.inference_run import Callback, Inference, check_callback, tell_round, wait
+from somafit.inference_run import Callback, Inference, callback_of, tell_round, wait
 from somafit.joint_prior import JointPrior
 from somafit.namespace import Namespace
 from somafit.npe import NPE, NPE_A, NPE_B, NPE_C
@@ -97,7 +99,7 @@ class InferencerRounds:
                train_kwargs: Mapping[str, Any], rounds: int, callback: Callback) -> None:
         """The first rounds of an inference of its own."""
         self._check_inference(inference)
-        check_callback(callback)
+        callback = callback_of(callback, train_kwargs)
         self._fit = self._submit(frame, inference, train_kwargs, rounds)
         self._watched(inference, self._fit, callback, 0)
 
@@ -109,16 +111,20 @@ class InferencerRounds:
                 "inference: it was trained on theta and x of one's own, which the "
                 "coordinator cannot go on with: give theta and x of the next round, of "
                 "theta = inferencer.propose(n), or begin anew with restart=True")
-        check_callback(callback)
+        callback = callback_of(callback, train_kwargs)
         fit = inference.fit.refresh()
         before, changes = fit.message.last_seq, None
         if train_kwargs:
             changes = fit_pb2.InferenceSpec()
             changes.training.CopyFrom(fit.spec.inference.training)
             wanted = inference.training(train_kwargs)
+            given = dict(train_kwargs)
+            if "batch_size" in (given.get("dataloader_kwargs") or {}):
+                given["training_batch_size"] = None
             for field in wanted.DESCRIPTOR.fields:
-                if field.name in train_kwargs:
-                    setattr(changes.training, field.name, getattr(wanted, field.name))
+                (changes.training if field.name in given else wanted).ClearField(
+                    field.name)
+            changes.training.MergeFrom(wanted)
         n_samples = self.n_samples or 0
         fit.continue_(rounds, inference=changes, n_samples=(
             0 if n_samples == fit.spec.n_samples else n_samples))
@@ -130,7 +136,7 @@ class InferencerRounds:
         """A stage of its own of the inference that there is, which forgets the other:
         settings and priors are those that are given."""
         assert before.fit is not None
-        check_callback(callback)
+        callback = callback_of(callback, train_kwargs)
         fit = before.fit.refresh()
         last = fit.message.last_seq
         changes = fit_pb2.InferenceSpec(algorithm=inference.algorithm)
@@ -162,7 +168,7 @@ class InferencerRounds:
         """From theta and x: where the coordinator simulates the same from this seed
         and prior, as an inference that it can go on with."""
         self._check_inference(inference)
-        check_callback(callback)
+        callback = callback_of(callback, train_kwargs)
         if inference.own is not None:
             return self._append(inference, inference.own, train_kwargs, callback, theta,
                                 x, proposal)
@@ -196,13 +202,15 @@ class InferencerRounds:
     def _append(self, inference: Inference, own: Any, train_kwargs: Mapping[str, Any],
                 callback: Callback, theta: np.ndarray, x: np.ndarray, proposal: Any,
                 observation: Optional[np.ndarray] = None) -> None:
+        inference.training(train_kwargs)  # what is wrong there is said first
         own.append_simulations(theta, x, proposal, exclude_invalid_x=(
             True if train_kwargs.get("invalid") == "exclude" else None))
         inference.own = own
         if observation is not None and len(observation) and np.isfinite(
                 observation).all():
             own._observe(observation)
-        trained = own._train(dict(train_kwargs))
+        # The callback tells of it.
+        trained = own._train({**train_kwargs, "show_train_summary": False})
         tell_round(callback, trained.event)
         self._fit, self._inference = own.server_fit, inference
         self.theta, self.x = theta, x
@@ -218,9 +226,53 @@ class InferencerRounds:
                        self._dims(), self.seed),
             show_progress_bars=False, client=self.client, seed=self.seed,
             features=named)
-        made._settings, made._level = inference, logging.CRITICAL  # the callback tells
+        made._settings, made._level = self._embedded(inference), logging.CRITICAL
         made._name = None if self._fit is not None else self._experiment._name
         return made
+
+    def _raw(self) -> bool:
+        return self._features[0].feature == "trace"
+
+    def _embedded(self, inference: Inference) -> Inference:
+        """With the layers that the coordinator has for raw traces, where it does not
+        know that x is those."""
+        given = [each.name for each in inference.estimator.options]
+        if (not self._raw() or inference.estimator.embedding
+                or inference.script is not None or "torch_script" in given):
+            return inference
+        made = copy.copy(inference)
+        made.estimator = type(inference.estimator)()
+        made.estimator.CopyFrom(inference.estimator)
+        for size in (50, 20):
+            made.estimator.embedding.add(kind="fully_connected", size=size)
+        if "z_score_x" not in given:
+            made.estimator.options.add(name="z_score_x", text="structured")
+        return made
+
+    def _check_proposal(self, inference: Inference, proposal: Posterior) -> None:
+        """ValueError for one that the next round is not drawn from."""
+        for why in proposal._gone:
+            raise ValueError(f"proposal: {why}")
+        if inference.rounds == 0:
+            raise ValueError(
+                f"proposal: {proposal.name} is the posterior of another inference, but "
+                "this one has learned nothing yet, and begins with the prior; leave it "
+                "out, or give the inference that it is of")
+        fit = inference.fit
+        if fit is None:
+            return  # what is appended is looked at
+        if proposal.name != fit.name:
+            raise ValueError(f"proposal: {proposal.name} is the posterior of another "
+                             f"inference; rounds of {fit.name} go on from its own")
+        if proposal.round not in (None, inference.rounds - 1):
+            raise ValueError("proposal: it is the posterior of round "
+                             f"{proposal.round}, but rounds go on from the latest")
+        recorded = np.array(proposal.message.observation)
+        if not same_x(proposal.observation, recorded):
+            raise ValueError(
+                "proposal: it is at another x, but rounds are focused on the "
+                "recordings; take the posterior as it was built, or an Inferencer of "
+                "the other recordings")
 
     def propose(self, n: int) -> np.ndarray:
         """[n x parameters] for a simulator of one's own: of the prior, or, once

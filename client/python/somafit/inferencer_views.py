@@ -34,21 +34,30 @@ class InferencerViews:
 
     def sample(self, shape: Any = (1,), posterior: Optional[Posterior] = None,
                **options: Any) -> np.ndarray:
-        """Draws of the posterior at the recordings, which stay as `samples`."""
-        self.samples = self._of(posterior).sample(shape, **options)
+        """Draws of the posterior at the recordings, which stay as `samples`: columns
+        are those of `parameter_names`, whichever posterior it is."""
+        chosen = self._of(posterior)
+        self._check_parameters(chosen)
+        draws = chosen.sample(shape, **options)
+        self.samples = self._as_named(chosen, draws)
         return self.samples
 
     def pairplot(self, samples: Any = None, points: Any = None, limits: Any = None,
                  subset: Any = None, labels: Any = None, ticks: Any = None,
                  **options: Any) -> Any:
-        """(figure, axes): histograms of draws, default the last ones. points, limits,
-        labels, ticks: by parameter; points may be a list of such mappings."""
+        """(figure, axes): histograms of draws, default the last ones of `sample`.
+        points, limits, labels, ticks: by parameter; points may be a list of such
+        mappings."""
         posterior = self._of(None)
+        self._check_parameters(posterior)
         rows = self.samples if samples is None else samples
         if rows is None:
-            rows = posterior.sample((1000,))
+            rows = self._as_named(posterior, posterior.sample((1000,)))
         chosen = posterior.subset(subset)
         rows = np.asarray(rows, dtype=float).reshape(-1, len(self.parameter_names))
+        # As the posterior has its columns, which may be one fetched by its name.
+        rows = rows[:, [self.parameter_names.index(name)
+                        for name in posterior.parameter_names]]
         rows = rows[np.isfinite(rows).all(axis=1)][:, chosen]
         marks = points_of(posterior, points, chosen)
         shown = plots.limits_of(rows, marks)
@@ -61,7 +70,8 @@ class InferencerViews:
                              subset: Any = None, labels: Any = None, ticks: Any = None,
                              **options: Any) -> Any:
         """(figure, axes): densities of each parameter and each pair, all others being
-        where `condition` is. limits: what axes show; the prior's support is computed."""
+        where `condition` is. limits: what axes show; computed is the range of the
+        posterior's draws, a tenth wider."""
         posterior = self._of(density)
         chosen = posterior.subset(subset)
         found = posterior.conditional(condition, chosen)
@@ -74,10 +84,12 @@ class InferencerViews:
 
     def conditional_corrcoeff(self, condition: Any, density: Optional[Posterior] = None,
                               limits: Any = None, subset: Any = None) -> np.ndarray:
-        """The correlation of each pair, all others being where `condition` is."""
+        """The correlation of each pair, all others being where `condition` is, over
+        the range of the posterior's draws, a tenth wider."""
         if limits is not None:
-            raise NotAvailableError("limits: correlations are those within the prior's "
-                                    "support; other limits are not available (yet)")
+            raise NotAvailableError(
+                "limits: correlations are those over the range of the posterior's "
+                "draws, a tenth wider; other limits are not available (yet)")
         return self._of(density).corrcoeff(condition, subset)
 
     def generate_traces(self, n_samples: int = 1,
@@ -186,6 +198,16 @@ class InferencerViews:
                 recorded) if name == SPIKES else predictive.of_traces(drawn, recorded)
         return recording, checks
 
+    def _check_parameters(self, posterior: Posterior) -> None:
+        if sorted(posterior.parameter_names) != self.parameter_names:
+            raise ValueError("posterior: its parameters are "
+                             f"{', '.join(posterior.parameter_names)}, but the model's "
+                             f"are {', '.join(self.parameter_names)}")
+
+    def _as_named(self, posterior: Posterior, draws: np.ndarray) -> np.ndarray:
+        return draws[..., [posterior.parameter_names.index(name)
+                           for name in self.parameter_names]]
+
     def _names(self, output_var: Any) -> List[str]:
         return self.output_var if output_var is None else (
             [output_var] if isinstance(output_var, str) else list(output_var))
@@ -193,10 +215,7 @@ class InferencerViews:
     def _recording(self, posterior: Posterior, points: np.ndarray, names: List[str],
                    param_init: Optional[Mapping[str, Any]], frame: Any) -> Recording:
         """What the model does at points, whoever simulated for the posterior."""
-        if sorted(posterior.parameter_names) != self.parameter_names:
-            raise ValueError("posterior: its parameters are "
-                             f"{', '.join(posterior.parameter_names)}, but the model's "
-                             f"are {', '.join(self.parameter_names)}")
+        self._check_parameters(posterior)
         rows = [dict(zip(posterior.parameter_names, row)) for row in points]
         initial = self._experiment._initial_values(param_init, "param_init")
         fit = self.client.fit(posterior.name)

@@ -12,11 +12,15 @@ import numpy as np
 from somafit.bounds import Bounds
 from somafit.convert import si
 from somafit.errors import DimensionMismatchError, NotAvailableError
+from somafit.priors import Prior
 from somafit.unit_table import NONE, Dimension, formula, same
 from somafit.v1 import fit_pb2
 
 _NORMAL = statistics.NormalDist()
 _KINDS = ("uniform", "log_uniform", "normal", "log_normal")
+_IMPROPER = "improper"
+_NO_PRIOR = ("there is no prior that could be drawn from: give one to go on in rounds, "
+             "such as BoxUniform(low, high)")
 
 
 def array_of(value: Any, what: str) -> np.ndarray:
@@ -43,6 +47,7 @@ class _Marginal(NamedTuple):
     # Of a normal distribution, which the bounds cut off; sigma 0: uniform.
     mean: float = 0.0
     sigma: float = 0.0
+    improper: bool = False  # the density is 1 everywhere
 
     def _cut(self) -> Any:
         """Its ends in standard deviations, so that the nearer tail is the lower
@@ -73,6 +78,8 @@ class _Marginal(NamedTuple):
         return np.exp(ends) if self.log else ends
 
     def log_prob(self, values: np.ndarray) -> np.ndarray:
+        if self.improper:
+            return np.where(np.isfinite(values), 0.0, -math.inf)
         low, high = self.support()
         inside = (values >= low) & (values <= high)
         with np.errstate(all="ignore"):
@@ -100,6 +107,11 @@ def _marginal(bounds: Bounds, name: str, dimension: Optional[Dimension]) -> _Mar
     options = dict(bounds.prior.options) if bounds.prior else {}
     kind = bounds.prior.name if bounds.prior else (
         "log_uniform" if bounds.scale == "log" else "uniform")
+    if kind == _IMPROPER:
+        if options or bounds.low is not None:
+            raise ValueError(f"prior of '{name}': {kind} has no bounds and no "
+                             "options")
+        return _Marginal(False, -math.inf, math.inf, improper=True)
     if kind not in _KINDS:
         raise ValueError(f"prior of '{name}': there is no \"{kind}\"; there are "
                          f"{', '.join(_KINDS)}")
@@ -169,22 +181,35 @@ class JointPrior:
 
     @staticmethod
     def of(value: Any, seed: int = 0) -> "JointPrior":
-        """`value` as one: it is one already, a mapping, or a box of uniform
-        distributions of elsewhere, told by its bounds."""
+        """`value` as one: it is one already, a mapping, None, or a box of uniform
+        distributions of elsewhere, told by its name and bounds."""
         if isinstance(value, JointPrior):
             return value
         if isinstance(value, Mapping):
             return JointPrior(value, seed=seed)
-        box = getattr(value, "base_dist", value)
-        if hasattr(box, "low") and hasattr(box, "high"):
-            return BoxUniform(box.low, box.high, seed=seed)
         if value is None:
-            raise ValueError("prior: give one; proposals and weights are made of its "
-                             "density, which simulations alone do not tell")
+            return NoPrior()
+        box = getattr(value, "base_dist", value)
+        # Others have bounds, too, such as truncated ones and transformed ones.
+        kind = type(box).__name__
+        if ("Uniform" in kind and "Log" not in kind and hasattr(box, "low")
+                and hasattr(box, "high") and not any(
+                    hasattr(each, "transforms") for each in (value, box))):
+            return BoxUniform(box.low, box.high, seed=seed)
         raise NotAvailableError(
             f"prior: {type(value).__name__} is a distribution of Python, but the trainer "
             "runs no Python; give {name: [low, high]}, {name: somafit.Prior(\"normal\", "
             "mean=..., sigma=...)} or somafit.BoxUniform(low, high)")
+
+    @property
+    def improper(self) -> bool:
+        """Whether it is none that could be drawn from."""
+        return any(each.improper for each in self._marginals)
+
+    def check_proper(self, what: str) -> None:
+        """ValueError where it is improper."""
+        if self.improper:
+            raise ValueError(f"{what}: {_NO_PRIOR}")
 
     @property
     def support(self) -> np.ndarray:
@@ -200,6 +225,7 @@ class JointPrior:
                seed: Optional[int] = None) -> np.ndarray:
         """Draws of the shape (*sample_shape, parameters); others in each call, unless
         there is a seed."""
+        self.check_proper("prior")
         shape = (sample_shape,) if isinstance(sample_shape, (int, np.integer)) else \
             tuple(int(each) for each in sample_shape)
         random = self._random if seed is None else np.random.default_rng(seed)
@@ -246,3 +272,17 @@ class BoxUniform(JointPrior):
                              f"{len(self.low)} parameters")
         super().__init__({name: [float(a), float(b)] for name, a, b in zip(
             called, self.low, self.high)}, seed=seed)
+
+
+class NoPrior(JointPrior):
+    """What stands for a prior where None is given: improper ones of `n` parameters,
+    theta0, theta1, and so on; 0: nobody knows yet how many."""
+
+    improper = True
+
+    def __init__(self, n: int = 0) -> None:
+        self.names: List[str] = []
+        self.bounds: Dict[str, Bounds] = {}
+        self._marginals: List[_Marginal] = []
+        if n:
+            super().__init__({f"theta{i}": Prior(_IMPROPER) for i in range(n)})

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import weakref
-from typing import Any, Mapping, Optional, Sequence, Union
+from typing import Any, Mapping, NamedTuple, Optional, Sequence, Union
 
 import numpy as np
 
 from somafit.drawn_parameters import Origin
 from somafit.errors import NotAvailableError
+from somafit.fit_spec import whole
 from somafit.inference_run import check_sampler
 from somafit.joint_prior import array_of
 from somafit.posterior import Posterior
@@ -67,7 +68,7 @@ class NPEPosterior(Posterior):
         parameters)."""
         if sample_with is not None:
             check_sampler(sample_with, "sample_with")
-        rows = np.asarray(array_of(x, "x"))
+        rows = np.asarray(self._several(x))
         draws = super().sample_batched(sample_shape, rows, self._next_seed(seed),
                                        max_sampling_time, reject_outside_prior,
                                        sample_with, oversampling_factor)
@@ -78,9 +79,13 @@ class NPEPosterior(Posterior):
     def _next_seed(self, given: Optional[int]) -> int:
         if given is not None:
             return given
+        # Rounds are drawn from posteriors of their own, and each has other noise.
         inference = self._inference()
-        self._calls += 1
-        return (inference.seed if inference is not None else 0) + self._calls - 1
+        if inference is None:
+            self._calls += 1
+            return self._calls - 1
+        inference._samplings += 1
+        return inference.seed + inference._samplings - 1
 
     def _remember(self, draws: np.ndarray, at: np.ndarray) -> None:
         inference = self._inference()
@@ -109,25 +114,73 @@ class NPEPosterior(Posterior):
 
     def _observed(self, x: Any) -> np.ndarray:
         values = np.ravel(array_of(x, "x"))
-        if len(values) != len(self.message.features):
+        if len(values) != len(self.features):
             raise ValueError(f"x has {len(values)} numbers, but simulations have "
-                             f"{len(self.message.features)}")
+                             f"{len(self.features)}")
         return super()._observed(values)
 
+    def _several(self, x: Any) -> Any:
+        rows = array_of(x, "x")
+        return super()._several(rows.reshape(len(rows), -1) if rows.ndim > 2 else rows)
 
-def check_parameters(given: Mapping[str, Any]) -> None:
-    """What build_posterior was given beside the sampler, {argument: value or None}:
-    what means nothing to the trainer passes, what would is refused."""
-    for name, value in given.items():
+
+class Sampling(NamedTuple):
+    """What draws of a posterior are made with where nothing else is said."""
+
+    sample_with: str = "direct"
+    oversampling_factor: int = 0
+
+    def of(self, posterior: Any) -> Any:
+        """The posterior, which draws so from now on."""
+        posterior.sample_with = self.sample_with
+        posterior.oversampling_factor = self.oversampling_factor
+        return posterior
+
+
+def sampling_of(given: Mapping[str, Any], what: str = "") -> Sampling:
+    """Of what build_posterior is given, {option: value or None}, as errors name it
+    behind `what`: what means nothing to the trainer passes, what would is refused."""
+    for name in given:
+        if name not in _OPTIONS:
+            raise TypeError(f"{what}there is no option \"{name}\"; there are "
+                            f"{', '.join(_OPTIONS)}")
+    sampler = given.get("sample_with")
+    sampler = "direct" if sampler is None else sampler
+    check_sampler(sampler, f"{what}sample_with")
+    if given.get("posterior_parameters") is not None:
+        raise NotAvailableError(
+            f"{what}posterior_parameters: it would configure a posterior of Python, "
+            "but draws are the trainer's; give sample_with, and "
+            "importance_sampling_parameters where that is \"importance\"")
+    for name, keys in _PARAMETERS.items():
+        value = given.get(name)
         if value is None:
             continue
         if not isinstance(value, Mapping):
             raise NotAvailableError(
-                f"{name}: {type(value).__name__} would configure a sampler of Python; "
-                "draws are the trainer's")
-        if name not in ("direct_sampling_parameters", "rejection_sampling_parameters"):
-            continue  # of a sampler that is not chosen
-        for key in value:
-            if key not in ("max_sampling_batch_size", "enable_transform", "device",
-                           "num_samples_to_find_max", "num_iter_to_find_max", "m"):
-                raise TypeError(f"{name}: there is no option \"{key}\"")
+                f"{what}{name}: {type(value).__name__} would configure a sampler of "
+                "Python; draws are the trainer's")
+        for key in value if keys else ():
+            if key not in keys:
+                raise TypeError(f"{what}{name}: there is no option \"{key}\"; there "
+                                f"are {', '.join(keys)}")
+    options = given.get("importance_sampling_parameters") or {}
+    if options.get("method", "sir") != "sir":
+        raise NotAvailableError(
+            f"{what}importance_sampling_parameters: method: draws are picked anew by "
+            "their weights, \"sir\"; weights by themselves are not available")
+    factor = options.get("oversampling_factor")
+    return Sampling(sampler, 0 if factor is None else whole(
+        factor, f"{what}oversampling_factor", 1))
+
+
+# What samplers of sbi can be told; of those that are not there, anything.
+_COMMON = ("max_sampling_batch_size", "enable_transform", "device")
+_PARAMETERS: Mapping[str, Sequence[str]] = {
+    "direct_sampling_parameters": _COMMON,
+    "rejection_sampling_parameters": (*_COMMON, "num_samples_to_find_max",
+                                      "num_iter_to_find_max", "m"),
+    "importance_sampling_parameters": (*_COMMON, "oversampling_factor", "method"),
+    "mcmc_parameters": (), "vi_parameters": ()}
+_OPTIONS = ("sample_with", "mcmc_method", "vi_method", *_PARAMETERS,
+            "posterior_parameters")

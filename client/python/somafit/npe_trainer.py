@@ -12,11 +12,12 @@ from somafit import fit_spec
 from somafit.client import Client
 from somafit.drawn_parameters import DrawnParameters, Origin, same_x
 from somafit.errors import NotAvailableError
-from somafit.inference_run import Inference, check_sampler, device_of, training_text
-from somafit.joint_prior import JointPrior, array_of
-from somafit.npe_posterior import NPEPosterior, check_parameters
+from somafit.inference_run import Inference, device_of, epochs_of, training_text
+from somafit.joint_prior import JointPrior, NoPrior, array_of
+from somafit.npe_posterior import NPEPosterior, sampling_of
 from somafit.own_inference import OwnInference
 from somafit.posterior import Posterior
+from somafit.training_watch import EpochTeller
 from somafit.watch import RoundEvent
 
 log = logging.getLogger("somafit.npe")
@@ -34,12 +35,6 @@ class TrainedEstimator(NamedTuple):
 def posterior_nn(model: str = "maf", **options: Any) -> Dict[str, Any]:
     """``NPE_C(prior, density_estimator=posterior_nn("nsf", hidden_features=60))``:
     options are those of ``Client.describe("estimators")``, and embedding, ensemble."""
-    for name in ("z_score_theta", "z_score_x"):
-        if name in options and options[name] in (None, False):
-            options[name] = "none"
-    if options.get("z_score_theta") == "transform_to_unconstrained":
-        del options["z_score_theta"]
-        options["theta_space"] = "unconstrained"
     return {"model": model, **options}
 
 
@@ -47,12 +42,14 @@ class PosteriorEstimatorTrainer:
     """What NPE_A, NPE_B, NPE_C and NPE have in common.
 
     prior: ``{name: [low, high]}``, also with somafit.Prior, or BoxUniform(low, high).
+        None: theta is one's own, of columns theta0, theta1, and so on, and counts as
+        evenly likely everywhere; there is one round then, and nothing to draw from.
     density_estimator: "maf", "nsf", "made", "mdn" or "auto", or posterior_nn(...).
     device: where the trainer works: "cpu", "cuda", "cuda:1".
     logging_level: from where on the trainer's messages are passed on, to the log
         "somafit.npe".
-    summary_writer, tracker: are told of losses after each training, by add_scalar or
-        log_metric.
+    summary_writer, tracker: are told of losses, epoch by epoch as they come, by
+        add_scalar or log_metric; steps go on from round to round.
     show_progress_bars: print a line after each training; epochs are not shown.
 
     Beyond the original, by keyword: client, name, seed (same seed, same simulations:
@@ -75,20 +72,19 @@ class PosteriorEstimatorTrainer:
         self.seed = fit_spec.whole(seed, "seed")
         self.prior = JointPrior.of(prior, self.seed)
         device_of(device, "device")
-        chosen, options = density_estimator or self._default_estimator, {}
+        chosen = density_estimator or self._default_estimator
         if isinstance(chosen, Mapping):
-            options = dict(chosen)
-            chosen = options.pop("model", self._default_estimator)
-        self._settings = Inference(self._method, chosen, device, options,
+            chosen = {"model": self._default_estimator, **chosen}
+        self._settings = Inference(self._method, chosen, device, {},
                                    "density_estimator")
         self._level = _level(logging_level)
         for what, given, call in (("summary_writer", summary_writer, "add_scalar"),
                                   ("tracker", tracker, "log_metric")):
             if given is not None and not callable(getattr(given, call, None)):
                 raise TypeError(f"{what}: {given!r} has no {call}")
-        self._tell = [] if summary_writer is None else [summary_writer.add_scalar]
-        if tracker is not None:
-            self._tell.append(tracker.log_metric)
+        self._teller = EpochTeller([
+            *([] if summary_writer is None else [summary_writer.add_scalar]),
+            *([] if tracker is None else [tracker.log_metric])])
         self._show = bool(show_progress_bars)
         if client is not None and not isinstance(client, Client):
             raise TypeError(f"client must be a somafit.Client, not {client!r}")
@@ -97,6 +93,7 @@ class PosteriorEstimatorTrainer:
         self._shape: Tuple[int, ...] = ()  # of one simulation's x
         self._own: Optional[OwnInference] = None
         self._drawn = DrawnParameters()
+        self._samplings = 0  # of all posteriors, so that no two have the same noise
         self._focus: Optional[np.ndarray] = None  # what a posterior was set to last
         self._exclude = False
         self._trained: Optional[TrainedEstimator] = None
@@ -120,6 +117,7 @@ class PosteriorEstimatorTrainer:
         posterior's set_default_x said. Other ones in each call; append_simulations
         knows them."""
         n = fit_spec.whole(n, "n", 1)
+        self.prior.check_proper("propose")
         if self._own is None or self._own.rounds == 0:
             return self.prior.sample((n,))
         at = self._focus if x is None else np.ravel(array_of(x, "x"))
@@ -194,7 +192,7 @@ class PosteriorEstimatorTrainer:
     def _train(self, options: Dict[str, Any], final_round: bool = False
                ) -> TrainedEstimator:
         own, show = self._begun(), bool(options.get("show_train_summary"))
-        training = self._settings.training(options)
+        training = self._settings.training(options, "")
         if own.appended == 0 and own.rounds == 1:
             self._begin_anew()
             own = self._begun()
@@ -204,15 +202,20 @@ class PosteriorEstimatorTrainer:
         if self._exclude:
             training.invalid = training.invalid or "exclude"
         number = own.rounds
-        event = own.train(training, final_round)
+        self._teller.begin()
+        # Of "auto" nobody knows in advance which net is the one that stays.
+        streamed = self._teller and self._settings.estimator.name != "auto"
+        event = own.train(training, final_round,
+                          self._teller.report if streamed else None)
         summary: Any = event.training
         for message in summary.messages:
             if self._level <= logging.WARNING:
                 log.warning("%s, round %d: %s", own.name, number, message)
-        self._track(number, summary)
         if self._show or show:
             print(f"Round {number}: {training_text(summary)}")
         self._trained = TrainedEstimator(own.name, number, event)
+        if self._teller:
+            self._teller.finish(number, summary)
         return self._trained
 
     @property
@@ -223,7 +226,7 @@ class PosteriorEstimatorTrainer:
         rounds = [] if self._own is None else Posterior(
             self.client, self._own.name).summaries
         return {
-            "epochs_trained": [len(each.validation_loss) for each in rounds],
+            "epochs_trained": [epochs_of(each) for each in rounds],
             "best_validation_loss": [each.best_validation_loss for each in rounds],
             "validation_loss": [v for each in rounds for v in each.validation_loss],
             "training_loss": [v for each in rounds for v in each.training_loss],
@@ -242,14 +245,17 @@ class PosteriorEstimatorTrainer:
                         posterior_parameters: Any = None) -> NPEPosterior:
         """The posterior of what was trained, default last, within the prior.
         `sample_with` ("direct", "rejection", "importance") is what its draws are made
-        with; parameters of samplers that are not there have no effect."""
-        check_sampler(sample_with, "sample_with")
-        check_parameters({
+        with, "importance" with the oversampling_factor of its parameters; parameters of
+        samplers that are not there have no effect."""
+        sampling = sampling_of({
+            "sample_with": sample_with,
             "direct_sampling_parameters": direct_sampling_parameters,
             "rejection_sampling_parameters": rejection_sampling_parameters,
             "mcmc_parameters": mcmc_parameters, "vi_parameters": vi_parameters,
             "importance_sampling_parameters": importance_sampling_parameters,
             "posterior_parameters": posterior_parameters})
+        if sampling.sample_with != "direct":
+            self.prior.check_proper("sample_with")
         if prior is not None and JointPrior.of(prior) != self.prior:
             raise NotAvailableError("prior: the net was trained with another one, and "
                                     "draws are those within that; leave it out")
@@ -259,9 +265,7 @@ class PosteriorEstimatorTrainer:
         if not isinstance(chosen, TrainedEstimator):
             raise TypeError("density_estimator must be what train returned, not "
                             f"{chosen!r}; nets of Python are not available")
-        posterior = NPEPosterior(self, self.client, chosen.name, chosen.round)
-        posterior.sample_with = sample_with
-        return posterior
+        return sampling.of(NPEPosterior(self, self.client, chosen.name, chosen.round))
 
     # Parts.
     def _begun(self) -> OwnInference:
@@ -319,12 +323,15 @@ class PosteriorEstimatorTrainer:
 
     def _checked(self, theta: Any, x: Any) -> Tuple[np.ndarray, np.ndarray]:
         points, values = array_of(theta, "theta"), array_of(x, "x")
-        n = len(self.prior.names)
+        prior = self.prior
+        if isinstance(prior, NoPrior) and self._own is None:
+            prior = NoPrior(max(points.shape[1], 1) if points.ndim == 2 else 1)
+        n = len(prior.names)
         if points.ndim == 1 and n == 1:
             points = points[:, None]
         if points.ndim != 2 or points.shape[1] != n or not len(points):
             raise ValueError(f"theta has the shape {points.shape}; it must be [n x {n}], "
-                             f"for {', '.join(self.prior.names)}")
+                             f"for {', '.join(prior.names)}")
         if values.ndim == 0 or len(values) != len(points) or not values.size:
             raise ValueError(f"x has the shape {values.shape}, but there are "
                              f"{len(points)} rows of theta; give one simulation for each")
@@ -335,7 +342,7 @@ class PosteriorEstimatorTrainer:
         if not np.isfinite(points).all():
             raise ValueError("theta has a number that is not finite")
         # A way through float32 may leave the prior by a bit.
-        low, high = self.prior.support.T
+        low, high = prior.support.T
         with np.errstate(invalid="ignore"):
             slack = np.where(np.isfinite(high - low), 1e-6 * (high - low), 0)
         inside = np.clip(points, low, np.nextafter(high, low))
@@ -344,7 +351,7 @@ class PosteriorEstimatorTrainer:
         if outside.any():
             raise ValueError(f"theta: row {int(np.argmax(outside))} lies outside the "
                              "prior")
-        self._shape = shape
+        self.prior, self._shape = prior, shape
         return points, values.reshape(len(values), -1)
 
     def _check_valid(self, rows: np.ndarray, exclude: Optional[bool], first: bool
@@ -365,6 +372,11 @@ class PosteriorEstimatorTrainer:
 
     def _origin(self, points: np.ndarray, proposal: Any) -> Optional[Origin]:
         found = self._drawn.origin(points)
+        if self.prior.improper:
+            if found is not None or not (
+                    proposal is None or isinstance(proposal, NoPrior)):
+                self.prior.check_proper("proposal")
+            return None
         if isinstance(proposal, Posterior):
             if not len(proposal.observation):
                 raise ValueError("proposal: the posterior has no default x; say "
@@ -398,14 +410,6 @@ class PosteriorEstimatorTrainer:
                 "posterior is not negligible, not from draws of the posterior: take "
                 "theta = inference.propose(n), or NPE_C, which learns from these")
         return found
-
-    def _track(self, number: int, summary: Any) -> None:
-        for tell in self._tell:
-            for name in ("training_loss", "validation_loss"):
-                for epoch, value in enumerate(getattr(summary, name)):
-                    tell(name, value, epoch)
-            tell("best_validation_loss", summary.best_validation_loss, number)
-            tell("epochs_trained", len(summary.validation_loss), number)
 
     def __repr__(self) -> str:
         return (f"<somafit.{type(self).__name__} of {', '.join(self.prior.names)}"

@@ -4,7 +4,7 @@ append, train, round after round."""
 from __future__ import annotations
 
 import uuid
-from typing import Any, Iterator, List, Optional, Sequence, Union
+from typing import Any, Callable, Iterator, List, Optional, Sequence, Union
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from somafit import simulations
 from somafit.errors import FitStoppedError, SomafitError
 from somafit.fit import Fit
 from somafit.joint_prior import JointPrior
+from somafit.training_watch import told_while
 from somafit.watch import RoundEvent, StateEvent
 from somafit.v1 import fit_pb2, inference_pb2, inference_service_pb2
 
@@ -117,17 +118,21 @@ class OwnInference:
         return np.array(theta).reshape(request.n, -1)[
             :, [names.index(name) for name in self.names]]
 
-    def train(self, training: inference_pb2.TrainingSpec, final_round: bool = False
+    def train(self, training: inference_pb2.TrainingSpec, final_round: bool = False,
+              tell: Optional[Callable[[inference_pb2.EpochReport], None]] = None
               ) -> RoundEvent:
         """Learns from the present round, which ends it. FitStoppedError says why that
         failed; simulations stay, so that more can be appended, or it be trained
-        otherwise. Ctrl-C leaves it so, too."""
+        otherwise. Ctrl-C leaves it so, too. `tell` is called with epochs as they come;
+        some may not, or twice."""
         before = self.fit.refresh().message.last_seq
         self.fit._take(self._call("Train", inference_service_pb2.TrainRequest(
             name=self.name, request_id=uuid.uuid4().hex, training=training,
             final_round=final_round)))
         try:
-            event = self._trained(before)
+            event = self._trained(before) if tell is None else told_while(
+                lambda: self._trained(before), self._client, self.name, self.rounds,
+                tell)
         except KeyboardInterrupt:
             try:
                 self.fit.pause()

@@ -46,7 +46,7 @@ class Posterior:
         self._x: Optional[np.ndarray] = None
         # Why there is nothing to ask any more, shared with those of the same rounds.
         self._gone: List[str] = []
-        self.sample_with = "direct"
+        self.sample_with, self.oversampling_factor = "direct", 0
         self.map_: Optional[np.ndarray] = None
         self.refresh()
 
@@ -121,8 +121,8 @@ class Posterior:
 
         `sample_with`: "direct", draws of the estimator; "rejection", draws of the
         prior that the posterior's density accepts; "importance", each picked from
-        `oversampling_factor` (default 32) draws of the prior. None: `sample_with` of
-        this object, as a rule "direct"."""
+        `oversampling_factor` (default 32) draws of the prior. None and 0:
+        `sample_with` and `oversampling_factor` of this object, as a rule "direct"."""
         n = _count(shape)
         answer = self._ask(x, draw=self._draw(
             n, seed, max_sampling_time, reject_outside_prior, sample_with,
@@ -160,10 +160,12 @@ class Posterior:
     def _draw(self, n: int, seed: int, max_sampling_time: Optional[float],
               reject_outside_prior: bool, sample_with: Optional[str],
               oversampling_factor: int) -> inference_service_pb2.DrawQuery:
+        sampler = self.sample_with if sample_with is None else sample_with
+        if sampler == "importance":  # of others it is no property
+            oversampling_factor = oversampling_factor or self.oversampling_factor
         return inference_service_pb2.DrawQuery(
             n=n, seed=seed, keep_outside_prior=not reject_outside_prior,
-            max_seconds=max_sampling_time or 0.0,
-            sample_with=self.sample_with if sample_with is None else sample_with,
+            max_seconds=max_sampling_time or 0.0, sample_with=sampler,
             oversampling_factor=oversampling_factor)
 
     def log_prob(self, theta: Any, x: Any = None,
@@ -257,8 +259,9 @@ class Posterior:
 
     def save(self, file: "Union[str, os.PathLike[str]]") -> None:
         """What is known of it, and its estimators, in a zip file: posterior.json
-        and estimator_<round>.bin. Questions are answered by the coordinator, which
-        `load` finds it at again by its name."""
+        and estimator_<round>_<member>.bin, members being those of an ensemble, from 0.
+        Questions are answered by the coordinator, which `load` finds it at again by
+        its name."""
         about = {"format": _FORMAT, "name": self.name,
                  "round": self.round, "x": self.observation.tolist(),
                  "parameters": [{"name": each.name, "unit": each.si_unit,
@@ -267,11 +270,14 @@ class Posterior:
                  "features": self.features,
                  "best_validation_loss": [each.best_validation_loss
                                           for each in self.message.rounds]}
-        files = [self.export(number) for number in range(len(self.message.rounds))]
+        members = self._client.fit(self.name).spec.inference.estimator.ensemble or 1
+        files = {f"estimator_{number}_{member}.bin": self.export(number, member)
+                 for number in range(len(self.message.rounds))
+                 for member in range(members)}
         with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
             archive.writestr("posterior.json", json.dumps(about, indent=1))
-            for number, content in enumerate(files):
-                archive.writestr(f"estimator_{number}.bin", content)
+            for name, content in files.items():
+                archive.writestr(name, content)
 
     @staticmethod
     def load(client: Any, file: "Union[str, os.PathLike[str]]",
@@ -301,7 +307,7 @@ class Posterior:
                 != about["best_validation_loss"]):
             raise errors.NotFoundError(f"{file}: the coordinator's {about['name']} is "
                                        "another inference")
-        return posterior.set_default_x(about["x"])
+        return posterior.set_default_x(about["x"]) if about["x"] else posterior
 
     # What goes there and comes back.
     def _ask(self, x: Any, **query: Any) -> inference_service_pb2.PosteriorAnswer:
@@ -342,20 +348,18 @@ class Posterior:
         values = np.ravel(np.asarray(si(x, "x")[0], dtype=float))
         names = self.features
         if len(values) != len(names):
-            few = names if len(names) <= 20 else [names[0], "...", names[-1]]
             raise ValueError(f"x has {len(values)} numbers, but there are {len(names)} "
-                             f"features: {', '.join(few)}")
+                             f"features: {_few(names)}")
         if not np.all(np.isfinite(values)):
             raise ValueError("x has a number that is not finite")
         return values
 
     def _several(self, x: Any) -> "_Observations":
         values = np.asarray(si(x, "x")[0], dtype=float)
-        if values.ndim != 2 or values.shape[1] != len(self.message.features) \
-                or len(values) == 0:
+        names = self.features
+        if values.ndim != 2 or values.shape[1] != len(names) or len(values) == 0:
             raise ValueError(f"x has the shape {values.shape}; it must be "
-                             f"[observations x {len(self.message.features)}], for "
-                             f"{', '.join(self.features)}")
+                             f"[observations x {len(names)}], for {_few(names)}")
         if not np.all(np.isfinite(values)):
             raise ValueError("x has a number that is not finite")
         return values.view(_Observations)
@@ -434,6 +438,10 @@ class Posterior:
 
 class _Observations(np.ndarray):
     """[observations x features], checked."""
+
+
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(names if len(names) <= 20 else [names[0], "...", names[-1]])
 
 
 def _shape(shape: Union[int, Sequence[int]]) -> Tuple[int, ...]:

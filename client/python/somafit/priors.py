@@ -16,8 +16,8 @@ _OF_PARAMETER = ("mean", "sigma", "median")
 class Prior:
     """``Prior("normal", mean=10*nS, sigma=1*nS)``: a member of the coordinator's
     catalogue (``Client.describe("priors")``: uniform, log_uniform, normal,
-    log_normal) with its options, in the place of a pair of bounds or, as
-    ``Bounds(low, high, prior=...)``, truncated by them."""
+    log_normal; improper, evenly likely everywhere) with its options, in the place of a
+    pair of bounds or, as ``Bounds(low, high, prior=...)``, truncated by them."""
 
     def __init__(self, name: str, **options: Any) -> None:
         if not isinstance(name, str) or not name:

@@ -213,17 +213,17 @@ class Posteriors(inference_service_pb2_grpc.InferenceServiceServicer):
                          lower=LOWER[:n], upper=UPPER[:n])
 
     def ExportEstimator(self, request, context):
-        for piece in (b"net", str(request.round).encode()):
+        for piece in (b"net", f"{request.round}{request.member}".encode()):
             yield inference_service_pb2.ExportEstimatorResponse(chunk=piece)
 
 
 class Coordinator:
     """`fits` and `posteriors` are what it was asked, `client` talks to it."""
 
-    def __init__(self, folder):
-        self.fits = Fits()
-        self.posteriors = Posteriors(self.fits)
-        self.threads = concurrent.futures.ThreadPoolExecutor(4)
+    def __init__(self, folder, fits=Fits, posteriors=Posteriors):
+        self.fits = fits()
+        self.posteriors = posteriors(self.fits)
+        self.threads = concurrent.futures.ThreadPoolExecutor(8)
         self.server = grpc.server(self.threads)
         fit_service_pb2_grpc.add_FitServiceServicer_to_server(self.fits, self.server)
         inference_service_pb2_grpc.add_InferenceServiceServicer_to_server(
@@ -238,9 +238,9 @@ class Coordinator:
 
 
 @contextlib.contextmanager
-def coordinator():
+def coordinator(**parts):
     with tempfile.TemporaryDirectory() as folder:
-        made = Coordinator(folder)
+        made = Coordinator(folder, **parts)
         try:
             yield made
         finally:

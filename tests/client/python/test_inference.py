@@ -1,7 +1,7 @@
-"""Posteriors and the Inferencer, against a coordinator that is made up."""
+"""The Inferencer, against a coordinator that is made up."""
 
 import json
-import zipfile
+import pathlib
 
 import matplotlib
 import numpy as np
@@ -10,48 +10,16 @@ import pytest
 matplotlib.use("Agg")
 
 import somafit
-from fake_coordinator import LOWER, MEAN, NAMES, coordinator, theta_of
-from somafit import Bounds, Inferencer, Prior, features
+import yaml
+from fake_coordinator import MEAN, NAMES, theta_of
+from fake_inferencer import (  # noqa: F401
+    BOUNDS, FEATURES, MODEL, STEPS, arguments, fake, inferencer, posterior)
+from somafit import Bounds, Inferencer, Prior, features, posterior_nn
 from somafit.fit_spec import fit_spec
 from somafit.inference_run import Inference, algorithm_of, device_of
 from somafit.simulations import feature_columns
-from somafit.units import mV, ms, nA, nS, pF
+from somafit.units import mV, ms, nS
 from somafit.v1 import fit_pb2
-
-MODEL = """
-dv/dt = (g*(El - v) + k*I)/C : volt
-k : 1
-g : siemens (constant)
-"""
-STEPS = 20
-FEATURES = {"v": [features.max(t_start=1 * ms), "mean"], "spikes": features.spike_count}
-BOUNDS = {"g": [1 * nS, 100 * nS], "k": [0, 4]}
-
-
-def arguments(**changes):
-    return {**dict(
-        dt=0.1 * ms, model=MODEL, input={"I": np.ones((2, STEPS)) * nA},
-        output={"v": np.full((2, STEPS), -60.0) * mV, "spikes": [[], [1 * ms]]},
-        features=FEATURES, threshold="v > -50*mV", reset="v = El",
-        param_init={"v": "El"}, seed=7,
-        namespace={"El": -65 * mV, "C": 200 * pF}), **changes}
-
-
-@pytest.fixture
-def fake():
-    with coordinator() as made:
-        yield made
-
-
-@pytest.fixture
-def inferencer(fake):
-    return Inferencer(**arguments(client=fake.client))
-
-
-@pytest.fixture
-def posterior(inferencer):
-    return inferencer.infer(50, callback=None, **BOUNDS)
-
 
 # Features and what goes over the wire.
 
@@ -86,6 +54,14 @@ def test_raw_traces(fake):
     assert list(inferencer.server_fit.results("dict"))[-1] == "v[1][14]"
     with pytest.raises(ValueError, match=r"x has 2 numbers, but there are 6 features"):
         posterior.sample((3,), x=[1, 2])
+    xs = np.arange(12.0).reshape(2, 6)
+    assert posterior.sample_batched(3, xs).shape == (3, 2, 2)
+    assert posterior.log_prob_batched(np.tile(MEAN, (4, 2, 1)), xs).shape == (4, 2)
+    with pytest.raises(ValueError, match=r"observations x 6\], for v\[0\]\[4\], "):
+        posterior.sample_batched(3, xs[:, :5])
+    posterior.message.trace_columns[0].count = 30
+    with pytest.raises(ValueError, match=r"x 33\], for v\[0\]\[4\], \.\.\., v\[1\]"):
+        posterior.sample_batched(3, xs)
     assert features.trace(t_start=1 * ms, every=10).spec("v").options[1].text == "10.0"
 
 
@@ -184,6 +160,47 @@ def test_training_options():
                                "calibration_bandwidth": 0.5})
     assert spec.calibration_kernel == "box" and spec.calibration_bandwidth == 0.5
     assert inference.training({"calibration_kernel": None}).calibration_kernel == ""
+    with pytest.raises(NotImplementedError, match="^train_kwargs: resume_training"):
+        inference.training({"resume_training": True})
+
+
+def test_nets_of_mappings():
+    nets = [Inference("SNPE", "nsf", "cpu", {
+        "z_score_x": given, "z_score_theta": "transform_to_unconstrained",
+        "embedding": "gru", "input_shape": 20}) for given in (None, False, "none")]
+    assert nets[0].estimator == nets[1].estimator == nets[2].estimator
+    assert {each.name: each.text for each in nets[0].estimator.options} == {
+        "z_score_x": "none", "theta_space": "unconstrained"}
+    assert [each.kind for each in nets[0].estimator.embedding] == ["gru"]
+    assert list(nets[0].estimator.input_shape) == [20]
+    net = Inference("SNPE", posterior_nn("nsf", num_bins=5, ensemble=2), "cpu",
+                    {"num_bins": 6, "embedding": {"kind": "conv1d", "size": 4}})
+    assert net.estimator.name == "nsf" and net.estimator.ensemble == 2
+    assert net.estimator.options[0].text == "6.0"
+    assert net.estimator.embedding[0].size == 4
+
+
+def test_files_of_examples():
+    """Client.submit takes the mappings of files."""
+    examples = pathlib.Path(__file__).resolve().parents[3] / "client/examples"
+    loaded = {}
+    for name in ("hodgkin_huxley/inference", "hodgkin_huxley/raw_traces",
+                 "integrate_and_fire/inference"):
+        description = yaml.safe_load((examples / f"{name}.yaml").read_text())
+        del description["data"]
+        loaded[name] = fit_spec(description).inference
+    found = loaded["hodgkin_huxley/inference"].features
+    assert [each.feature for each in found] == [
+        "max", "mean", "std", "kurtosis", "mean", "mean", "spike_count"]
+    assert [each.name for each in found[4:]] == ["v_rest", "v_end", ""]
+    assert [(each.name, each.text) for each in found[3].options] == [
+        ("t_start", "5*ms"), ("t_end", "10*ms"), ("pearson", "true")]
+    assert loaded["hodgkin_huxley/raw_traces"].features[0].options[0].name == "every"
+    assert loaded["integrate_and_fire/inference"].features[1].output == "spikes"
+    own = fit_spec({"inference": {"simulator": {"features": ["a", "b"]}}}).inference
+    assert own.HasField("simulator") and list(own.simulator.features) == ["a", "b"]
+    with pytest.raises(ValueError, match="features of 'v': \"kind\" is not known"):
+        features.feature_specs({"v": {"kind": "max"}})
 
 
 @pytest.mark.parametrize("call, error, said", [
@@ -209,8 +226,17 @@ def test_training_options():
     (lambda i: i.n_neurons, ValueError, "generate data first"),
     (lambda i: i.server_fit, somafit.NotFittedError, "call infer first"),
     (lambda i: i.build_posterior(sample_with="mcmc"), NotImplementedError, "mcmc"),
-    (lambda i: i.build_posterior(sample_with="dice"), ValueError, "no sampler \"dice\""),
+    (lambda i: i.build_posterior(sample_with="dice"), ValueError,
+     "there is no \"dice\""),
     (lambda i: i.build_posterior(speed=1), TypeError, "no option \"speed\""),
+    (lambda i: i.infer(50, posterior_kwargs={"speed": 1}, **BOUNDS), TypeError,
+     "posterior_kwargs: there is no option \"speed\""),
+    (lambda i: i.infer_step(posterior_kwargs={"sample_with": "dice"}), ValueError,
+     "posterior_kwargs: sample_with"),
+    (lambda i: i.infer(theta=3, x=4, **BOUNDS), ValueError, "theta has the shape"),
+    (lambda i: i.infer(theta=np.ones((3, 2)), x=4, **BOUNDS), ValueError,
+     r"x has the shape \(\); it must be \[3 x 6\]"),
+    (lambda i: i.extract_summary_statistics(object()), TypeError, "theta"),
 ])
 def test_wrong_calls(inferencer, call, error, said):
     with pytest.raises(error, match=said):
@@ -319,135 +345,6 @@ def test_steps(fake, inferencer, tmp_path):
     np.savez(tmp_path / "bad.npz", a=theta)
     with pytest.raises(ValueError, match="bad.npz: has the arrays a"):
         inferencer.load_summary_statistics(tmp_path / "bad.npz")
-
-
-# Posteriors.
-
-def test_draws(fake, posterior):
-    draws = posterior.sample((20, 5), seed=3)
-    assert draws.shape == (20, 5, 2)
-    assert np.abs(draws.mean(axis=(0, 1)) - MEAN).max() < 1
-    assert fake.posteriors.asked[-1].draw.seed == 3
-    assert posterior.sample(4).shape == (4, 2)
-    assert posterior.parameter_names == NAMES and posterior.features[0] == "x0"
-    named = posterior.named(draws[0])
-    assert named["g"].dim == (1 * nS).dim and len(named["g"]) == 5
-    assert posterior.units["g"] / nS == pytest.approx(1e9)
-    assert posterior.bounds[0, 0] == LOWER[0]
-    with pytest.raises(somafit.DeadlineError, match="3 of 10 draws; time is up"):
-        posterior.sample(10, max_sampling_time=1)
-    for shape in (0, 2_000_000):
-        with pytest.raises(ValueError, match="draws"):
-            posterior.sample(shape)
-    assert "g, k" in repr(posterior)
-
-
-def test_densities(fake, posterior):
-    assert posterior.log_prob(MEAN) == [0]
-    assert posterior.log_prob({"g": 21 * nS, "k": [2, 2.5]}).tolist() == pytest.approx(
-        [-0.5, -1])
-    posterior.log_prob(MEAN, norm_posterior=False)
-    assert fake.posteriors.asked[-1].density.unnormalized
-    assert posterior.map().tolist() == MEAN.tolist()
-    assert np.array_equal(posterior.corrcoeff(MEAN), np.eye(2))
-    assert posterior.corrcoeff(MEAN, subset=["k"]).shape == (1, 1)
-    assert list(fake.posteriors.asked[-1].conditional.subset) == [1]
-    found = posterior.conditional({"g": "20*nS", "k": 2}, resolution=5)
-    assert found.grid[0].tolist() == pytest.approx(np.linspace(1e-9, 1e-7, 5).tolist())
-    assert found.pairs[0, 1].shape == (5, 5) and found.parameters == NAMES
-    for call, error, said in (
-            (lambda: posterior.log_prob([1, 2, 3]), ValueError, "theta has the shape"),
-            (lambda: posterior.log_prob({"g": 1}), ValueError, "'k' is missing"),
-            (lambda: posterior.log_prob({"h": 1}), ValueError, "no parameter 'h'"),
-            (lambda: posterior.log_prob({"g": 1 * mV, "k": 1}), ValueError, "siemens"),
-            (lambda: posterior.conditional([MEAN, MEAN]), ValueError, "has 2 rows"),
-            (lambda: posterior.corrcoeff(MEAN, subset=["z"]), ValueError, "'z'")):
-        with pytest.raises(error, match=said):
-            call()
-
-
-def test_another_observation(fake, posterior):
-    posterior.sample(1, x=np.arange(6) + 1.0)
-    assert list(fake.posteriors.asked[-1].x) == [1, 2, 3, 4, 5, 6]
-    other = posterior.set_default_x([0] * 6)
-    other.map()
-    assert list(fake.posteriors.asked[-1].x) == [0] * 6
-    assert posterior.observation.tolist() == list(range(6))
-    assert other.observation.tolist() == [0] * 6
-    for x, said in (([1, 2], "x has 2 numbers, but there are 6"),
-                    ([np.nan] * 6, "not finite")):
-        with pytest.raises(ValueError, match=said):
-            posterior.sample(1, x=x)
-
-
-def test_samplers(fake, inferencer, posterior):
-    posterior.sample(5)
-    assert fake.posteriors.asked[-1].draw.sample_with == "direct"
-    posterior.sample(5, sample_with="importance", oversampling_factor=64)
-    asked = fake.posteriors.asked[-1].draw
-    assert (asked.sample_with, asked.oversampling_factor) == ("importance", 64)
-    chosen = inferencer.build_posterior(sample_with="rejection")
-    chosen.sample(5)
-    assert fake.posteriors.asked[-1].draw.sample_with == "rejection"
-    chosen.sample(5, sample_with="direct")
-    assert fake.posteriors.asked[-1].draw.sample_with == "direct"
-
-
-def test_several_observations(fake, posterior):
-    xs = np.arange(18.0).reshape(3, 6)
-    draws = posterior.sample_batched((4, 2), xs, seed=3)
-    assert draws.shape == (4, 2, 3, 2)
-    asked = fake.posteriors.asked[-1]
-    assert list(asked.x) == list(range(18)) and asked.draw.n == 8
-    # The fake's draws at an observation lie that many means from 0.
-    assert np.round(draws.mean(axis=(0, 1)) / MEAN)[:, 0].tolist() == [1, 2, 3]
-    assert posterior.sample_batched(5, xs[:1]).shape == (5, 1, 2)
-    points = np.stack([np.stack([MEAN, MEAN + 1]), np.stack([MEAN, MEAN]),
-                       np.stack([MEAN, MEAN - 1])])
-    points = np.moveaxis(points, 1, 0)  # [n x observations x parameters]
-    found = posterior.log_prob_batched(points, xs)
-    assert found.shape == (2, 3)
-    assert found[0].tolist() == [0, 0, 0] and found[1, 1] == 0
-    assert found[1, 0] < 0 and found[1, 2] < 0
-    with pytest.raises(somafit.DeadlineError, match="time is up"):
-        posterior.sample_batched(10, xs, max_sampling_time=1)
-    for x, said in ((np.arange(6.0), "observations x 6"),
-                    (np.full((2, 6), np.nan), "not finite")):
-        with pytest.raises(ValueError, match=said):
-            posterior.sample_batched(1, x)
-    with pytest.raises(ValueError, match="3 observations x 2 parameters"):
-        posterior.log_prob_batched(MEAN, xs)
-
-
-def test_nobody_answers(fake, posterior):
-    fake.posteriors.no_trainer = True
-    with pytest.raises(somafit.ServerError, match="no trainer is connected"):
-        posterior.sample(1)
-    with pytest.raises(somafit.NotFoundError, match="there is no fits/none"):
-        fake.client.posterior("none")
-
-
-def test_saved_posteriors(fake, inferencer, posterior, tmp_path):
-    file = tmp_path / "posterior.zip"
-    inferencer.save_posterior(file)
-    with zipfile.ZipFile(file) as archive:
-        assert archive.read("estimator_0.bin") == b"net0"
-        about = json.loads(archive.read("posterior.json"))
-    assert about["parameters"][0]["name"] == "g" and len(about["x"]) == 6
-    other = Inferencer(**arguments(client=fake.client))
-    assert other.load_posterior(file).name == posterior.name
-    assert other.sample((3,)).shape == (3, 2)
-    # It goes on as it was.
-    other.infer(callback=None)
-    spec = other.server_fit.spec
-    assert spec.stop.rounds == 2 and spec.parameters[0].bounds
-    assert spec.n_samples == 50
-    fake.fits.lost.add(posterior.name)
-    with pytest.raises(somafit.NotFoundError, match="keep its database"):
-        other.load_posterior(file)
-    (tmp_path / "bad").write_bytes(b"pickle")
-    with pytest.raises(ValueError, match="pickles are not read"):
-        other.load_posterior(tmp_path / "bad")
 
 
 # Plots and traces.

@@ -108,7 +108,6 @@ def test_joint_priors():
 
 
 @pytest.mark.parametrize("prior, error, said", [
-    (None, ValueError, "prior: give one"),
     ({}, TypeError, "prior must map"),
     ({"1a": [0, 1]}, ValueError, "cannot be the name"),
     ({"a": [1, 0]}, ValueError, "prior of 'a': the lower bound, 1, is not below"),
@@ -117,6 +116,7 @@ def test_joint_priors():
     ({"a": Prior("normal", mean=1)}, ValueError, "normal needs sigma"),
     ({"a": Prior("normal", mean=1, sigma=0)}, ValueError, "sigma must be above 0"),
     ({"a": Prior("normal", mean=1, sigma=1, speed=2)}, ValueError, "no option \"speed\""),
+    ({"a": Prior("improper", lower=1)}, ValueError, "no bounds and no options"),
     ({"a": Prior("uniform", lower=1)}, ValueError, "high is missing"),
     ({"a": somafit.Bounds(0, 1, scale="log")}, ValueError, "bounds above 0"),
     ({"a": somafit.Bounds(fixed=1)}, ValueError, "fixed and start"),
@@ -455,10 +455,12 @@ def test_what_training_tells(make, client, capsys):
     assert {each[0] for each in told} == {"writer", "tracker"}
     assert ("tracker", "epochs_trained", len(
         estimator.event.training.validation_loss), 0) in told
+    steps = [each[3] for each in told if each[:2] == ("tracker", "training_loss")]
+    assert sorted(steps) == list(range(len(estimator.event.training.validation_loss)))
     assert capsys.readouterr().out.startswith("Round 0: validation loss")
     for call, error, said in (
             (lambda: inference.build_posterior(sample_with="mcmc"), NotImplementedError,
-             "sample_with: \"mcmc\" is not available"),
+             "sample_with: \"mcmc\" samples what is known up to a constant"),
             (lambda: inference.build_posterior(sample_with="magic"), ValueError,
              "sample_with: there is no \"magic\""),
             (lambda: inference.build_posterior("net"), TypeError, "density_estimator"),

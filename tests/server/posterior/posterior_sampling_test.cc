@@ -13,6 +13,7 @@ namespace somafit {
 namespace {
 
 using testing::Contains;
+using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::SizeIs;
 
@@ -118,11 +119,16 @@ TEST(PosteriorSamplingTest, NamesWhatItDoesNotKnow) {
   }
   EXPECT_THAT(std::string(ReadSampleWith("gibbs").status().message()),
               HasSubstr("there is no sampler \"gibbs\""));
-  EXPECT_TRUE(CheckSampling({}).empty());
+  EXPECT_TRUE(CheckSampling({}, 1).empty());
   EXPECT_THAT(CheckSampling({.sample_with = SampleWith::kRejection,
                              .oversampling_factor = 0,
-                             .keep_outside_prior = true}),
+                             .keep_outside_prior = true},
+                            1),
               SizeIs(2));
+  EXPECT_THAT(CheckSampling({.sample_with = SampleWith::kImportance,
+                             .oversampling_factor = 100'000},
+                            1000),
+              ElementsAre(HasSubstr("too many candidates")));
   EXPECT_FALSE(SamplePosterior(Cut(), std::vector<double>{NAN, 1}, 1, {}, {},
                                {.sample_with = SampleWith::kRejection})
                    .ok());

@@ -25,6 +25,25 @@ TEST(PriorTest, CatalogueHasUniqueNames) {
   EXPECT_EQ(FindMarginal("none"), nullptr);
 }
 
+TEST(PriorTest, ImproperIsTheSameEverywhere) {
+  const auto prior = MakePrior(
+      {{{.parameter = "a", .kind = "improper", .options = {{"scale", 1e-9}}}}});
+  ASSERT_TRUE(prior.ok()) << prior.status();
+  EXPECT_TRUE((*prior)->improper());
+  for (const double x : {-1e300, -3e-9, 0.0, 2e-9, 5.0}) {
+    const double theta[] = {x};
+    EXPECT_EQ((*prior)->LogDensity(theta), 0);
+    double u[1], back[1];
+    (*prior)->ToUniform(theta, u);
+    (*prior)->FromUniform(u, back);
+    if (std::fabs(x) < 1e-6) {
+      EXPECT_NEAR(back[0], x, 1e-14);
+    }
+  }
+  const double infinite[] = {kInf};
+  EXPECT_FALSE((*prior)->Contains(infinite));
+}
+
 struct Mistake {
   const char* kind;
   OptionValues options;

@@ -281,12 +281,54 @@ TEST_F(InferenceTest, ForgivesTrainersWhenItStoodStillItself) {
             "estimators:0:0 stage:0:1 event2:round:0:0 fit:RUNNING");
 }
 
-TEST_F(InferenceTest, AMistakeEndsIt) {
+TEST_F(InferenceTest, AMistakeOfTrainingCostsNoSimulations) {
   Create(InferencePlanOf("inf"));
   Simulate(Join("w"));
   const std::string trainer = JoinTrainer();
   EXPECT_EQ(Failed(trainer, *LeaseTrainer(trainer), true),
-            "cancelled event2:FAILED(TRAINER: no memory) fit:FAILED");
+            "event2:PAUSED(TRAINER: no memory) fit:PAUSED");
+  // It goes on with other options, and what it has.
+  Continuation continuation;
+  continuation.plan = InferencePlanOf("inf");
+  continuation.plan.spec.inference->training.learning_rate = 1e-3;
+  continuation.fit = 1;
+  Effects effects;
+  ASSERT_TRUE(
+      coordinator_.ContinueFit("inf", std::move(continuation), now(), effects)
+          .ok());
+  time_s_ += 100;
+  const auto again = LeaseTrainer(trainer);
+  ASSERT_TRUE(again);
+  EXPECT_EQ(again->job.kind, TrainerJob::Kind::kTrain);
+  EXPECT_EQ(again->spec.training.learning_rate, 1e-3);
+}
+
+TEST_F(InferenceTest, WhatCannotBeDrawnEndsIt) {
+  Create(InferencePlanOf("inf"));
+  Simulate(Join("w"));
+  const std::string trainer = JoinTrainer();
+  Trained(trainer, *LeaseTrainer(trainer));
+  EXPECT_EQ(Failed(trainer, *LeaseTrainer(trainer), true),
+            "cancelled event3:FAILED(TRAINER: no memory) fit:FAILED");
+}
+
+TEST_F(InferenceTest, AnotherObservationEndsATraining) {
+  Create(InferencePlanOf("inf"));
+  Simulate(Join("w"));
+  const std::string trainer = JoinTrainer();
+  const auto train = LeaseTrainer(trainer);
+  Effects effects;
+  const FitRecord fit = *coordinator_.GetFit("inf", now());
+  const size_t n = fit.outputs.size() * fit.n_traces;
+  ASSERT_TRUE(
+      coordinator_
+          .SetObservation("inf", std::vector<double>(n, 1.5), now(), effects)
+          .ok());
+  EXPECT_EQ(coordinator_
+                .ReportTraining(trainer, train->lease, "e", "s", now(), effects)
+                .code(),
+            absl::StatusCode::kNotFound);
+  EXPECT_EQ(LeaseTrainer(trainer)->plan->observation[0], 1.5);
 }
 
 TEST_F(InferenceTest, APauseEndsTheTrainersTask) {

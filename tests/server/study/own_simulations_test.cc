@@ -68,8 +68,8 @@ class OwnSimulationsTest : public CoordinatorTest {
   absl::Status Train(bool final_round = false,
                      const FitSpec& spec = OwnSpec()) {
     Effects effects;
-    const auto fit =
-        coordinator_.Train("own", OwnPlan(spec), final_round, now(), effects);
+    const auto fit = coordinator_.Train("own", OwnPlan(spec), Get("own"),
+                                        final_round, now(), effects);
     written_ = Describe(effects.writes);
     return fit.status();
   }
@@ -137,7 +137,7 @@ TEST_F(OwnSimulationsTest, GoesFromRoundToRound) {
   ASSERT_TRUE(Train(/*final_round=*/true).ok());
   task = LeaseTrainer();
   ASSERT_TRUE(task);
-  EXPECT_EQ(task->plan->n_rounds, 2);
+  EXPECT_EQ(task->n_rounds, 2);
   Trained(*task);
   EXPECT_EQ(Get("own").state, FitState::kSucceeded);
   EXPECT_EQ(Get("own").samples_done, 40);
@@ -162,6 +162,73 @@ TEST_F(OwnSimulationsTest, OtherOptionsEndATrainingThatWasPaused) {
   const auto after = LeaseTrainer();
   ASSERT_TRUE(after);
   EXPECT_EQ(after->spec.training.learning_rate, 1e-3);
+}
+
+TEST_F(OwnSimulationsTest, ATrainingThatFailedIsNotTheLast) {
+  Create(OwnPlan());
+  ASSERT_TRUE(Append(MakeRows(20)).ok());
+  ASSERT_TRUE(Train(/*final_round=*/true).ok());
+  auto task = LeaseTrainer();
+  EXPECT_EQ(task->n_rounds, 1);
+  Effects effects;
+  ASSERT_TRUE(coordinator_
+                  .ReportTrainerFailure(trainer_, task->lease, "no memory",
+                                        /*final=*/true, now(), effects)
+                  .ok());
+  ASSERT_TRUE(Train(/*final_round=*/false).ok());
+  task = LeaseTrainer();
+  EXPECT_EQ(task->n_rounds, kMaxInferenceRounds);
+  Trained(*task);
+  EXPECT_EQ(Get("own").state, FitState::kRunning);
+}
+
+TEST_F(OwnSimulationsTest, APlanOfAnEarlierMomentIsRefused) {
+  Create(OwnPlan());
+  ASSERT_TRUE(Append(MakeRows(20)).ok());
+  const FitRecord seen = Get("own");
+  Effects effects;
+  ASSERT_TRUE(coordinator_.PauseFit("own", now(), effects).ok());
+  EXPECT_EQ(coordinator_.Train("own", OwnPlan(), seen, false, now(), effects)
+                .status()
+                .code(),
+            absl::StatusCode::kAborted);
+}
+
+TEST_F(OwnSimulationsTest, WithoutAPriorThereIsOneRound) {
+  FitSpec spec = OwnSpec();
+  spec.parameters[0].bounds = "";
+  spec.parameters[0].prior = {"improper", {{"scale", "1*nS"}}};
+  Create(OwnPlan(spec));
+  EXPECT_THAT(
+      std::string(coordinator_.PlanProposal("own", {}).status().message()),
+      HasSubstr("has no prior"));
+  ASSERT_TRUE(Append(MakeRows(20)).ok());
+  ASSERT_TRUE(Train(false, spec).ok());
+  Trained(*LeaseTrainer());
+  ASSERT_TRUE(Append(MakeRows(20)).ok());
+  EXPECT_THAT(std::string(Train(false, spec).message()),
+              HasSubstr("has no prior"));
+}
+
+TEST_F(OwnSimulationsTest, ARestartKeepsTheWidthOfX) {
+  FitSpec spec = OwnSpec();
+  spec.inference->simulator = OwnSimulator{{}, 20};
+  spec.inference->observation.assign(20, 1);
+  Create(OwnPlan(spec));
+  Effects effects;
+  ASSERT_TRUE(coordinator_.CancelFit("own", now(), effects).ok());
+  spec.inference->simulator = OwnSimulator{{}, 10};
+  spec.inference->observation.assign(10, 1);
+  const auto fit = coordinator_.ContinueFit("own",
+                                            {.plan = OwnPlan(spec),
+                                             .restart = true,
+                                             .snapshot = "",
+                                             .fit = Get("own").id,
+                                             .stage = Get("own").stage,
+                                             .rounds = 0},
+                                            now(), effects);
+  EXPECT_THAT(std::string(fit.status().message()),
+              HasSubstr("x would have 10 columns, but fits/own records 20"));
 }
 
 TEST_F(OwnSimulationsTest, AKernelNeedsAnObservation) {
@@ -277,6 +344,30 @@ TEST_F(OwnSimulationsTest, ARestartedCoordinatorKnowsItsRound) {
   EXPECT_EQ(task->job.kind, TrainerJob::Kind::kTrain);
   Trained(*task);
   EXPECT_EQ(coordinator_.PlanProposal("own", {})->round, 1);
+}
+
+TEST_F(OwnSimulationsTest, ARoundGrowsAfterARestart) {
+  StoredFit stored;
+  stored.fit = FitRun::NewRecord(1, "own", OwnPlan(), now());
+  stored.fit.next_sample = 12;
+  stored.stages = {{.fit = 1, .stage = 0, .snapshot = ""}};
+  StoredRound round;
+  round.round.fit = 1;
+  round.round.points.assign(12, {1e-9, 3, 1e-3});
+  round.evaluations.resize(12);
+  for (Evaluation& each : round.evaluations) each.status = SampleStatus::kOk;
+  round.evaluations[3].status = SampleStatus::kNonfinite;
+  stored.open_rounds = {round};
+  Effects effects;
+  ASSERT_TRUE(coordinator_
+                  .Recover(
+                      {stored}, 2, [](const FitRecord&) { return OwnPlan(); },
+                      now(), effects)
+                  .ok());
+  const auto appended = Append(MakeRows(5, 1));
+  ASSERT_TRUE(appended.ok()) << appended.status();
+  EXPECT_EQ(appended->simulations, 17);
+  EXPECT_EQ(appended->invalid, 2);
 }
 
 TEST(OwnSimulatorPlanTest, TakesDimensionsFromWhatDescribesParameters) {
