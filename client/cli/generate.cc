@@ -133,6 +133,12 @@ absl::StatusOr<v1::GenerateTracesRequest> RequestOf(
     value->set_text(assignment.substr(equals + 1));
   }
   if (options.iteration) request.set_iteration(*options.iteration);
+  if (fit.spec().inference().has_simulator()) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        fit.name(),
+        " has a simulator of the user's own, and no model to make traces of; "
+        "run that simulator"));
+  }
   const bool of_posterior =
       options.posterior > 0 || options.posterior_mean || options.map;
   if (of_posterior) {

@@ -151,6 +151,15 @@ absl::StatusOr<std::vector<Leakage>> Posterior::LeakageAt(
   return leakage;
 }
 
+absl::StatusOr<double> Posterior::InsidePrior(std::span<const double> x) const {
+  SOMAFIT_ASSIGN_OR_RETURN(const std::vector<Leakage> leakage, LeakageAt(x));
+  double inside = 0;
+  for (size_t m = 0; m < leakage.size(); ++m) {
+    inside += members_[m].weight * leakage[m].inside.value;
+  }
+  return inside;
+}
+
 absl::StatusOr<std::vector<double>> Posterior::LogFactors(
     std::span<const double> x) const {
   if (members_.size() == 1) return std::vector<double>{0};

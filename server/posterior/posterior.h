@@ -33,6 +33,9 @@ struct Leakage {
   double log_error = 0;       // its standard error
 };
 
+// Below this part of draws inside the prior, other ways to draw are quicker.
+inline constexpr double kFewAccepted = 0.01;
+
 // p(theta | x) = sum_m w_m q_m(theta | x) / Z_m(x) within the prior's support
 // and 0 outside, of an ensemble of estimators q_m; of one estimator, as a rule.
 //
@@ -95,6 +98,9 @@ class Posterior {
   // FailedPrecondition where none of max_leakage_draws did.
   absl::StatusOr<std::vector<Leakage>> LeakageAt(
       std::span<const double> x) const;
+  // The part of the estimators' mass that the prior allows. Errors as
+  // LeakageAt.
+  absl::StatusOr<double> InsidePrior(std::span<const double> x) const;
 
  private:
   friend class PosteriorDraws;

@@ -19,20 +19,7 @@ namespace {
 
 // Of importance sampling, which remembers their weights: 1 GiB.
 constexpr int64_t kMostCandidates = int64_t{1} << 26;
-constexpr double kFewAccepted = 0.01;
 constexpr double kSlopeStep = 1e-6;  // of a standard deviation
-
-// What part of the estimators' mass the prior allows.
-absl::StatusOr<double> Inside(const Posterior& posterior,
-                              std::span<const double> x) {
-  SOMAFIT_ASSIGN_OR_RETURN(const std::vector<Leakage> leakage,
-                           posterior.LeakageAt(x));
-  double inside = 0;
-  for (size_t m = 0; m < leakage.size(); ++m) {
-    inside += posterior.members()[m].weight * leakage[m].inside.value;
-  }
-  return inside;
-}
 
 // Subtracts the prior's from a log density and its gradient. It only helps to
 // find a bound, so that differences will do.
@@ -163,7 +150,7 @@ absl::StatusOr<Draws> SamplePosterior(
     return FromPrior(*posterior, x, n, key, limits, options);
   }
   if (!options.keep_outside_prior) {
-    SOMAFIT_ASSIGN_OR_RETURN(const double inside, Inside(*posterior, x));
+    SOMAFIT_ASSIGN_OR_RETURN(const double inside, posterior->InsidePrior(x));
     if (inside < kFewAccepted) {
       SOMAFIT_ASSIGN_OR_RETURN(
           const auto proposal,

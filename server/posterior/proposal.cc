@@ -16,8 +16,6 @@
 namespace somafit {
 namespace {
 
-constexpr double kFewAccepted = 0.01;
-
 class PriorProposal final : public Proposal {
  public:
   explicit PriorProposal(std::shared_ptr<const Prior> prior)
@@ -55,12 +53,7 @@ class PosteriorProposal final : public Proposal {
 
   // Chooses how to sample.
   absl::Status Prepare() {
-    SOMAFIT_ASSIGN_OR_RETURN(const std::vector<Leakage> leakage,
-                             posterior_->LeakageAt(x_));
-    double inside = 0;
-    for (size_t m = 0; m < leakage.size(); ++m) {
-      inside += posterior_->members()[m].weight * leakage[m].inside.value;
-    }
+    SOMAFIT_ASSIGN_OR_RETURN(const double inside, posterior_->InsidePrior(x_));
     if (inside >= kFewAccepted) return absl::OkStatus();
     // What rejection from the prior would accept: the mean ratio over the
     // largest.

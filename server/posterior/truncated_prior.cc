@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 
+#include "server/posterior/posterior.h"
 #include "server/posterior/region_cover.h"
 #include "server/posterior/region_prior.h"
 #include "server/posterior/rejection.h"
@@ -20,7 +21,6 @@ namespace {
 
 constexpr double kInf = std::numeric_limits<double>::infinity();
 // The prior is drawn from while it accepts this much.
-constexpr double kFewAccepted = 0.01;
 // Rejection that accepts less is given up for resampling: 10 000 draws would
 // take more candidates than a sampler's limit allows.
 constexpr double kTooFewAccepted = 0.002;

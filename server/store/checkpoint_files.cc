@@ -1,8 +1,11 @@
 #include "server/store/checkpoint_files.h"
 
+#include <cinttypes>
+#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -59,6 +62,26 @@ absl::StatusOr<std::string> CheckpointFiles::Read(
 
 void CheckpointFiles::Drop(const CheckpointKey& round) const {
   Remove(folder_, PrefixOf(round));
+}
+
+int CheckpointFiles::Collect(
+    const std::function<bool(const CheckpointKey&)>& wanted) const {
+  std::error_code ignored;
+  std::vector<std::filesystem::path> unwanted;
+  for (const auto& entry :
+       std::filesystem::directory_iterator(folder_, ignored)) {
+    CheckpointKey key;
+    int end = 0;
+    const std::string name = entry.path().filename().string();
+    if (std::sscanf(name.c_str(),
+                    "checkpoint-%" SCNd64 "-%" SCNd32 "-%" SCNd64 "-%d%n",
+                    &key.fit, &key.stage, &key.round, &key.member, &end) == 4 &&
+        static_cast<size_t>(end) == name.size() && !wanted(key)) {
+      unwanted.push_back(entry.path());
+    }
+  }
+  for (const auto& path : unwanted) std::filesystem::remove(path, ignored);
+  return static_cast<int>(unwanted.size());
 }
 
 void CheckpointFiles::DropAll(int64_t fit) const {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -25,6 +26,9 @@ class CheckpointFiles {
   void Drop(const CheckpointKey& round) const;
   // Removes all of a fit.
   void DropAll(int64_t fit) const;
+  // Removes those of rounds that are not `wanted`: a process may have ended
+  // before it could. How many.
+  int Collect(const std::function<bool(const CheckpointKey&)>& wanted) const;
 
  private:
   std::string folder_;

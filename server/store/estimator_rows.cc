@@ -47,4 +47,16 @@ absl::StatusOr<std::vector<EstimatorInfo>> ReadEstimatorInfos(sqlite3* db,
   }
 }
 
+absl::StatusOr<bool> IsToTrain(sqlite3* db, int64_t fit, int32_t stage,
+                               int64_t round) {
+  SOMAFIT_ASSIGN_OR_RETURN(
+      SqlStatement row,
+      SqlStatement::Prepare(
+          db,
+          "SELECT 1 FROM fits WHERE id = ?1 AND NOT EXISTS(SELECT 1 FROM "
+          "estimators WHERE fit = ?1 AND stage = ?2 AND round = ?3)"));
+  row.Bind(fit).Bind(static_cast<int64_t>(stage)).Bind(round);
+  return row.Step();
+}
+
 }  // namespace somafit

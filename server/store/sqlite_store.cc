@@ -126,9 +126,15 @@ absl::Status SqliteStore::CollectOrphans() {
   SOMAFIT_ASSIGN_OR_RETURN(
       const std::set<std::string> named,
       Read<absl::StatusOr<std::set<std::string>>>(ReadRawFiles));
-  const int removed = blobs_.Collect(
-      kRawFileMark,
-      [&](const std::string& hash) { return named.contains(hash); });
+  int removed = blobs_.Collect(kRawFileMark, [&](const std::string& hash) {
+    return named.contains(hash);
+  });
+  removed += checkpoints_.Collect([this](const CheckpointKey& key) {
+    const auto wanted = Read<absl::StatusOr<bool>>([&](sqlite3* db) {
+      return IsToTrain(db, key.fit, key.stage, key.round);
+    });
+    return !wanted.ok() || *wanted;
+  });
   if (removed > 0) {
     spdlog::info("event=orphans_removed files={} of={}", removed, path_);
   }

@@ -25,7 +25,6 @@ using Numbers = google::protobuf::RepeatedField<double>;
 
 constexpr int kMostResolution = 1000;
 constexpr uint32_t kGridPurpose = 0xfffffff1;
-constexpr double kFewAccepted = 0.01;
 
 // A question about one posterior at one x.
 class Question {
@@ -57,7 +56,7 @@ class Question {
     options.n_best = n_best;
     options.key = {query.seed(), kAskPurpose};
     options.limits.stop = run_.cancelled;
-    SOMAFIT_ASSIGN_OR_RETURN(const double inside, Inside());
+    SOMAFIT_ASSIGN_OR_RETURN(const double inside, posterior_->InsidePrior(x_));
     if (inside < kFewAccepted) options.start = MapOptions::Start::kPrior;
     SOMAFIT_ASSIGN_OR_RETURN(const MapEstimate found,
                              FindMap(*posterior_, x_, options));
@@ -112,17 +111,6 @@ class Question {
   }
 
  private:
-  // What part of the estimators' mass the prior allows.
-  absl::StatusOr<double> Inside() const {
-    SOMAFIT_ASSIGN_OR_RETURN(const std::vector<Leakage> leakage,
-                             posterior_->LeakageAt(x_));
-    double inside = 0;
-    for (size_t m = 0; m < leakage.size(); ++m) {
-      inside += posterior_->members()[m].weight * leakage[m].inside.value;
-    }
-    return inside;
-  }
-
   absl::StatusOr<std::vector<int>> SubsetOf(
       const v1::ConditionalQuery& query) const {
     std::vector<int> subset(query.subset().begin(), query.subset().end());

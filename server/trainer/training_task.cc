@@ -310,17 +310,13 @@ absl::Status DescribePosterior(const Problem& problem, int64_t round,
   SOMAFIT_ASSIGN_OR_RETURN(
       const auto posterior,
       posteriors.PosteriorAt(problem, round, problem.observation, with_new));
-  const auto leakage = posterior->LeakageAt(problem.observation);
-  if (absl::IsFailedPrecondition(leakage.status())) {
-    summary.add_messages(std::string(leakage.status().message()));
+  const auto inside = posterior->InsidePrior(problem.observation);
+  if (absl::IsFailedPrecondition(inside.status())) {
+    summary.add_messages(std::string(inside.status().message()));
     return absl::OkStatus();
   }
-  SOMAFIT_RETURN_IF_ERROR(leakage.status());
-  double inside = 0;
-  for (size_t m = 0; m < leakage->size(); ++m) {
-    inside += posterior->members()[m].weight * (*leakage)[m].inside.value;
-  }
-  summary.set_inside_prior(inside);
+  SOMAFIT_RETURN_IF_ERROR(inside.status());
+  summary.set_inside_prior(*inside);
   return absl::OkStatus();
 }
 

@@ -201,7 +201,9 @@ class LoopTest(unittest.TestCase):
             (cluster.directory / "point.csv").write_text("a,b\n1e-9,1\n")
             refused(["no model"], "generate", "own", "--params", "point.csv",
                     "--output", "total", status=1)
-            refused(["no best sample"], "generate", "own", "--output", "total")
+            refused(["no model"], "generate", "own", "--output", "total", status=1)
+            refused(["no model"], "generate", "own", "--posterior", "3",
+                    "--output", "total", status=1)
             refused(["3 numbers", "2 features"], "observe", "own", "1,2,3")
 
 

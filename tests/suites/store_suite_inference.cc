@@ -84,6 +84,11 @@ TEST_P(StoreSuite, KeepsTheLatestCheckpointUntilItsRoundIsTrainedOn) {
   EXPECT_TRUE(absl::IsNotFound(store_->LoadCheckpoint(first).status()));
   EXPECT_TRUE(absl::IsNotFound(store_->LoadCheckpoint(second).status()));
   EXPECT_EQ(*store_->LoadCheckpoint(next), "another round");
+  // One that came too late goes with the next start.
+  ASSERT_TRUE(store_->PutCheckpoint(first, "late").ok());
+  Reopen();
+  EXPECT_TRUE(absl::IsNotFound(store_->LoadCheckpoint(first).status()));
+  EXPECT_EQ(*store_->LoadCheckpoint(next), "another round");
   Commit({DeletedFit{1, "inf"}});
   EXPECT_TRUE(absl::IsNotFound(store_->LoadCheckpoint(next).status()));
 }
