@@ -31,6 +31,7 @@ void AddInspect(CLI::App& app, Action* action);
 void AddPosterior(CLI::App& app, Action* action);
 void AddPlots(CLI::App& app, Action* action);
 void AddLosses(CLI::App& app, Action* action);
+void AddPosteriorFiles(CLI::App& app, Action* action);
 void AddOwnSimulator(CLI::App& app, Action* action);
 
 // A command that talks to a running coordinator: it has --endpoint.

@@ -57,6 +57,7 @@ int Main(int argc, char** argv) {
   AddPlots(app, &action);
   AddOwnSimulator(app, &action);
   AddLosses(app, &action);
+  AddPosteriorFiles(app, &action);
   AddContinue(app, &action);
   AddManage(app, &action);
   AddDescribe(app, &action);

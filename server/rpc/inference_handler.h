@@ -32,10 +32,13 @@ class InferenceHandler final : public v1::InferenceService::CallbackService {
   grpc::ServerReadReactor<v1::AppendSimulationsRequest>* AppendSimulations(
       Context*, v1::AppendSimulationsResponse*) override;
   Unary* Train(Context*, const v1::TrainRequest*, v1::Fit*) override;
+  grpc::ServerReadReactor<v1::ImportEstimatorsRequest>* ImportEstimators(
+      Context*, v1::Fit*) override;
 
  private:
   ServerParts& parts_;
   std::atomic<size_t> appended_bytes_{0};  // of all AppendSimulations
+  std::atomic<size_t> imported_bytes_{0};  // of all ImportEstimators
 };
 
 }  // namespace somafit

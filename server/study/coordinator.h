@@ -271,6 +271,11 @@ class Coordinator {
   absl::StatusOr<FitRecord> Train(const std::string& name, FitPlan plan,
                                   const FitRecord& seen, bool final_round,
                                   Now now, Effects& effects);
+  absl::StatusOr<FitRecord> ImportEstimators(const std::string& name,
+                                             int64_t round,
+                                             std::string estimators,
+                                             std::string summary, Now now,
+                                             Effects& effects);
   // Which draws are to be simulated next: `first`, or as many as were appended
   // to the present round. FailedPrecondition without an observation, unless
   // they come from the prior.

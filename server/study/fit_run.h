@@ -146,6 +146,10 @@ class FitRun {
       std::span<const double> x, Now now, Effects& effects);
   // Ends the round: a trainer learns from it, by `plan` from now on.
   // FailedPrecondition where there are too few simulations.
+  // Estimators in place of the present round's simulations and training.
+  absl::Status ImportEstimators(int64_t round, std::string estimators,
+                                std::string summary, Now now,
+                                Effects& effects);
   absl::Status Train(FitPlan plan, const FitRecord& seen, bool final_round,
                      Now now, Effects& effects);
 

@@ -197,6 +197,45 @@ absl::Status FitRun::Train(FitPlan plan, const FitRecord& seen,
   return absl::OkStatus();
 }
 
+absl::Status FitRun::ImportEstimators(int64_t round, std::string estimators,
+                                      std::string summary, Now now,
+                                      Effects& effects) {
+  SOMAFIT_RETURN_IF_ERROR(MayAppend(round));
+  if (search_round_) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("round ", round, " of ", title(), " has ",
+                     search_round_->size(), " simulations; train on them"));
+  }
+  effects.writes.push_back(EstimatorRecord{.fit = record_.id,
+                                           .stage = record_.stage,
+                                           .round = round,
+                                           .estimators = std::move(estimators),
+                                           .summary = std::move(summary)});
+  ++record_.rounds;
+  Settle(now);
+  effects.writes.push_back(StageRecord{.fit = record_.id,
+                                       .stage = record_.stage,
+                                       .kind = StageKind::kOptimize,
+                                       .rounds = record_.rounds,
+                                       .snapshot = ""});
+  if (record_.rounds >= plan_->inference->n_rounds) {
+    SetState(FitState::kSucceeded, "ROUNDS", now, effects);
+  } else if (record_.state == FitState::kPaused) {
+    SetState(FitState::kRunning, "", now, effects);
+  }
+  Save(effects);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<FitRecord> Coordinator::ImportEstimators(
+    const std::string& name, int64_t round, std::string estimators,
+    std::string summary, Now now, Effects& effects) {
+  SOMAFIT_ASSIGN_OR_RETURN(FitRun* const fit, FindFit(name));
+  return After(fit->ImportEstimators(round, std::move(estimators),
+                                     std::move(summary), now, effects),
+               *fit, now);
+}
+
 absl::StatusOr<AppendedSimulations> Coordinator::AppendSimulations(
     const std::string& name, const std::optional<int64_t>& round,
     std::span<const double> theta, std::span<const double> x, Now now,

@@ -130,6 +130,46 @@ class PosteriorTest(unittest.TestCase):
             self.assertIn("v_last_trace_1", shown)
 
 
+class FileTest(unittest.TestCase):
+    def test_a_posterior_goes_to_another_coordinator(self):
+        with InferenceCluster(lease=5) as cluster, InferenceCluster(lease=5) as other:
+            cluster.start_server()
+            cluster.start_worker(threads=2)
+            spec = inference_spec(cluster.directory, name="inf", n_samples=200)
+            spec["inference"]["estimator"]["ensemble"] = 2
+            cluster.submit(spec)
+            cluster.wait_for_end("inf")
+            cluster.somafit("sample", "inf", "-n", 200, "--seed", 3, "-o", "draws.csv")
+            file = cluster.directory / "inf.posterior"
+            cluster.somafit("save", "inf", "-o", file)
+            other.start_server()
+            named = other.somafit("load", file, "--name", "there").stdout
+            self.assertEqual(named.strip(), "fits/there")
+            other.wait_for_end("there")
+            other.somafit("sample", "there", "-n", 200, "--seed", 3, "-o", "draws.csv")
+            self.assertEqual((other.directory / "draws.csv").read_bytes(),
+                             (cluster.directory / "draws.csv").read_bytes())
+            shown = other.somafit("posterior", "there").stdout
+            self.assertIn("v_last_trace_1", shown)
+            # It goes on with a simulator of one's own.
+            other.somafit("continue", "there", "--rounds", 1)
+            proposed = rows(other.somafit("propose", "there", "-n", 20).stdout)
+            self.assertEqual(len(proposed), 20)
+            # What is no such file, and what is cut, says so and makes nothing.
+            text = other.directory / "text"
+            text.write_text("no posterior")
+            cut = other.directory / "cut"
+            cut.write_bytes(file.read_bytes()[:-100])
+            for each in (text, cut):
+                refused = other.somafit("load", each, check=False)
+                self.assertEqual(refused.returncode, 2, refused.stderr)
+                self.assertIn("is no posterior", refused.stderr)
+            self.assertEqual(other.sql("select count(*) from fits"), "1")
+            # Estimators are for simulators of one's own alone.
+            refused = cluster.somafit("save", "nothing", "-o", "x", check=False)
+            self.assertNotEqual(refused.returncode, 0)
+
+
 class SameBitsTest(unittest.TestCase):
     """In each state of a round somebody is killed; what is simulated and learned
     is always that of one worker and no accident, to the bit."""

@@ -210,6 +210,31 @@ TEST_F(OwnSimulationsTest, WithoutAPriorThereIsOneRound) {
               HasSubstr("has no prior"));
 }
 
+TEST_F(OwnSimulationsTest, EstimatorsMayComeFromElsewhere) {
+  FitSpec spec = OwnSpec();
+  spec.stop.rounds = 2;
+  Create(OwnPlan(spec));
+  const auto import = [&](int64_t round) {
+    Effects effects;
+    const auto fit = coordinator_.ImportEstimators("own", round, "estimators",
+                                                   "summary", now(), effects);
+    written_ = Describe(effects.writes);
+    return fit.status();
+  };
+  EXPECT_EQ(import(1).code(), absl::StatusCode::kFailedPrecondition);
+  ASSERT_TRUE(import(0).ok());
+  EXPECT_EQ(written_, "estimators:0:0 stage:0:1 fit:RUNNING");
+  EXPECT_EQ(Get("own").rounds, 1);
+  EXPECT_EQ(import(0).code(), absl::StatusCode::kFailedPrecondition);
+  // Simulations of one's own take turns with them.
+  ASSERT_TRUE(Append(MakeRows(20)).ok());
+  EXPECT_THAT(std::string(import(1).message()), HasSubstr("20 simulations"));
+  ASSERT_TRUE(Train(false, spec).ok());
+  Trained(*LeaseTrainer());
+  EXPECT_EQ(Get("own").state, FitState::kSucceeded);
+  EXPECT_FALSE(import(2).ok());
+}
+
 TEST_F(OwnSimulationsTest, ARestartKeepsTheWidthOfX) {
   FitSpec spec = OwnSpec();
   spec.inference->simulator = OwnSimulator{{}, 20};
