@@ -2,7 +2,7 @@
 // two-sample test (tests/bench/README.md), a table of tasks, nets and budgets.
 //
 // Usage: npe_bench [TASK...] [--net NET] [--simulations N] [--batch B]
-//                  [--seeds N] [--observations N]
+//                  [--seeds N] [--observations N] [--fresh]
 #include <cstdio>
 #include <cstdlib>
 #include <map>
@@ -45,6 +45,7 @@ int Main(int argc, char** argv) {
   NpeScoreOptions options;
   options.observations.resize(5);
   int seeds = 1;
+  bool fresh = false;
   for (int i = 1; i < argc; ++i) {
     const std::string word = argv[i];
     const auto value = [&] {
@@ -61,6 +62,8 @@ int Main(int argc, char** argv) {
     } else if (word == "--observations") {
       options.observations.resize(
           static_cast<size_t>(std::atoi(value().c_str())));
+    } else if (word == "--fresh") {
+      fresh = true;
     } else if (FindSbiTask(word) != nullptr) {
       tasks.push_back(word);
     } else {
@@ -79,10 +82,19 @@ int Main(int argc, char** argv) {
   }
   std::iota(options.observations.begin(), options.observations.end(), 1);
   std::printf(
-      "| task | simulations | net | batch | seed | epochs | training, CPU s | "
+      "| task | observations | simulations | net | batch | seed | epochs | "
+      "training, CPU s | "
       "C2ST, mean | least | most | published |\n"
-      "|---|---|---|---|---|---|---|---|---|---|---|\n");
+      "|---|---|---|---|---|---|---|---|---|---|---|---|\n");
   for (const std::string& task : tasks) {
+    options.fresh = fresh || !ReadSbiReference(task, 1).ok();
+    if (options.fresh && !FindSbiTask(task)->has_posterior()) {
+      std::fprintf(stderr,
+                   "npe_bench: %s is left out: there are no published "
+                   "observations, and no exact posterior\n",
+                   task.c_str());
+      continue;
+    }
     for (const int64_t budget : budgets) {
       for (const std::string& net : nets) {
         for (int seed = 1; seed <= seeds; ++seed) {
@@ -101,9 +113,11 @@ int Main(int argc, char** argv) {
             most = std::max(most, each);
           }
           std::printf(
-              "| %s | %ld | %s | %ld | %d | %ld | %.1f | %.3f | %.3f | %.3f | "
+              "| %s | %s | %ld | %s | %ld | %d | %ld | %.1f | %.3f | %.3f | "
+              "%.3f | "
               "%.3f |\n",
-              task.c_str(), static_cast<long>(budget), net.c_str(),
+              task.c_str(), options.fresh ? "fresh" : "published",
+              static_cast<long>(budget), net.c_str(),
               static_cast<long>(options.batch), seed,
               static_cast<long>(score->epochs), score->training_seconds,
               score->mean, least, most, Published(task, budget));

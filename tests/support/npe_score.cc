@@ -10,13 +10,30 @@
 #include "worker/core/base/status.h"
 
 namespace somafit {
+namespace {
+
+// No training has this seed.
+constexpr uint64_t kFreshSeed = 0x66726573;
+
+absl::StatusOr<SbiReference> ReferenceOf(const SbiTask& task,
+                                         const NpeScoreOptions& options,
+                                         int observation) {
+  if (!options.fresh) return ReadSbiReference(task.name(), observation);
+  Simulations one = SimulateFromPrior(task, kFreshSeed, observation, 1);
+  std::vector<double> posterior =
+      ExactPosterior(task, one.x, kFreshSeed + observation, options.draws);
+  return SbiReference{std::move(one.x), std::move(one.theta),
+                      std::move(posterior)};
+}
+
+}  // namespace
 
 absl::StatusOr<NpeScore> ScoreNpe(const SbiTask& task,
                                   const NpeScoreOptions& options) {
   std::vector<SbiReference> references;
   for (const int observation : options.observations) {
     SOMAFIT_ASSIGN_OR_RETURN(SbiReference reference,
-                             ReadSbiReference(task.name(), observation));
+                             ReferenceOf(task, options, observation));
     references.push_back(std::move(reference));
   }
   const Simulations simulations =

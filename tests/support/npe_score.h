@@ -17,7 +17,10 @@ struct NpeScoreOptions {
   uint64_t seed = 1;                    // of simulations and net
   int folds = 5;                        // of the two-sample test
   int64_t draws = 10'000;               // of each side
-  std::vector<int> observations = {1};  // published ones
+  std::vector<int> observations = {1};  // by number
+  // Observations of our own, at parameters from the prior, in place of those
+  // that are published: where the posterior is known exactly.
+  bool fresh = false;
 };
 
 struct NpeScore {
@@ -28,8 +31,9 @@ struct NpeScore {
 };
 
 // Trains a net once on simulations of `task` from its prior, and compares draws
-// from the posterior at each published observation with reference draws (C2st).
-// NotFound where the published ones are not there.
+// from the posterior at each observation with reference draws (C2st). NotFound
+// where the published ones are not there. REQUIRES: task.has_posterior() for
+// fresh ones.
 absl::StatusOr<NpeScore> ScoreNpe(const SbiTask& task,
                                   const NpeScoreOptions& options);
 
