@@ -13,7 +13,7 @@ from setuptools.command.build_py import build_py
 PROTO = pathlib.Path(__file__).resolve().parents[2] / "proto"
 FILES = [f"somafit/v1/{name}.proto"
          for name in ("model", "inference", "traces", "fit", "fit_service",
-                      "inference_service", "endpoint")]
+                      "inference_service", "posterior_file", "endpoint")]
 
 
 class BuildWithStubs(build_py):

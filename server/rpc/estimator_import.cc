@@ -10,6 +10,7 @@
 #include "server/rpc/inference_handler.h"
 #include "server/rpc/streams.h"
 #include "server/rpc/view.h"
+#include "somafit/v1/trainer_service.pb.h"
 #include "worker/core/base/status.h"
 
 namespace somafit {
@@ -103,8 +104,13 @@ class ImportCall final
   absl::Status Import() {
     SOMAFIT_RETURN_IF_ERROR(CheckSummary());
     SOMAFIT_ASSIGN_OR_RETURN(const std::string name, FitNameOf(name_));
+    v1::ImportEstimatorsRequest whole;
+    whole.set_name(name_);
+    whole.set_round(round_);
+    *whole.mutable_summary() = summary_;
+    whole.set_chunk(set_.SerializeAsString());
     parts_.strand.DecideOnce(
-        {request_id_, "ImportEstimators", BodyHash(set_)},
+        {request_id_, "ImportEstimators", BodyHash(whole)},
         [&](Coordinator& coordinator, Now now,
             Effects& effects) -> absl::StatusOr<std::string> {
           SOMAFIT_ASSIGN_OR_RETURN(const FitRecord before,
@@ -124,7 +130,7 @@ class ImportCall final
           SOMAFIT_ASSIGN_OR_RETURN(
               const FitRecord fit,
               coordinator.ImportEstimators(
-                  name, round_, set_.SerializeAsString(),
+                  name, round_, std::move(*whole.mutable_chunk()),
                   summary_.SerializeAsString(), now, effects));
           return ToProto(fit).SerializeAsString();
         },

@@ -12,7 +12,7 @@ from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tup
 
 import numpy as np
 
-from somafit import errors
+from somafit import errors, posterior_file
 from somafit.convert import scalar, si
 from somafit.fit_units import _words
 from somafit.quantity import make
@@ -258,10 +258,10 @@ class Posterior:
                 request, metadata=connection.metadata)))
 
     def save(self, file: "Union[str, os.PathLike[str]]") -> None:
-        """What is known of it, and its estimators, in a zip file: posterior.json
-        and estimator_<round>_<member>.bin, members being those of an ensemble, from 0.
-        Questions are answered by the coordinator, which `load` finds it at again by
-        its name."""
+        """What is known of it, and its estimators, in a zip file: posterior.json,
+        estimator_<round>_<member>.bin, members being those of an ensemble, from 0, and
+        posterior.bin, all that another coordinator needs, as `somafit save` writes
+        it. Questions are answered by a coordinator, see `load`."""
         about = {"format": _FORMAT, "name": self.name,
                  "round": self.round, "x": self.observation.tolist(),
                  "parameters": [{"name": each.name, "unit": each.si_unit,
@@ -270,10 +270,15 @@ class Posterior:
                  "features": self.features,
                  "best_validation_loss": [each.best_validation_loss
                                           for each in self.message.rounds]}
-        members = self._client.fit(self.name).spec.inference.estimator.ensemble or 1
-        files = {f"estimator_{number}_{member}.bin": self.export(number, member)
-                 for number in range(len(self.message.rounds))
-                 for member in range(members)}
+        fit = self._client.fit(self.name)
+        members = fit.spec.inference.estimator.ensemble or 1
+        estimators = {(number, member): self.export(number, member)
+                      for number in range(len(self.message.rounds))
+                      for member in range(members)}
+        files = {f"estimator_{number}_{member}.bin": content
+                 for (number, member), content in estimators.items()}
+        files["posterior.bin"] = posterior_file.file_of(
+            fit.message, self.message, estimators).SerializeToString()
         with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
             archive.writestr("posterior.json", json.dumps(about, indent=1))
             for name, content in files.items():
@@ -282,32 +287,50 @@ class Posterior:
     @staticmethod
     def load(client: Any, file: "Union[str, os.PathLike[str]]",
              parameters: Optional[Sequence[str]] = None) -> "Posterior":
-        """The posterior that `save` wrote of, at its coordinator: NotFoundError if
-        that has it no more, or another one of that name."""
+        """The posterior that `save`, or `somafit save`, wrote of. Where the
+        coordinator has it no more, or another one of that name, it gets it as an
+        inference of its own, which gives the same draws."""
         try:
             with zipfile.ZipFile(file) as archive:
                 about = json.loads(archive.read("posterior.json"))
+                content = (archive.read("posterior.bin")
+                           if "posterior.bin" in archive.namelist() else b"")
             if about.get("format") != _FORMAT:
                 raise ValueError
-        except (zipfile.BadZipFile, KeyError, ValueError):
+        except zipfile.BadZipFile:
+            with open(file, "rb") as whole:
+                found = posterior_file.parsed(whole.read(), file)
+            return Posterior(client, posterior_file.begin(client, found).name,
+                             parameters=parameters)
+        except (KeyError, ValueError):
             raise ValueError(f"{file} is no posterior that somafit saved; pickles "
                              "are not read") from None
+        posterior = Posterior._there(client, about, parameters)
+        if posterior is None and not content:
+            raise errors.NotFoundError(
+                f"{file}: the coordinator has no {about['name']}, or another inference "
+                "of that name, and the file is of an older somafit: it cannot be given "
+                "back; keep the database: Client(database=\"fits.db\")")
+        if posterior is None:
+            fit = posterior_file.begin(client, posterior_file.parsed(content, file))
+            posterior = Posterior(client, fit.name, about["round"], parameters)
+        return posterior.set_default_x(about["x"]) if about["x"] else posterior
+
+    @staticmethod
+    def _there(client: Any, about: Mapping[str, Any],
+               parameters: Optional[Sequence[str]]) -> "Optional[Posterior]":
+        """The coordinator's own, if it has that one."""
         try:
             posterior = Posterior(client, about["name"], about["round"], parameters)
         except errors.NotFoundError:
-            raise errors.NotFoundError(
-                f"{file}: the coordinator has no {about['name']}; a file's estimators "
-                "cannot be given back to a coordinator (yet), so keep its database: "
-                "Client(database=\"fits.db\")") from None
+            return None
         losses = [each.best_validation_loss for each in posterior.message.rounds]
-        if (sorted(posterior.parameter_names) != sorted(
-                each["name"] for each in about["parameters"])
-                or posterior.features != about["features"]
-                or losses[:len(about["best_validation_loss"])]
-                != about["best_validation_loss"]):
-            raise errors.NotFoundError(f"{file}: the coordinator's {about['name']} is "
-                                       "another inference")
-        return posterior.set_default_x(about["x"]) if about["x"] else posterior
+        same = (sorted(posterior.parameter_names) == sorted(
+                    each["name"] for each in about["parameters"])
+                and posterior.features == about["features"]
+                and losses[:len(about["best_validation_loss"])]
+                == about["best_validation_loss"])
+        return posterior if same else None
 
     # What goes there and comes back.
     def _ask(self, x: Any, **query: Any) -> inference_service_pb2.PosteriorAnswer:

@@ -153,11 +153,29 @@ def summary(round):
 class Posteriors(inference_service_pb2_grpc.InferenceServiceServicer):
     def __init__(self, fits):
         self.fits, self.asked, self.no_trainer = fits, [], False
+        self.imported = {}  # (name, round) -> the bytes of each net
+
+    def ImportEstimators(self, requests, context):
+        first, nets = None, {}
+        for each in requests:
+            first = first or each
+            nets[each.member] = nets.get(each.member, b"") + each.chunk
+        self.imported[first.name, first.round] = [nets[i] for i in sorted(nets)]
+        fit = self.fits.fits[first.name]
+        fit.rounds = first.round + 1
+        return fit
 
     def GetPosterior(self, request, context):
         fit = self.fits.fits.get(request.name)
         if fit is None or request.name in self.fits.lost:
             context.abort(grpc.StatusCode.NOT_FOUND, f"there is no {request.name}")
+        if fit.spec.inference.HasField("simulator"):
+            names = fit.spec.inference.simulator.features
+            return inference_service_pb2.Posterior(
+                name=fit.name, rounds=[summary(i) for i in range(fit.rounds)],
+                parameters=variables(), features=names,
+                observation=fit.spec.inference.observation,
+                estimator_bytes=[3] * fit.rounds)
         features = len(fit.spec.inference.features) * 2
         if fit.spec.inference.features[0].feature == "trace":
             return inference_service_pb2.Posterior(

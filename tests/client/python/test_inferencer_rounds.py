@@ -105,6 +105,24 @@ def test_another_process_goes_on(make, tmp_path):
     assert other.posterior.bounds[0].tolist() == pytest.approx([1e-9, 1e-7])
 
 
+def test_a_saved_posterior_outlives_its_inference(make, tmp_path):
+    inferencer = make(name="gone")
+    posterior = inferencer.infer(60, callback=None, train_kwargs=SHORT,
+                                 inference_method="SNPE_C",
+                                 density_estimator_model="mdn",
+                                 inference_kwargs={"ensemble": 2}, **BOUNDS)
+    points = inferencer.theta[:5]
+    draws, densities = posterior.sample(20, seed=4), posterior.log_prob(points)
+    inferencer.save_posterior(tmp_path / "gone.zip")
+    inferencer.server_fit.delete()
+    other = make()
+    found = other.load_posterior(tmp_path / "gone.zip")
+    assert found.name.startswith("fits/posterior") and found.parameter_names == ["g", "k"]
+    np.testing.assert_array_equal(found.sample(20, seed=4), draws)
+    np.testing.assert_array_equal(found.log_prob(points), densities)
+    assert len(found.summaries) == 1 and found.features == posterior.features
+
+
 def test_theta_and_x_of_ones_own(make, tmp_path, capsys):
     inferencer = make()
     inferencer.init_prior(**BOUNDS)

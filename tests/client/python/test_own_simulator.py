@@ -490,3 +490,20 @@ def test_same_seed_same_posterior(make):
         inference.append_simulations(theta, x).train(**SHORT)
         found.append(inference.build_posterior().sample((5,), x=X_O))
     assert np.array_equal(*found)
+
+
+def test_without_a_prior(client):
+    """One round, of parameters that came from anywhere."""
+    inference = NPE_C(None, "mdn", show_progress_bars=False, logging_level="ERROR",
+                      client=client)
+    theta = np.random.default_rng(3).normal(5.0, 2.0, size=(400, 1))
+    x = theta + 0.1 * np.random.default_rng(4).normal(size=theta.shape)
+    inference.append_simulations(theta, x).train(max_num_epochs=200)
+    posterior = inference.build_posterior().set_default_x([6.0])
+    draws = posterior.sample((2000,))
+    assert abs(draws.mean() - 6) < 0.1 and 0.05 < draws.std() < 0.3
+    assert abs(posterior.map()[0] - 6) < 0.15
+    with pytest.raises(somafit.SomafitError, match="there is no prior"):
+        posterior.sample((10,), sample_with="rejection")
+    with pytest.raises((ValueError, somafit.SomafitError), match="no prior"):
+        inference.propose(10)

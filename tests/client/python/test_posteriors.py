@@ -128,7 +128,8 @@ def test_saved_posteriors(fake, inferencer, posterior, tmp_path):
     posterior.save(file)
     with zipfile.ZipFile(file) as archive:
         assert archive.read("estimator_0_1.bin") == b"net01"
-        assert len(archive.namelist()) == 3
+        assert set(archive.namelist()) == {
+            "posterior.json", "posterior.bin", "estimator_0_0.bin", "estimator_0_1.bin"}
     other = Inferencer(**arguments(client=fake.client))
     assert other.load_posterior(file).name == posterior.name
     assert other.sample((3,)).shape == (3, 2)
@@ -138,8 +139,19 @@ def test_saved_posteriors(fake, inferencer, posterior, tmp_path):
     assert spec.stop.rounds == 2 and spec.parameters[0].bounds
     assert spec.n_samples == 50
     fake.fits.lost.add(posterior.name)
-    with pytest.raises(somafit.NotFoundError, match="keep its database"):
-        other.load_posterior(file)
+    # Another coordinator is given it.
+    there = other.load_posterior(file)
+    assert there.name != posterior.name
+    assert fake.posteriors.imported == {(there.name, 0): [b"net00", b"net01"]}
+    spec = other.server_fit.spec
+    assert list(spec.inference.simulator.features) == posterior.features
+    assert [each.name for each in spec.parameters] == ["g", "k"]
+    assert spec.stop.rounds == 1 and not spec.HasField("model")
+    np.testing.assert_array_equal(there.observation, posterior.observation)
+    # So is what the command line saved.
+    with zipfile.ZipFile(file) as archive:
+        (tmp_path / "raw").write_bytes(archive.read("posterior.bin"))
+    assert other.load_posterior(tmp_path / "raw").name != there.name
     (tmp_path / "bad").write_bytes(b"pickle")
     with pytest.raises(ValueError, match="pickles are not read"):
         other.load_posterior(tmp_path / "bad")
