@@ -37,10 +37,16 @@ std::string Row(int64_t round, int member, const std::string& estimator,
                       ",", ShortestText(seconds), "\n");
 }
 
+// How many epochs a stored curve has.
+int CurveSize(const v1::TrainingSummary& summary) {
+  return std::min({summary.training_loss_size(), summary.validation_loss_size(),
+                   summary.epoch_seconds_size()});
+}
+
 // Which epoch, from 1, number i of a stored curve is: of a long one it has
 // evenly spaced epochs and the last.
 int64_t EpochOf(const v1::TrainingSummary& summary, int i) {
-  const int64_t n = summary.validation_loss_size();
+  const int64_t n = CurveSize(summary);
   const int64_t epochs = std::max(summary.epochs(), n);
   if (epochs == n) return i + 1;
   if (i + 1 == n) return epochs;
@@ -52,7 +58,7 @@ std::string StoredCurves(const v1::Posterior& posterior) {
   std::string text = kHeader;
   for (int round = 0; round < posterior.rounds_size(); ++round) {
     const v1::TrainingSummary& one = posterior.rounds(round);
-    for (int i = 0; i < one.validation_loss_size(); ++i) {
+    for (int i = 0; i < CurveSize(one); ++i) {
       absl::StrAppend(&text, Row(round, 0, one.estimator(), EpochOf(one, i),
                                  one.training_loss(i), one.validation_loss(i),
                                  one.epoch_seconds(i)));
@@ -67,7 +73,7 @@ std::vector<Scalar> StoredScalars(const v1::Posterior& posterior) {
   double time_s = 0;
   int64_t before = 0;
   for (const v1::TrainingSummary& one : posterior.rounds()) {
-    const int n = one.validation_loss_size();
+    const int n = CurveSize(one);
     for (int i = 0; i < n; ++i) {
       const int64_t step = before + EpochOf(one, i);
       time_s += one.epoch_seconds(i);

@@ -13,8 +13,6 @@
 namespace somafit {
 namespace {
 
-constexpr size_t kMostBytes = size_t{1} << 30;
-
 struct FileOptions {
   ServerOptions server;
   std::string name, file;
@@ -27,15 +25,19 @@ absl::StatusOr<int> Save(const FileOptions& options) {
   SOMAFIT_ASSIGN_OR_RETURN(FitClient client, Connect(options.server));
   SOMAFIT_ASSIGN_OR_RETURN(const v1::PosteriorFile posterior,
                            SavePosterior(&client, name));
+  std::string bytes;
+  if (!posterior.SerializeToString(&bytes)) {
+    return absl::InternalError("the posterior cannot be written as a message");
+  }
   SOMAFIT_ASSIGN_OR_RETURN(NewFile file, NewFile::Create(options.file));
-  file.Write(posterior.SerializeAsString());
+  file.Write(bytes);
   SOMAFIT_RETURN_IF_ERROR(file.Commit());
   return kSuccess;
 }
 
 absl::StatusOr<int> Load(const FileOptions& options) {
   SOMAFIT_ASSIGN_OR_RETURN(const std::string bytes,
-                           ReadFile(options.file, kMostBytes));
+                           ReadFile(options.file, kMostPosteriorBytes));
   SOMAFIT_ASSIGN_OR_RETURN(const v1::PosteriorFile posterior,
                            ParsePosteriorFile(bytes, options.file));
   SOMAFIT_ASSIGN_OR_RETURN(FitClient client, Connect(options.server));

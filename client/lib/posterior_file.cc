@@ -19,6 +19,7 @@ constexpr size_t kChunk = size_t{1} << 20;
 // Names that the columns of a user's own simulator may have.
 constexpr int kMostNames = 1000;
 constexpr size_t kLongestName = 80;
+constexpr int64_t kMostColumns = 16384;
 
 bool CanBeNames(const v1::Posterior& posterior) {
   std::set<std::string> seen;
@@ -74,6 +75,11 @@ v1::FitSpec SpecOf(const v1::Fit& fit, const v1::Posterior& posterior) {
   return spec;
 }
 
+// Of each round.
+int NetsOf(const v1::PosteriorFile& file) {
+  return std::max(file.spec().inference().estimator().ensemble(), 1);
+}
+
 absl::Status Import(FitClient* client, const std::string& name, int64_t round,
                     const v1::PosteriorFile::Round& trained) {
   const std::string request_id = RandomHex128();
@@ -104,9 +110,8 @@ absl::Status Import(FitClient* client, const std::string& name, int64_t round,
 
 }  // namespace
 
-absl::StatusOr<v1::PosteriorFile> SavePosterior(
-    FitClient* client, const std::string& name,
-    const std::function<void(size_t)>& progress) {
+absl::StatusOr<v1::PosteriorFile> SavePosterior(FitClient* client,
+                                                const std::string& name) {
   SOMAFIT_ASSIGN_OR_RETURN(const v1::Fit fit, client->GetFit(name));
   SOMAFIT_ASSIGN_OR_RETURN(const v1::Posterior posterior,
                            GetPosterior(client, name));
@@ -114,16 +119,20 @@ absl::StatusOr<v1::PosteriorFile> SavePosterior(
     return absl::FailedPreconditionError(absl::StrCat(
         name, " has no posterior before its first round has been trained on"));
   }
+  if (ColumnsOf(posterior) > kMostColumns) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        name, " learned from raw traces of ", ColumnsOf(posterior),
+        " numbers, and a posterior without its model may have ", kMostColumns,
+        "; its estimators alone can be written: somafit posterior -o FILE"));
+  }
   v1::PosteriorFile file;
   file.set_version(kVersion);
   *file.mutable_spec() = SpecOf(fit, posterior);
-  const int n_members =
-      std::max(fit.spec().inference().estimator().ensemble(), 1);
-  size_t bytes = 0;
+  size_t bytes = file.ByteSizeLong();
   for (int round = 0; round < posterior.rounds_size(); ++round) {
     v1::PosteriorFile::Round* const trained = file.add_rounds();
     *trained->mutable_summary() = posterior.rounds(round);
-    for (int member = 0; member < n_members; ++member) {
+    for (int member = 0; member < NetsOf(file); ++member) {
       v1::ExportEstimatorRequest request;
       request.set_name(name);
       request.set_round(round);
@@ -131,10 +140,14 @@ absl::StatusOr<v1::PosteriorFile> SavePosterior(
       std::string* const estimator = trained->add_estimators();
       SOMAFIT_RETURN_IF_ERROR(
           ExportEstimator(client, request, [&](absl::string_view piece) {
-            absl::StrAppend(estimator, piece);
-            bytes += piece.size();
-            if (progress) progress(bytes);
+            estimator->append(piece.data(), piece.size());
           }));
+      bytes += estimator->size() + trained->summary().ByteSizeLong();
+      if (bytes > kMostPosteriorBytes) {
+        return absl::FailedPreconditionError(absl::StrCat(
+            name, " has estimators of more than ", kMostPosteriorBytes,
+            " bytes; write those of single rounds: somafit posterior -o FILE"));
+      }
     }
   }
   return file;
@@ -156,6 +169,15 @@ absl::StatusOr<v1::PosteriorFile> ParsePosteriorFile(const std::string& bytes,
     return absl::InvalidArgumentError(
         absl::StrCat(path, " has no trained round; save it again"));
   }
+  for (const v1::PosteriorFile::Round& round : file.rounds()) {
+    if (round.estimators_size() != NetsOf(file) ||
+        std::any_of(round.estimators().begin(), round.estimators().end(),
+                    [](const std::string& each) { return each.empty(); }) ||
+        file.spec().stop().rounds() != file.rounds_size()) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          path, " lacks estimators that it says it has; save it again"));
+    }
+  }
   return file;
 }
 
@@ -167,8 +189,13 @@ absl::StatusOr<v1::Fit> LoadPosterior(FitClient* client,
   if (name.empty()) spec.set_label("posterior");
   SOMAFIT_ASSIGN_OR_RETURN(const v1::Fit fit, client->CreateFit(spec));
   for (int round = 0; round < file.rounds_size(); ++round) {
-    SOMAFIT_RETURN_IF_ERROR(
-        Import(client, fit.name(), round, file.rounds(round)));
+    const absl::Status imported =
+        Import(client, fit.name(), round, file.rounds(round));
+    if (imported.ok()) continue;
+    // Best effort: half a posterior is none.
+    (void)client->CancelFit(fit.name());
+    (void)client->DeleteFit(fit.name());
+    return imported;
   }
   return client->GetFit(fit.name());
 }

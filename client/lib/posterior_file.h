@@ -1,6 +1,5 @@
 #pragma once
 
-#include <functional>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -12,20 +11,23 @@ namespace somafit {
 
 // A posterior as a file, and back, on whatever coordinator.
 
+// Of a file.
+inline constexpr size_t kMostPosteriorBytes = size_t{1} << 30;
+
 // What the posterior of "fits/NAME" is made of: all rounds' estimators.
-// `progress`, where given, is called with the bytes so far.
-absl::StatusOr<v1::PosteriorFile> SavePosterior(
-    FitClient* client, const std::string& name,
-    const std::function<void(size_t)>& progress = nullptr);
+// FailedPrecondition where there is none yet, or it is larger than files are.
+absl::StatusOr<v1::PosteriorFile> SavePosterior(FitClient* client,
+                                                const std::string& name);
 
 // An inference of its own, whose posterior gives the same draws; named `name`,
-// or where that is empty by the coordinator. InvalidArgument for a file of a
-// newer version, or one that has no round.
+// or where that is empty by the coordinator. What is begun and cannot be ended
+// is removed again.
 absl::StatusOr<v1::Fit> LoadPosterior(FitClient* client,
                                       const v1::PosteriorFile& file,
                                       const std::string& name);
 
-// InvalidArgument, with the remedy, for what is no such file.
+// InvalidArgument, with the remedy, for what is no such file, is of a newer
+// version, or has other estimators than it says.
 absl::StatusOr<v1::PosteriorFile> ParsePosteriorFile(const std::string& bytes,
                                                      const std::string& path);
 

@@ -54,7 +54,10 @@ class PosteriorProposal final : public Proposal {
   // Chooses how to sample.
   absl::Status Prepare() {
     SOMAFIT_ASSIGN_OR_RETURN(const double inside, posterior_->InsidePrior(x_));
-    if (inside >= kFewAccepted) return absl::OkStatus();
+    // From an improper prior nothing can be drawn.
+    if (inside >= kFewAccepted || posterior_->prior().improper()) {
+      return absl::OkStatus();
+    }
     // What rejection from the prior would accept: the mean ratio over the
     // largest.
     const LogTarget target = Target();

@@ -18,7 +18,8 @@ namespace {
 
 constexpr size_t kMostImported = size_t{256} << 20;  // bytes of one call
 constexpr size_t kMostHeld = size_t{1} << 30;        // of all calls
-constexpr size_t kMostSummary = size_t{1} << 20;
+constexpr size_t kMostSummary = size_t{128} << 10;
+constexpr int64_t kMostEpochs = int64_t{1} << 31;
 constexpr int kMostMembers = 16;
 
 // One ImportEstimators call.
@@ -91,6 +92,14 @@ class ImportCall final
     if (summary_.ByteSizeLong() > kMostSummary) {
       return BadField("summary",
                       absl::StrCat("has more than ", kMostSummary, " bytes"));
+    }
+    const int n = summary_.validation_loss_size();
+    if (summary_.training_loss_size() != n ||
+        summary_.epoch_seconds_size() != n || summary_.epochs() < 0 ||
+        summary_.epochs() > kMostEpochs) {
+      return BadField("summary",
+                      "has curves of different lengths, or as many epochs as "
+                      "nobody trains");
     }
     Violations violations;
     violations.CheckText("summary.estimator", summary_.estimator());

@@ -62,8 +62,9 @@ FitHandler::Unary* FitHandler::CreateFit(Context* context,
       absl::StatusOr<FitPlan> plan =
           PlanOf(spec, model_hash, parts_.datasets, &warnings);
       if (plan.ok()) {
-        const absl::Status sizes =
+        absl::Status sizes =
             CheckMessageSizes(*plan, plan->spec.n_samples, "n_samples");
+        if (sizes.ok()) sizes = CheckNumbersOfX(*plan);
         if (!sizes.ok()) plan = sizes;
       }
       if (plan.ok()) {

@@ -40,6 +40,16 @@ absl::StatusOr<FitRecord> FindFit(ServerParts& parts, const std::string& name) {
       absl::StrCat("fits/", name, " is a fit; this is for inferences"));
 }
 
+// Whether the name still has the fit that plans were made of.
+absl::Status CheckSame(const Coordinator& coordinator, const FitRecord& seen,
+                       Now now) {
+  SOMAFIT_ASSIGN_OR_RETURN(const FitRecord fit,
+                           coordinator.GetFit(seen.name, now));
+  if (fit.id == seen.id && fit.stage == seen.stage) return absl::OkStatus();
+  return absl::AbortedError(absl::StrCat(
+      "fits/", seen.name, " changed meanwhile; look at it and ask again"));
+}
+
 std::vector<std::string> FreeParameters(const FitPlan& plan) {
   std::vector<std::string> names;
   for (const size_t i : plan.inference->free) {
@@ -267,6 +277,7 @@ class AppendCall final
         {request_.request_id(), "AppendSimulations", BodyHash(request_)},
         [&](Coordinator& coordinator, Now now,
             Effects& effects) -> absl::StatusOr<std::string> {
+          SOMAFIT_RETURN_IF_ERROR(CheckSame(coordinator, fit, now));
           SOMAFIT_ASSIGN_OR_RETURN(
               const AppendedSimulations appended,
               coordinator.AppendSimulations(
@@ -365,7 +376,9 @@ InferenceHandler::Unary* InferenceHandler::SetObservation(
       parts_, "SetObservation", context, request, response,
       [observation](InferenceSpec& spec) { spec.observation = observation; },
       [observation](Coordinator& coordinator, const std::string& name, FitPlan,
-                    const FitRecord&, Now now, Effects& effects) {
+                    const FitRecord& seen, Now now,
+                    Effects& effects) -> absl::StatusOr<FitRecord> {
+        SOMAFIT_RETURN_IF_ERROR(CheckSame(coordinator, seen, now));
         return coordinator.SetObservation(name, observation, now, effects);
       });
 }

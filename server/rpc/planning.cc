@@ -10,6 +10,7 @@
 
 #include "server/rpc/arguments.h"
 #include "server/rpc/view.h"
+#include "server/study/inference_plan.h"
 #include "worker/core/base/number.h"
 #include "worker/core/base/status.h"
 #include "worker/core/ir/recording.h"
@@ -65,6 +66,18 @@ absl::Status CheckMessageSizes(const FitPlan& plan, int64_t n_samples,
         "DATASET_TOO_LARGE");
   }
   return absl::OkStatus();
+}
+
+absl::Status CheckNumbersOfX(const FitPlan& plan) {
+  if (!plan.inference || plan.spec.inference->simulator) {
+    return absl::OkStatus();
+  }
+  const auto excess = TooManyNumbers(*plan.inference, plan.inference->n_rounds,
+                                     plan.spec.n_samples);
+  if (!excess) return absl::OkStatus();
+  return BadField("n_samples", absl::StrCat("is too large: ", *excess,
+                                            "; take fewer samples, or fewer "
+                                            "features"));
 }
 
 absl::StatusOr<std::vector<std::vector<double>>> PointsOf(

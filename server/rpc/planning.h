@@ -23,6 +23,9 @@ absl::StatusOr<FitPlan> PlanOf(const FitSpec& spec,
 absl::Status CheckMessageSizes(const FitPlan& plan, int64_t n_samples,
                                const std::string& field);
 
+// Refuses inferences of more numbers of x than a trainer holds.
+absl::Status CheckNumbersOfX(const FitPlan& plan);
+
 // A request's points, [points x parameters], in the order of the plan's
 // parameters. Fixed ones may be left out.
 absl::StatusOr<std::vector<std::vector<double>>> PointsOf(

@@ -53,7 +53,8 @@ absl::StatusOr<bool> IsToTrain(sqlite3* db, int64_t fit, int32_t stage,
       SqlStatement row,
       SqlStatement::Prepare(
           db,
-          "SELECT 1 FROM fits WHERE id = ?1 AND NOT EXISTS(SELECT 1 FROM "
+          "SELECT 1 FROM fits WHERE id = ?1 AND stage = ?2 AND state IN "
+          "('RUNNING', 'PAUSED', 'GATED') AND NOT EXISTS(SELECT 1 FROM "
           "estimators WHERE fit = ?1 AND stage = ?2 AND round = ?3)"));
   row.Bind(fit).Bind(static_cast<int64_t>(stage)).Bind(round);
   return row.Step();

@@ -39,7 +39,7 @@ absl::StatusOr<std::vector<EstimatorInfo>> ReadEstimatorInfos(sqlite3* db,
 
 // Of all fits.
 absl::StatusOr<std::set<std::string>> ReadRawFiles(sqlite3* db);
-// Whether there is the fit, and its round of that stage has no estimators yet.
+// Whether the fit goes on in that stage, and its round has no estimators yet.
 absl::StatusOr<bool> IsToTrain(sqlite3* db, int64_t fit, int32_t stage,
                                int64_t round);
 

@@ -81,6 +81,15 @@ absl::Status FitRun::Continue(Continuation continuation, Now now,
                      kNumericsVersion, "; submit a new fit"));
   }
   FitPlan& plan = continuation.plan;
+  if (learns() && !continuation.restart) {
+    if (plan.inference->prior->improper() && record_.rounds > 0) {
+      return WrongState(
+          "it has no prior, of which later rounds could be drawn; submit "
+          "another with one");
+    }
+    // It may have been set since the plan was made.
+    plan.spec.inference->observation = record_.spec.inference->observation;
+  }
   if (!continuation.restart && search_round_ &&
       plan.spec.start_iteration != record_.spec.start_iteration) {
     return WrongState(

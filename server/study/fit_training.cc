@@ -134,11 +134,11 @@ void FitRun::FailJob(const std::string& message, bool final, Now now,
   // more, mends what another attempt would not.
   if (final && !search_round_) {
     effects.writes.push_back(CancelledSamples{record_.id});
-    SetState(FitState::kFailed, absl::StrCat("TRAINER: ", message), now,
+    SetState(FitState::kFailed, absl::StrCat(kTrainerReason, message), now,
              effects);
   } else {
     // What was simulated is kept: a person may mend it and resume.
-    SetState(FitState::kPaused, absl::StrCat("TRAINER: ", message), now,
+    SetState(FitState::kPaused, absl::StrCat(kTrainerReason, message), now,
              effects);
   }
   Save(effects);

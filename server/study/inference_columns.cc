@@ -15,10 +15,9 @@ namespace somafit {
 namespace {
 
 // What workers report, files hold and a trainer keeps in memory.
-void CheckNumbers(const FitSpec& spec, const InferencePlan& plan,
-                  Diagnostics& diagnostics) {
-  if (plan.columns.raw() &&
-      !spec.inference->training.calibration_kernel.empty()) {
+void CheckRaw(const FitSpec& spec, const InferencePlan& plan,
+              Diagnostics& diagnostics) {
+  if (!spec.inference->training.calibration_kernel.empty()) {
     diagnostics.FieldError(
         "E_INFERENCE", "inference.training.calibration_kernel",
         "kernels measure how far features are from the observation, and steps "
@@ -29,10 +28,8 @@ void CheckNumbers(const FitSpec& spec, const InferencePlan& plan,
   if (!excess) return;
   diagnostics.FieldError(
       "E_LIMIT", "inference.features", *excess,
-      plan.columns.raw()
-          ? "take one of `every` so many steps, a shorter window (t_start, "
-            "t_end), fewer samples, or features"
-          : "take fewer samples, or fewer features");
+      "take one of `every` so many steps, a shorter window (t_start, t_end), "
+      "fewer samples, or features");
 }
 
 }  // namespace
@@ -115,7 +112,7 @@ void CheckFeatures(FitSpec& spec, const Dataset& dataset,
   }
   CheckEmbedding(inference.estimator, plan.columns.size(), diagnostics);
   if (plan.columns.size() == 0) return;
-  CheckNumbers(spec, plan, diagnostics);
+  if (plan.columns.raw()) CheckRaw(spec, plan, diagnostics);
   if (!inference.observation.empty()) {
     TakeObservation(inference.observation, plan, diagnostics);
   } else if (plan.columns.raw()) {

@@ -179,6 +179,15 @@ std::optional<FitPlan> ResolveOwnPlan(const FitSpec& spec,
   const bool ok = !named.HasErrors();
   found.Append(named);
   if (ok) plan.space = CheckPriors(spec, model, *inference, found).space;
+  if (inference->prior != nullptr && inference->prior->improper()) {
+    if (plan.spec.stop.rounds.value_or(1) != 1) {
+      found.FieldError("E_INFERENCE", "stop.rounds",
+                       "without a prior there is one round, since nothing can "
+                       "be proposed",
+                       "leave stop.rounds out, or give a prior");
+    }
+    plan.spec.stop.rounds = inference->n_rounds = 1;
+  }
   CheckCounts(plan.spec, inference->features.size(), found);
   diagnostics.Append(found);
   if (found.HasErrors()) return std::nullopt;

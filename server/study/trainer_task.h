@@ -21,6 +21,9 @@ struct TrainerJob {
 };
 
 // A job, or a question to a posterior, in a trainer's hands.
+// What begins the reason of a state that a trainer's failure led to.
+inline constexpr char kTrainerReason[] = "TRAINER: ";
+
 struct TrainerTask {
   std::string lease;
   int64_t fit = 0;

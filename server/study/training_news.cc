@@ -2,9 +2,11 @@
 #include <iterator>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 
 #include "server/study/coordinator.h"
+#include "server/study/trainer_task.h"
 #include "worker/core/base/status.h"
 
 namespace somafit {
@@ -45,7 +47,10 @@ absl::StatusOr<Coordinator::TrainingNews> Coordinator::TrainingSince(
   news.stage = of ? of->stage : record.stage;
   news.round = of ? of->round : record.rounds;
   news.next = of ? of->next : 0;
-  news.ended = HasEnded(record.state) || record.stage != news.stage ||
+  // A training that failed waits for somebody to do otherwise.
+  const bool failed = record.state == FitState::kPaused &&
+                      absl::StartsWith(record.reason, kTrainerReason);
+  news.ended = HasEnded(record.state) || failed || record.stage != news.stage ||
                record.rounds > news.round;
   const auto found = curves_.find(record.id);
   if (found == curves_.end() || found->second.stage != news.stage ||

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING, Any, Iterator, Mapping, Tuple
 
+from somafit import errors
 from somafit.v1 import fit_pb2, inference_service_pb2, posterior_file_pb2
 
 if TYPE_CHECKING:
@@ -69,6 +70,11 @@ def parsed(content: bytes, what: Any) -> posterior_file_pb2.PosteriorFile:
             "simulator"):
         raise ValueError(f"{what} is no posterior that somafit saved; pickles are not "
                          "read")
+    nets = file.spec.inference.estimator.ensemble or 1
+    if file.spec.stop.rounds != len(file.rounds) or any(
+            len(each.estimators) != nets or not all(each.estimators)
+            for each in file.rounds):
+        raise ValueError(f"{what} lacks estimators that it says it has; save it again")
     return file
 
 
@@ -78,13 +84,25 @@ def begin(client: Any, file: posterior_file_pb2.PosteriorFile, name: str = "") -
     spec.CopyFrom(file.spec)
     spec.name, spec.label = name, "" if name else "posterior"
     fit: Fit = client.submit(spec)
+    try:
+        _import(client, file, fit.name)
+    except BaseException:  # half a posterior is none
+        try:
+            fit.cancel().delete()
+        except errors.SomafitError:
+            pass
+        raise
+    return fit.refresh()
+
+
+def _import(client: Any, file: posterior_file_pb2.PosteriorFile, name: str) -> None:
     connection = client.connection
     for number, trained in enumerate(file.rounds):
         request_id = secrets.token_hex(16)
 
         def parts() -> Iterator[Any]:
             part = inference_service_pb2.ImportEstimatorsRequest(
-                name=fit.name, request_id=request_id, round=number,
+                name=name, request_id=request_id, round=number,
                 summary=trained.summary)
             for member, content in enumerate(trained.estimators):
                 for at in range(0, len(content), _CHUNK):
@@ -94,4 +112,3 @@ def begin(client: Any, file: posterior_file_pb2.PosteriorFile, name: str = "") -
 
         connection.retry(lambda: connection.inference.ImportEstimators(
             parts(), metadata=connection.metadata))
-    return fit.refresh()

@@ -46,8 +46,8 @@ def run_rounds(fit: Fit, after: int, tell: Tell) -> None:
 
 
 def _look_at(event: StateEvent, stopped: bool) -> None:
-    if event.state == "FAILED" and event.reason.startswith("TRAINER: "):
-        raise FitStoppedError("the inference failed: "
+    if event.state in ("FAILED", "PAUSED") and event.reason.startswith("TRAINER: "):
+        raise FitStoppedError(f"the inference {event.state.lower()}: "
                               + event.reason[len("TRAINER: "):])
     if event.state == "FAILED" or event.reason == "BREAKER":
         raise FitStoppedError(

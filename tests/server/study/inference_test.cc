@@ -287,6 +287,7 @@ TEST_F(InferenceTest, AMistakeOfTrainingCostsNoSimulations) {
   const std::string trainer = JoinTrainer();
   EXPECT_EQ(Failed(trainer, *LeaseTrainer(trainer), true),
             "event2:PAUSED(TRAINER: no memory) fit:PAUSED");
+  EXPECT_TRUE(coordinator_.TrainingSince("inf", std::nullopt)->ended);
   // It goes on with other options, and what it has.
   Continuation continuation;
   continuation.plan = InferencePlanOf("inf");

@@ -205,9 +205,23 @@ TEST_F(OwnSimulationsTest, WithoutAPriorThereIsOneRound) {
   ASSERT_TRUE(Append(MakeRows(20)).ok());
   ASSERT_TRUE(Train(false, spec).ok());
   Trained(*LeaseTrainer());
-  ASSERT_TRUE(Append(MakeRows(20)).ok());
-  EXPECT_THAT(std::string(Train(false, spec).message()),
-              HasSubstr("has no prior"));
+  EXPECT_EQ(Get("own").state, FitState::kSucceeded);
+  EXPECT_FALSE(Append(MakeRows(20)).ok());
+  // Nor does it go on.
+  Effects effects;
+  const auto fit = coordinator_.ContinueFit("own",
+                                            {.plan = OwnPlan(spec),
+                                             .restart = false,
+                                             .snapshot = "",
+                                             .fit = Get("own").id,
+                                             .stage = 0,
+                                             .rounds = 1},
+                                            now(), effects);
+  EXPECT_THAT(std::string(fit.status().message()), HasSubstr("no prior"));
+  spec.stop.rounds = 2;
+  Diagnostics diagnostics;
+  EXPECT_FALSE(ResolveOwnPlan(spec, "hash", diagnostics));
+  EXPECT_THAT(diagnostics.Render(), HasSubstr("there is one round"));
 }
 
 TEST_F(OwnSimulationsTest, EstimatorsMayComeFromElsewhere) {
