@@ -19,19 +19,6 @@ namespace somafit {
 namespace {
 
 // The inference of this name.
-absl::StatusOr<FitRecord> FindInference(ServerParts& parts,
-                                        const std::string& resource) {
-  SOMAFIT_ASSIGN_OR_RETURN(const std::string name, FitNameOf(resource));
-  absl::StatusOr<FitRecord> fit = absl::NotFoundError("");
-  parts.strand.Peek([&](Coordinator& coordinator, RequestLog&) {
-    fit = coordinator.GetFit(name, ReadClock());
-  });
-  SOMAFIT_RETURN_IF_ERROR(fit.status());
-  if (fit->spec.inference) return fit;
-  return absl::FailedPreconditionError(absl::StrCat(
-      "fits/", name, " is a fit, which has no posterior; submit an inference"));
-}
-
 absl::Status Describe(ServerParts& parts, const FitRecord& fit,
                       v1::Posterior* posterior) {
   SOMAFIT_ASSIGN_OR_RETURN(const FitPlan plan,

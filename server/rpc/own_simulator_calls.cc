@@ -11,6 +11,7 @@
 #include "proto/convert/inference_spec.h"
 #include "server/rpc/answer_stream.h"
 #include "server/rpc/arguments.h"
+#include "server/rpc/collected_call.h"
 #include "server/rpc/inference_handler.h"
 #include "server/rpc/planning.h"
 #include "server/rpc/streams.h"
@@ -25,20 +26,8 @@ namespace {
 constexpr int64_t kMostProposed = 100'000;
 constexpr int64_t kLastDraw = int64_t{1} << 24;
 constexpr size_t kMostAppended = size_t{64} << 20;  // bytes of one call
-constexpr size_t kMostHeld = size_t{1} << 30;       // of all calls
 // Numbers of one message.
 constexpr size_t kPieceNumbers = kMaxChunk / sizeof(double);
-
-absl::StatusOr<FitRecord> FindFit(ServerParts& parts, const std::string& name) {
-  absl::StatusOr<FitRecord> fit = absl::NotFoundError("");
-  parts.strand.Peek([&](Coordinator& coordinator, RequestLog&) {
-    fit = coordinator.GetFit(name, ReadClock());
-  });
-  SOMAFIT_RETURN_IF_ERROR(fit.status());
-  if (fit->spec.inference) return fit;
-  return absl::FailedPreconditionError(
-      absl::StrCat("fits/", name, " is a fit; this is for inferences"));
-}
 
 // Whether the name still has the fit that plans were made of.
 absl::Status CheckSame(const Coordinator& coordinator, const FitRecord& seen,
@@ -75,9 +64,9 @@ class ProposalStream final : public AnswerStream<v1::Proposed> {
       : AnswerStream("Propose", parts), request_(request) {}
 
   absl::Status Ask() override {
-    SOMAFIT_ASSIGN_OR_RETURN(const std::string name,
-                             FitNameOf(request_->name()));
-    SOMAFIT_ASSIGN_OR_RETURN(const FitRecord fit, FindFit(parts_, name));
+    SOMAFIT_ASSIGN_OR_RETURN(const FitRecord fit,
+                             FindInference(parts_, request_->name()));
+    const std::string& name = fit.name;
     SOMAFIT_ASSIGN_OR_RETURN(const FitPlan plan,
                              PlanOf(fit.spec, fit.model_hash, parts_.datasets));
     const auto n_free = static_cast<int64_t>(plan.inference->free.size());
@@ -152,65 +141,36 @@ class ProposalStream final : public AnswerStream<v1::Proposed> {
 };
 
 // One AppendSimulations call.
-class AppendCall final
-    : public grpc::ServerReadReactor<v1::AppendSimulationsRequest> {
+class AppendCall final : public CollectedCall<v1::AppendSimulationsRequest> {
  public:
   AppendCall(ServerParts& parts, std::atomic<size_t>& held,
              grpc::CallbackServerContext* context,
              v1::AppendSimulationsResponse* response)
-      : parts_(parts),
-        held_(held),
-        context_(context),
-        response_(response),
-        begin_(std::chrono::steady_clock::now()) {
-    StartRead(&message_);
-  }
-
-  void OnReadDone(bool ok) override {
-    if (ok) {
-      if (const absl::Status status = Take(); !status.ok()) {
-        return FinishWith(status);
-      }
-      return StartRead(&message_);
-    }
-    if (context_->IsCancelled()) {
-      return FinishWith(absl::CancelledError("the call was cancelled"));
-    }
-    parts_.slow.Post([this] {
-      if (const absl::Status status = Append(); !status.ok()) {
-        FinishWith(status);
-      }
-    });
-  }
-  void OnDone() override {
-    held_.fetch_sub(counted_);
-    delete this;
+      : CollectedCall(parts, "AppendSimulations", held, context),
+        response_(response) {
+    Begin();
   }
 
  private:
-  absl::Status Take() {
+  absl::Status Take(v1::AppendSimulationsRequest& message,
+                    bool first) override {
     // Of what comes later theta and x alone are kept.
-    const size_t bytes =
-        begun_
-            ? 8 * static_cast<size_t>(message_.theta_size() + message_.x_size())
-            : message_.ByteSizeLong();
-    if (held_.fetch_add(bytes) + bytes > kMostHeld) {
-      held_.fetch_sub(bytes);
-      return absl::ResourceExhaustedError(
-          "too many simulations are being appended at once; try again later");
-    }
-    counted_ += bytes;
-    if (counted_ > kMostAppended) {
+    SOMAFIT_RETURN_IF_ERROR(
+        Hold(first ? message.ByteSizeLong()
+                   : 8 * static_cast<size_t>(message.theta_size() +
+                                             message.x_size())));
+    if (counted() > kMostAppended) {
       return BadField("x", absl::StrCat("has more than ", kMostAppended,
                                         " bytes with theta; append fewer rows "
                                         "at once"));
     }
-    if (!std::exchange(begun_, true)) {
-      request_ = message_;
-      return CheckRequestId(request_.request_id());
+    if (first) {
+      request_ = message;
+      request_id_ = request_.request_id();
+      return CheckRequestId(request_id_);
     }
-    request_.mutable_theta()->MergeFrom(message_.theta());
-    request_.mutable_x()->MergeFrom(message_.x());
+    request_.mutable_theta()->MergeFrom(message.theta());
+    request_.mutable_x()->MergeFrom(message.x());
     return absl::OkStatus();
   }
 
@@ -263,11 +223,10 @@ class AppendCall final
     return theta;
   }
 
-  // Blocks.
-  absl::Status Append() {
-    SOMAFIT_ASSIGN_OR_RETURN(const std::string name,
-                             FitNameOf(request_.name()));
-    SOMAFIT_ASSIGN_OR_RETURN(const FitRecord fit, FindFit(parts_, name));
+  absl::Status Run() override {
+    SOMAFIT_ASSIGN_OR_RETURN(const FitRecord fit,
+                             FindInference(parts_, request_.name()));
+    const std::string& name = fit.name;
     SOMAFIT_ASSIGN_OR_RETURN(const FitPlan plan,
                              PlanOf(fit.spec, fit.model_hash, parts_.datasets));
     SOMAFIT_ASSIGN_OR_RETURN(const std::vector<double> theta, Ordered(plan));
@@ -301,19 +260,8 @@ class AppendCall final
     return absl::OkStatus();
   }
 
-  void FinishWith(const absl::Status& status) {
-    LogCall("AppendSimulations", request_.request_id(), status, begin_);
-    Finish(Sendable(status));
-  }
-
-  ServerParts& parts_;
-  std::atomic<size_t>& held_;
-  grpc::CallbackServerContext* context_;
   v1::AppendSimulationsResponse* response_;
-  const std::chrono::steady_clock::time_point begin_;
-  v1::AppendSimulationsRequest message_, request_;
-  bool begun_ = false;
-  size_t counted_ = 0;  // of held_
+  v1::AppendSimulationsRequest request_;
 };
 
 // The plan of an inference with what `change` makes of its spec, and then what
@@ -331,7 +279,8 @@ grpc::ServerUnaryReactor* ChangeInference(ServerParts& parts,
     parts.slow.Post([&parts, method, call, request, response, name, change,
                      decide] {
       const auto run = [&]() -> absl::Status {
-        SOMAFIT_ASSIGN_OR_RETURN(FitRecord fit, FindFit(parts, name));
+        SOMAFIT_ASSIGN_OR_RETURN(FitRecord fit,
+                                 FindInference(parts, request->name()));
         change(*fit.spec.inference);
         SOMAFIT_ASSIGN_OR_RETURN(
             FitPlan plan, PlanOf(fit.spec, fit.model_hash, parts.datasets));

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 
 #include "server/rpc/arguments.h"
+#include "server/rpc/parts.h"
 #include "server/rpc/view.h"
 #include "server/study/inference_plan.h"
 #include "worker/core/base/number.h"
@@ -66,6 +67,19 @@ absl::Status CheckMessageSizes(const FitPlan& plan, int64_t n_samples,
         "DATASET_TOO_LARGE");
   }
   return absl::OkStatus();
+}
+
+absl::StatusOr<FitRecord> FindInference(ServerParts& parts,
+                                        const std::string& resource) {
+  SOMAFIT_ASSIGN_OR_RETURN(const std::string name, FitNameOf(resource));
+  absl::StatusOr<FitRecord> fit = absl::NotFoundError("");
+  parts.strand.Peek([&](Coordinator& coordinator, RequestLog&) {
+    fit = coordinator.GetFit(name, ReadClock());
+  });
+  SOMAFIT_RETURN_IF_ERROR(fit.status());
+  if (fit->spec.inference) return fit;
+  return absl::FailedPreconditionError(absl::StrCat(
+      "fits/", name, " is a fit, which has no posterior; submit an inference"));
 }
 
 absl::Status CheckNumbersOfX(const FitPlan& plan) {

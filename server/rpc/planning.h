@@ -12,6 +12,12 @@
 
 namespace somafit {
 
+struct ServerParts;
+
+// The inference "fits/NAME", as it is now; FailedPrecondition for a fit.
+absl::StatusOr<FitRecord> FindInference(ServerParts& parts,
+                                        const std::string& resource);
+
 // Loads the dataset that `spec` names and resolves the plan. Blocks. Warnings,
 // as people read them, go to `warnings` unless it is null.
 absl::StatusOr<FitPlan> PlanOf(const FitSpec& spec,

@@ -142,19 +142,11 @@ QuestionStream* QuestionStream::Start(ServerParts& parts,
 }
 
 absl::Status QuestionStream::Ask() {
-  SOMAFIT_ASSIGN_OR_RETURN(const std::string name, FitNameOf(request_->name()));
-  absl::StatusOr<FitRecord> fit = absl::NotFoundError("");
-  parts_.strand.Peek([&](Coordinator& coordinator, RequestLog&) {
-    fit = coordinator.GetFit(name, ReadClock());
-  });
-  SOMAFIT_RETURN_IF_ERROR(fit.status());
-  if (!fit->spec.inference) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("fits/", name,
-                     " is a fit, which has no posterior; submit an inference"));
-  }
+  SOMAFIT_ASSIGN_OR_RETURN(const FitRecord fit,
+                           FindInference(parts_, request_->name()));
+  const std::string& name = fit.name;
   SOMAFIT_ASSIGN_OR_RETURN(const FitPlan plan,
-                           PlanOf(fit->spec, fit->model_hash, parts_.datasets));
+                           PlanOf(fit.spec, fit.model_hash, parts_.datasets));
   SOMAFIT_RETURN_IF_ERROR(CheckQuery(*request_, *plan.inference));
   if (request_->x().empty() && plan.inference->observation.empty()) {
     return absl::FailedPreconditionError(

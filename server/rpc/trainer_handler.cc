@@ -145,55 +145,37 @@ absl::StatusOr<CheckpointKey> CheckpointOf(const TrainerTask& task,
 }
 
 // One ReportCheckpoint call.
-class CheckpointCall final
-    : public grpc::ServerReadReactor<v1::ReportCheckpointRequest> {
+class CheckpointCall final : public CollectedCall<v1::ReportCheckpointRequest> {
  public:
-  CheckpointCall(ServerParts& parts, grpc::CallbackServerContext* context)
-      : parts_(parts), context_(context) {
-    StartRead(&message_);
+  CheckpointCall(ServerParts& parts, std::atomic<size_t>& held,
+                 grpc::CallbackServerContext* context)
+      : CollectedCall(parts, "ReportCheckpoint", held, context) {
+    Begin();
   }
-  void OnReadDone(bool ok) override {
-    if (ok) {
-      if (const absl::Status status = Take(); !status.ok()) {
-        return FinishWith(status);
-      }
-      return StartRead(&message_);
-    }
-    if (!key_ || context_->IsCancelled()) {
-      return FinishWith(absl::CancelledError("the report was cut short"));
-    }
-    parts_.slow.Post(
-        [this] { FinishWith(parts_.store.PutCheckpoint(*key_, bytes_)); });
-  }
-  void OnDone() override { delete this; }
 
  private:
-  absl::Status Take() {
-    if (!key_) {
+  absl::Status Take(v1::ReportCheckpointRequest& message, bool first) override {
+    if (first) {
       // Nothing is held for somebody whose task is not wanted.
-      SOMAFIT_ASSIGN_OR_RETURN(const TrainerTask task,
-                               TaskOf(parts_, message_));
-      SOMAFIT_ASSIGN_OR_RETURN(key_, CheckpointOf(task, message_.member()));
+      SOMAFIT_ASSIGN_OR_RETURN(const TrainerTask task, TaskOf(parts_, message));
+      SOMAFIT_ASSIGN_OR_RETURN(key_, CheckpointOf(task, message.member()));
     }
-    const size_t size = message_.chunk().size();
-    if (size > kMaxChunk || bytes_.size() + size > kMaxEstimators) {
+    const size_t size = message.chunk().size();
+    SOMAFIT_RETURN_IF_ERROR(Hold(size));
+    if (size > kMaxChunk || counted() > kMaxEstimators) {
       return BadField("chunk", absl::StrCat("has more than 1 MiB, or all "
                                             "together more than ",
                                             kMaxEstimators, " bytes"));
     }
-    bytes_ += message_.chunk();
+    bytes_ += message.chunk();
     return absl::OkStatus();
   }
-  void FinishWith(const absl::Status& status) {
-    LogCall("ReportCheckpoint", "", status, begin_);
-    Finish(Sendable(status));
+  absl::Status Run() override {
+    if (!key_) return absl::CancelledError("the report was cut short");
+    FinishWith(parts_.store.PutCheckpoint(*key_, bytes_));
+    return absl::OkStatus();
   }
 
-  ServerParts& parts_;
-  grpc::CallbackServerContext* context_;
-  const std::chrono::steady_clock::time_point begin_ =
-      std::chrono::steady_clock::now();
-  v1::ReportCheckpointRequest message_;
   std::optional<CheckpointKey> key_;
   std::string bytes_;
 };
@@ -321,7 +303,7 @@ TrainerHandler::ReportCheckpoint(Context* context,
   if (absl::Status status = parts_.access.Check(*context); !status.ok()) {
     return new RefusedReader<v1::ReportCheckpointRequest>(Sendable(status));
   }
-  return new CheckpointCall(parts_, context);
+  return new CheckpointCall(parts_, reported_bytes_, context);
 }
 
 grpc::ServerWriteReactor<v1::EstimatorsChunk>* TrainerHandler::FetchCheckpoint(
@@ -368,7 +350,7 @@ TrainerHandler::ReportTraining(Context* context,
   }
   auto report = std::make_shared<Reported>();
   return new TrainerReport<Request>(
-      parts_, "ReportTraining", context,
+      parts_, reported_bytes_, "ReportTraining", context,
       [this, report](Request& message, bool first) {
         SOMAFIT_RETURN_IF_ERROR(TakeLease(parts_, message, first, *report));
         if (first) report->summary = message.summary().SerializeAsString();
@@ -382,9 +364,8 @@ TrainerHandler::ReportTraining(Context* context,
         report->bytes += message.chunk();
         return absl::OkStatus();
       },
-      [report](Coordinator& coordinator, Now now,
-               Effects& effects) -> absl::Status {
-        SOMAFIT_RETURN_IF_ERROR(CheckEstimators(*report));
+      [report] { return CheckEstimators(*report); },
+      [report](Coordinator& coordinator, Now now, Effects& effects) {
         return coordinator.ReportTraining(
             report->session, report->lease, std::move(report->bytes),
             std::move(report->summary), now, effects);
@@ -399,7 +380,7 @@ grpc::ServerReadReactor<v1::ReportDrawsRequest>* TrainerHandler::ReportDraws(
   }
   auto report = std::make_shared<Reported>();
   return new TrainerReport<Request>(
-      parts_, "ReportDraws", context,
+      parts_, reported_bytes_, "ReportDraws", context,
       [this, report](Request& message, bool first) {
         SOMAFIT_RETURN_IF_ERROR(TakeLease(parts_, message, first, *report));
         if (std::ssize(report->theta) + message.theta_size() > kMaxDrawn) {
@@ -410,6 +391,7 @@ grpc::ServerReadReactor<v1::ReportDrawsRequest>* TrainerHandler::ReportDraws(
                              message.theta().end());
         return absl::OkStatus();
       },
+      [] { return absl::OkStatus(); },
       [report](Coordinator& coordinator, Now now, Effects& effects) {
         return coordinator.ReportDraws(report->session, report->lease,
                                        report->theta, now, effects);
@@ -424,7 +406,7 @@ grpc::ServerReadReactor<v1::ReportAnswerRequest>* TrainerHandler::ReportAnswer(
   }
   auto report = std::make_shared<Reported>();
   return new TrainerReport<Request>(
-      parts_, "ReportAnswer", context,
+      parts_, reported_bytes_, "ReportAnswer", context,
       [this, report](Request& message, bool first) {
         SOMAFIT_RETURN_IF_ERROR(TakeLease(parts_, message, first, *report));
         report->answers.push_back(message.answer().SerializeAsString());
@@ -435,6 +417,7 @@ grpc::ServerReadReactor<v1::ReportAnswerRequest>* TrainerHandler::ReportAnswer(
         }
         return absl::OkStatus();
       },
+      [] { return absl::OkStatus(); },
       [report](Coordinator& coordinator, Now now, Effects& effects) {
         return coordinator.ReportAnswer(report->session, report->lease,
                                         std::move(report->answers), now,

@@ -41,6 +41,7 @@ class TrainerHandler final : public v1::TrainerService::CallbackService {
 
  private:
   ServerParts& parts_;
+  std::atomic<size_t> reported_bytes_{0};  // of all reports and checkpoints
 };
 
 }  // namespace somafit

@@ -12,11 +12,13 @@
 
 #include "proto/convert/status.h"
 #include "server/rpc/call.h"
+#include "server/rpc/collected_call.h"
 #include "server/rpc/parts.h"
 #include "server/rpc/pumped_stream.h"
 #include "server/rpc/raw_reader.h"
 #include "server/rpc/streams.h"
 #include "somafit/v1/trainer_service.pb.h"
+#include "worker/core/base/status.h"
 
 namespace somafit {
 
@@ -65,55 +67,43 @@ class ChunkStream final : public grpc::ServerWriteReactor<Message> {
 // Receives a trainer's report in messages, and hands on what they were
 // together.
 template <typename Request>
-class TrainerReport final : public grpc::ServerReadReactor<Request> {
+class TrainerReport final : public CollectedCall<Request> {
  public:
   // What is wrong with a message; `first` is true of one.
-  using Take = std::function<absl::Status(Request& message, bool first)>;
+  using TakeMessage = std::function<absl::Status(Request& message, bool first)>;
+  // What is wrong with the whole.
+  using Check = std::function<absl::Status()>;
   using Decide = std::function<absl::Status(Coordinator&, Now, Effects&)>;
 
-  TrainerReport(ServerParts& parts, std::string_view method,
-                grpc::CallbackServerContext* context, Take take, Decide decide)
-      : parts_(parts),
-        method_(method),
-        context_(context),
+  TrainerReport(ServerParts& parts, std::atomic<size_t>& held,
+                std::string_view method, grpc::CallbackServerContext* context,
+                TakeMessage take, Check check, Decide decide)
+      : CollectedCall<Request>(parts, method, held, context),
         take_(std::move(take)),
-        decide_(std::move(decide)),
-        begin_(std::chrono::steady_clock::now()) {
-    this->StartRead(&message_);
+        check_(std::move(check)),
+        decide_(std::move(decide)) {
+    this->Begin();
   }
 
-  void OnReadDone(bool ok) override {
-    if (ok) {
-      const absl::Status status = take_(message_, std::exchange(first_, false));
-      if (!status.ok()) return FinishWith(status);
-      return this->StartRead(&message_);
-    }
-    if (context_->IsCancelled()) {
-      return FinishWith(absl::CancelledError("the report was cancelled"));
-    }
+ private:
+  absl::Status Take(Request& message, bool first) override {
+    SOMAFIT_RETURN_IF_ERROR(this->Hold(message.ByteSizeLong()));
+    return take_(message, first);
+  }
+  absl::Status Run() override {
+    SOMAFIT_RETURN_IF_ERROR(check_());
     auto status = std::make_shared<absl::Status>();
-    parts_.strand.Decide(
+    this->parts_.strand.Decide(
         [&](Coordinator& coordinator, Now now, Effects& effects) {
           *status = decide_(coordinator, now, effects);
         },
-        [this, status] { FinishWith(*status); });
-  }
-  void OnDone() override { delete this; }
-
- private:
-  void FinishWith(const absl::Status& status) {
-    LogCall(method_, "", status, begin_);
-    this->Finish(Sendable(status));
+        [this, status] { this->FinishWith(*status); });
+    return absl::OkStatus();
   }
 
-  ServerParts& parts_;
-  const std::string_view method_;
-  grpc::CallbackServerContext* context_;
-  const Take take_;
+  const TakeMessage take_;
+  const Check check_;
   const Decide decide_;
-  const std::chrono::steady_clock::time_point begin_;
-  Request message_;
-  bool first_ = true;
 };
 
 // Sends what an inference has simulated to the trainer that learns from it,

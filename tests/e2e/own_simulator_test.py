@@ -6,8 +6,8 @@ import random
 import unittest
 
 from cluster import main, rows, write_spec
-from inference_test import (CAPACITANCE, InferenceCluster, inference_spec,
-                            membrane)
+from inference_cluster import (CAPACITANCE, InferenceCluster, inference_spec,
+                               membrane)
 
 TRUTH = {"a": 0.8e-9, "b": 1.5}
 

@@ -1,13 +1,12 @@
 // An inference from round to round: what trainers are asked for, what becomes
-// of their answers, losses and failures, and of questions to posteriors.
+// of their answers, losses and failures.
 #include <cmath>
 #include <limits>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "server/study/inference_plan.h"
-#include "tests/server/study/coordinator_fixture.h"
+#include "tests/server/study/inference_fixture.h"
 
 namespace somafit {
 namespace {
@@ -16,110 +15,6 @@ using ::testing::HasSubstr;
 using ::testing::SizeIs;
 
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
-
-FitPlan InferencePlanOf(const std::string& name, int64_t n_samples = 6,
-                        int64_t rounds = 2) {
-  FitPlan plan = ExamplePlan(name, n_samples, rounds);
-  plan.spec.metrics.clear();
-  plan.metrics.clear();
-  plan.spec.optimizer = {};
-  plan.spec.inference.emplace();
-  plan.spec.inference->features = {{"v", "max", {}, "v_max"}};
-  plan.outputs = {{"v_max", plan.outputs[0].dimension}};
-  auto inference = std::make_shared<InferencePlan>();
-  inference->marginals = {{"gl", "uniform", {{"lower", 1e-9}, {"upper", 1e-7}}},
-                          {"Cm", "uniform", {{"lower", 0.1}, {"upper", 2}}}};
-  inference->prior = *MakePrior(inference->marginals);
-  inference->free = {0, 1};
-  inference->algorithm = "tsnpe";
-  inference->features = plan.outputs;
-  inference->columns =
-      XColumns(std::vector<std::string>{"v_max_trace_0", "v_max_trace_1"});
-  inference->order = {0, 1};
-  inference->observation = {-0.06, -0.05};
-  inference->n_rounds = rounds;
-  plan.inference = std::move(inference);
-  return plan;
-}
-
-class InferenceTest : public CoordinatorTest {
- protected:
-  std::string JoinTrainer(const std::string& name = "t") {
-    auto session = coordinator_.RegisterTrainer({name, "host", "1"}, now());
-    EXPECT_TRUE(session.ok());
-    return session->session;
-  }
-  std::optional<TrainerTask> LeaseTrainer(const std::string& session) {
-    Effects effects;
-    auto task = coordinator_.LeaseTrainerTask(session, now(), effects);
-    EXPECT_TRUE(task.ok()) << task.status();
-    EXPECT_EQ(Describe(effects.writes), "");
-    return *task;
-  }
-  // Keeps a trainer alive for a while.
-  void PassBeating(double seconds, const std::string& session,
-                   const std::string& lease = "") {
-    for (const double end = time_s_ + seconds; time_s_ < end;) {
-      Pass(5);
-      EXPECT_TRUE(
-          coordinator_.TrainerHeartbeat(session, lease, "", {}, now(), beat_)
-              .ok());
-    }
-  }
-  std::string Trained(const std::string& session, const TrainerTask& task) {
-    Effects effects;
-    const auto status = coordinator_.ReportTraining(
-        session, task.lease, "estimators", "summary", now(), effects);
-    EXPECT_TRUE(status.ok()) << status;
-    written_ = effects.writes;
-    return Describe(effects.writes);
-  }
-  std::string Drawn(const std::string& session, const TrainerTask& task,
-                    const std::vector<double>& theta) {
-    Effects effects;
-    drawn_ =
-        coordinator_.ReportDraws(session, task.lease, theta, now(), effects);
-    return Describe(effects.writes);
-  }
-  std::string Failed(const std::string& session, const TrainerTask& task,
-                     bool final) {
-    Effects effects;
-    EXPECT_TRUE(coordinator_
-                    .ReportTrainerFailure(session, task.lease, "no memory",
-                                          final, now(), effects)
-                    .ok());
-    return Describe(effects.writes);
-  }
-  // Simulates the open round.
-  void Simulate(const std::string& worker) {
-    while (true) {
-      const auto tasks = Lease(worker);
-      if (tasks.empty()) break;
-      EXPECT_EQ(tasks[0].features,
-                (std::vector<FeatureSpec>{{"v", "max", {}, "v_max"}}));
-      Report(ExampleReport(worker, tasks[0]));
-    }
-  }
-  std::vector<double> Theta(size_t n) {
-    std::vector<double> theta;
-    for (size_t i = 0; i < n; ++i) {
-      theta.push_back(2e-9 + 1e-10 * static_cast<double>(i));
-      theta.push_back(0.5);
-    }
-    return theta;
-  }
-  TrainerTask Question(int64_t round = -1) {
-    TrainerTask task;
-    task.plan = InferencePlanOf("").inference;
-    task.job.round = round;
-    task.question = "what?";
-    return task;
-  }
-
-  WriteSet written_;
-  absl::Status drawn_;
-  Effects beat_;
-};
 
 TEST_F(InferenceTest, GoesFromPriorToPosterior) {
   Create(InferencePlanOf("inf"));
@@ -449,81 +344,6 @@ TEST_F(InferenceTest, ARestartWantsTheSame) {
   stored.open_rounds.clear();
   stored.fit.rounds = stored.stages[0].rounds = 1;
   EXPECT_EQ(recover(stored)->job, (TrainerJob{TrainerJob::Kind::kDraw, 1, 6}));
-}
-
-TEST_F(InferenceTest, AnswersQuestions) {
-  Create(InferencePlanOf("inf"));
-  Create(ExamplePlan("fit"));
-  Effects effects;
-  const auto ask = [&](const char* name, int64_t round = -1) {
-    effects = {};
-    return coordinator_.AskPosterior(name, Question(round), now(), effects);
-  };
-  EXPECT_EQ(ask("fit").status().code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_EQ(ask("inf").status().code(), absl::StatusCode::kFailedPrecondition);
-  const std::string worker = Join("w"), trainer = JoinTrainer();
-  Effects cancelled;
-  ASSERT_TRUE(coordinator_.CancelFit("fit", now(), cancelled).ok());
-  Simulate(worker);
-  Trained(trainer, *LeaseTrainer(trainer));
-  EXPECT_EQ(ask("inf", 1).status().code(), absl::StatusCode::kInvalidArgument);
-  const auto number = ask("inf");
-  ASSERT_TRUE(number.ok()) << number.status();
-  EXPECT_TRUE(effects.trainer_work);
-  EXPECT_FALSE((*coordinator_.TakeAnswer(*number)).has_value());
-  // Before the draws of the next round.
-  const auto task = LeaseTrainer(trainer);
-  ASSERT_TRUE(task);
-  EXPECT_EQ(task->question, "what?");
-  EXPECT_EQ(task->job.round, 0);
-  effects = {};
-  ASSERT_TRUE(
-      coordinator_
-          .ReportAnswer(trainer, task->lease, {"this", "that"}, now(), effects)
-          .ok());
-  EXPECT_EQ(effects.questions, (std::vector<int64_t>{*number}));
-  EXPECT_EQ(**coordinator_.TakeAnswer(*number),
-            (std::vector<std::string>{"this", "that"}));
-  // Nobody is asked again.
-  EXPECT_EQ(LeaseTrainer(trainer)->request, 0);
-  coordinator_.EndQuestion(*number);
-  EXPECT_EQ(coordinator_.TakeAnswer(*number).status().code(),
-            absl::StatusCode::kNotFound);
-  // One that fails, finally or after some attempts.
-  const auto wrong = ask("inf");
-  Failed(trainer, *LeaseTrainer(trainer), true);
-  EXPECT_EQ(coordinator_.TakeAnswer(*wrong).status().code(),
-            absl::StatusCode::kInvalidArgument);
-  coordinator_.EndQuestion(*wrong);
-  const auto hard = ask("inf");
-  for (int i = 0; i < 3; ++i) Failed(trainer, *LeaseTrainer(trainer), false);
-  EXPECT_EQ(coordinator_.TakeAnswer(*hard).status().code(),
-            absl::StatusCode::kAborted);
-  // One that is taken back leaves its trainer free.
-  coordinator_.EndQuestion(*hard);
-  const auto dropped = ask("inf");
-  const auto leased = LeaseTrainer(trainer);
-  coordinator_.EndQuestion(*dropped);
-  EXPECT_TRUE(*coordinator_.TrainerHeartbeat(trainer, leased->lease, "", {},
-                                             now(), beat_));
-}
-
-TEST_F(InferenceTest, AQuestionDoesNotWaitForever) {
-  Create(InferencePlanOf("inf", 6, 1));
-  Simulate(Join("w"));
-  const std::string trainer = JoinTrainer();
-  Trained(trainer, *LeaseTrainer(trainer));
-  Effects effects;
-  const auto waiting =
-      coordinator_.AskPosterior("inf", Question(), now(), effects);
-  // As long as there is a trainer it does.
-  PassBeating(100, trainer);
-  EXPECT_TRUE(coordinator_.TakeAnswer(*waiting).ok());
-  Pass(100);
-  EXPECT_EQ(coordinator_.TakeAnswer(*waiting).status().code(),
-            absl::StatusCode::kUnavailable);
-  EXPECT_TRUE(coordinator_.LacksTrainer(now()) ||
-              !coordinator_.HasTrainerWork(now()));
 }
 
 TEST_F(InferenceTest, KnowsWhenItLacksATrainer) {
