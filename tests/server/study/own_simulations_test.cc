@@ -90,6 +90,31 @@ class OwnSimulationsTest : public CoordinatorTest {
     written_ = Describe(effects.writes);
   }
 
+  // A fit with 12 simulations in its round, as a restarted coordinator reads
+  // it.
+  static StoredFit Stored() {
+    StoredFit stored;
+    stored.fit = FitRun::NewRecord(1, "own", OwnPlan(), Now());
+    stored.fit.next_sample = 12;
+    stored.stages = {{.fit = 1, .stage = 0, .snapshot = ""}};
+    StoredRound round;
+    round.round.fit = 1;
+    round.round.points.assign(12, {1e-9, 3, 1e-3});
+    round.evaluations.resize(12);
+    for (Evaluation& each : round.evaluations) each.status = SampleStatus::kOk;
+    stored.open_rounds = {round};
+    return stored;
+  }
+  Effects Recovered(const StoredFit& stored) {
+    Effects effects;
+    EXPECT_TRUE(coordinator_
+                    .Recover(
+                        {stored}, 2, [](const FitRecord&) { return OwnPlan(); },
+                        now(), effects)
+                    .ok());
+    return effects;
+  }
+
   std::string written_, trainer_;
 };
 
@@ -359,25 +384,10 @@ TEST_F(OwnSimulationsTest, AnObservationIsOneForAllProposals) {
 }
 
 TEST_F(OwnSimulationsTest, ARestartedCoordinatorKnowsItsRound) {
-  StoredFit stored;
-  stored.fit = FitRun::NewRecord(1, "own", OwnPlan(), now());
+  StoredFit stored = Stored();
   stored.fit.reason = "TRAINING";
-  stored.fit.next_sample = 12;
   stored.fit.numerics_version = kNumericsVersion - 1;  // it has no kernel
-  stored.stages = {{.fit = 1, .stage = 0, .snapshot = ""}};
-  StoredRound round;
-  round.round.fit = 1;
-  round.round.points.assign(12, {1e-9, 3, 1e-3});
-  round.evaluations.resize(12);
-  for (Evaluation& each : round.evaluations) each.status = SampleStatus::kOk;
-  stored.open_rounds = {round};
-  Effects effects;
-  ASSERT_TRUE(coordinator_
-                  .Recover(
-                      {stored}, 2, [](const FitRecord&) { return OwnPlan(); },
-                      now(), effects)
-                  .ok());
-  EXPECT_TRUE(effects.trainer_work);
+  EXPECT_TRUE(Recovered(stored).trainer_work);
   const auto task = LeaseTrainer();
   ASSERT_TRUE(task);
   EXPECT_EQ(task->job.kind, TrainerJob::Kind::kTrain);
@@ -386,23 +396,10 @@ TEST_F(OwnSimulationsTest, ARestartedCoordinatorKnowsItsRound) {
 }
 
 TEST_F(OwnSimulationsTest, ARoundGrowsAfterARestart) {
-  StoredFit stored;
-  stored.fit = FitRun::NewRecord(1, "own", OwnPlan(), now());
-  stored.fit.next_sample = 12;
-  stored.stages = {{.fit = 1, .stage = 0, .snapshot = ""}};
-  StoredRound round;
-  round.round.fit = 1;
-  round.round.points.assign(12, {1e-9, 3, 1e-3});
-  round.evaluations.resize(12);
-  for (Evaluation& each : round.evaluations) each.status = SampleStatus::kOk;
-  round.evaluations[3].status = SampleStatus::kNonfinite;
-  stored.open_rounds = {round};
-  Effects effects;
-  ASSERT_TRUE(coordinator_
-                  .Recover(
-                      {stored}, 2, [](const FitRecord&) { return OwnPlan(); },
-                      now(), effects)
-                  .ok());
+  StoredFit stored = Stored();
+  stored.fit.numerics_version = kNumericsVersion;
+  stored.open_rounds[0].evaluations[3].status = SampleStatus::kNonfinite;
+  Recovered(stored);
   const auto appended = Append(MakeRows(5, 1));
   ASSERT_TRUE(appended.ok()) << appended.status();
   EXPECT_EQ(appended->simulations, 17);
